@@ -1,0 +1,72 @@
+# One target is exactly what CI runs: make test. Everything installs itself into .venv* from the locked requirements.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+
+PYTHON := $(shell scripts/find-python)
+UV := .venv-uv/bin/uv
+BIN := .venv/bin
+SAM := .venv-sam/bin/sam
+
+.PHONY: help
+help: ## Show this list
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: .venv/.ready ## Make the environment with the dynapinot command (.venv/bin/dynapinot)
+
+$(UV): requirements/uv.txt
+	@test -n "$(PYTHON)"
+	"$(PYTHON)" -m venv --clear .venv-uv
+	.venv-uv/bin/python -m pip install --quiet --require-hashes -r requirements/uv.txt
+	@touch $@
+
+.venv/.ready: $(UV) requirements/dev.txt pyproject.toml
+	$(UV) venv --quiet --clear --python "$(PYTHON)" .venv
+	$(UV) pip install --quiet --python .venv --require-hashes -r requirements/dev.txt
+	$(UV) pip install --quiet --python .venv --no-deps --no-build-isolation -e .
+	@touch $@
+
+.venv-sam/.ready: $(UV) requirements/sam.txt
+	$(UV) venv --quiet --clear --python "$$(scripts/find-python 3.13)" .venv-sam
+	$(UV) pip install --quiet --python .venv-sam --require-hashes -r requirements/sam.txt
+	@touch $@
+
+.venv-checkov/.ready: $(UV) requirements/checkov.txt
+	$(UV) venv --quiet --clear --python "$$(scripts/find-python 3.13)" .venv-checkov
+	$(UV) pip install --quiet --python .venv-checkov --require-hashes -r requirements/checkov.txt
+	@touch $@
+
+.PHONY: check
+check: setup ## Lint, formatting and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+.PHONY: test
+test: check .venv-sam/.ready .venv-checkov/.ready ## Everything CI runs
+	$(BIN)/pytest -n 2 --cov --cov-report=term
+
+.PHONY: test-fast
+test-fast: setup ## The tests without the template's tools
+	$(BIN)/pytest -n 2 -m "not template"
+
+.PHONY: demo
+demo: setup ## Replicate a table to an embedded Kinesis and show what Pinot would show
+	$(BIN)/dynapinot demo
+
+.PHONY: build
+build: .venv-sam/.ready ## Build the function for Lambda into .aws-sam/build
+	PATH="$$(dirname "$$(scripts/find-python 3.13)"):$$PATH" SAM_CLI_TELEMETRY=0 $(SAM) build
+
+.PHONY: lock
+lock: $(UV) ## Lock the newest versions of everything in requirements/*.in
+	$(UV) pip compile --quiet --upgrade $(LOCK) --python-version 3.11 requirements/src.in -o src/requirements.txt
+	$(UV) pip compile --quiet --upgrade $(LOCK) --python-version 3.11 requirements/dev.in -o requirements/dev.txt
+	$(UV) pip compile --quiet --upgrade $(LOCK) --python-version 3.11 requirements/uv.in -o requirements/uv.txt
+	$(UV) pip compile --quiet --upgrade $(LOCK) --python-version 3.13 requirements/sam.in -o requirements/sam.txt
+	$(UV) pip compile --quiet --upgrade $(LOCK) --python-version 3.13 requirements/checkov.in -o requirements/checkov.txt
+LOCK := --universal --generate-hashes --no-emit-index-url --no-header --no-annotate
+
+.PHONY: clean
+clean: ## Remove everything that was made here
+	rm -rf .venv .venv-* .aws-sam .cache .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -1,0 +1,94 @@
+"""The tables' folders: ``<folder>/schema.json``, ``<folder>/table.json`` and, where there is one, ``source.toml``."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any, NoReturn
+
+from pinot.assembly import Files, read_table
+from pinot.errors import Finding, TableError
+from pinot.table import Table
+
+SCHEMA, CONFIG, SOURCE = "schema.json", "table.json", "source.toml"
+
+
+def load_tables(folder: Path) -> tuple[tuple[Table, ...], tuple[Finding, ...]]:
+    """Read every table of a folder, by name, and the warnings there are about them.
+
+    Raises TableError, each finding with its file, column or setting, and remedy; all tables are looked at before it is
+    raised.
+    """
+    if not folder.is_dir():
+        _refuse(
+            folder, "the folder of tables", "it is not there", "Make it, or set TABLES_DIR to the one that is meant"
+        )
+    tables: list[Table] = []
+    warnings: list[Finding] = []
+    errors: list[Finding] = []
+    for each in sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith((".", "_"))):
+        try:
+            table, found = _load_table(each)
+        except TableError as error:
+            errors.extend(error.findings)
+        else:
+            warnings.extend(found)
+            errors.extend(_clashes(each, table, tables))
+            tables.append(table)
+    if errors:
+        raise TableError(errors)
+    if not tables:
+        _refuse(folder, "the folder of tables", "it has no table", f"Add <table>/{SCHEMA} and <table>/{CONFIG}")
+    return tuple(tables), tuple(warnings)
+
+
+def _load_table(folder: Path) -> tuple[Table, tuple[Finding, ...]]:
+    files = {name: folder / name for name in (SCHEMA, CONFIG, SOURCE)}
+    source: dict[str, Any] = {}
+    if files[SOURCE].exists():
+        try:
+            source = tomllib.loads(_text(files[SOURCE]))
+        except tomllib.TOMLDecodeError as error:
+            _refuse(files[SOURCE], "the file", f"it is not TOML: {error}", "Mend it there")
+    return read_table(
+        _json(files[SCHEMA]),
+        _json(files[CONFIG]),
+        source,
+        Files(schema=str(files[SCHEMA]), config=str(files[CONFIG]), source=str(files[SOURCE])),
+    )
+
+
+def _json(file: Path) -> object:
+    try:
+        return json.loads(_text(file))
+    except json.JSONDecodeError as error:
+        place = f"line {error.lineno}, column {error.colno}"
+        _refuse(file, place, f"it is not JSON: {error.msg}", "Mend it there")
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        _refuse(file, "the file", "it is missing", f"A table's folder needs {SCHEMA} and {CONFIG}")
+    except (OSError, UnicodeDecodeError) as error:
+        _refuse(file, "the file", f"it cannot be read: {error}", "Make it a readable file in UTF-8")
+
+
+def _clashes(folder: Path, table: Table, others: list[Table]) -> list[Finding]:
+    clashes = []
+    for other in others:
+        if other.name == table.name:
+            clashes.append(("tableName", f"another folder has the table {table.name} too", "Give each its own name"))
+        if (other.stream, other.region) == (table.stream, table.region):
+            problem = f"the table {other.name} consumes the stream {table.stream} too, and would ingest these rows"
+            clashes.append(("stream.kinesis.topic.name", problem, "Give each table a stream of its own"))
+    return [
+        Finding(level="error", file=str(folder / CONFIG), where=where, problem=problem, remedy=remedy)
+        for where, problem, remedy in clashes
+    ]
+
+
+def _refuse(file: Path, where: str, problem: str, remedy: str) -> NoReturn:
+    raise TableError([Finding(level="error", file=str(file), where=where, problem=problem, remedy=remedy)])

@@ -1,0 +1,76 @@
+"""A dead letter: a change that can never become a row, whole, with the reason."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from decoder.change import Change
+from decoder.errors import ChangeError
+from handlers.version import VERSION
+from publisher.entry import Entry
+
+PREFIX: Final = "dead-letters"
+UNDECODED: Final = "undecoded"  # in place of the Pinot table, for a record that could not be read at all
+
+_DIGITS: Final = re.compile(r"[0-9]{1,40}")
+_TABLE_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,255}")  # of DynamoDB; a Pinot table's is narrower
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letter:
+    """One dead letter. ``table`` is the Pinot table that could not take the change, None when the record could not even
+    be read; ``change`` is None then too. ``position`` is the record's place in the batch.
+    """
+
+    position: int
+    record: object
+    error: ChangeError
+    table: str | None
+    change: Change | None
+
+    @property
+    def sequence_number(self) -> str | None:
+        """The record's sequence number as far as it can be read."""
+        return sequence_number_of(self.record)
+
+    def entry(self) -> Entry:
+        """Write the letter as an object to store: the same key and bytes whenever the change comes again."""
+        body = {
+            "reason": self.error.reason,
+            "path": self.error.path,
+            "detail": self.error.detail,
+            "table": self.table,
+            "column": self.error.column,
+            "dynamodb_table": self.change.table if self.change else None,
+            "sequence_number": self.sequence_number,
+            "version": VERSION,
+            "record": self.record,
+        }
+        # The standard library's writer: unlike orjson it takes whatever an event can hold, half a surrogate pair too.
+        return Entry(key=self._key(), data=json.dumps(body).encode(), position=self.position)
+
+    def _key(self) -> str:
+        source = (self.change.table if self.change else None) or "unknown"
+        date = (
+            datetime.fromtimestamp(self.change.timestamp_ms / 1000, UTC).date().isoformat()
+            if self.change
+            else "undated"
+        )
+        name = self.sequence_number
+        if name is None:
+            canonical = json.dumps(self.record, sort_keys=True).encode()
+            name = hashlib.sha256(canonical).hexdigest()
+        parts = (source if _TABLE_NAME.fullmatch(source) else "unknown", self.table or UNDECODED, date, f"{name}.json")
+        return "/".join((PREFIX, *parts))
+
+
+def sequence_number_of(record: object) -> str | None:
+    """Find the sequence number by which the event source knows a record; None when there is none to be read."""
+    inner = record.get("dynamodb") if isinstance(record, dict) else None
+    number = inner.get("SequenceNumber") if isinstance(inner, dict) else None
+    return number if isinstance(number, str) and _DIGITS.fullmatch(number) else None

@@ -1,0 +1,167 @@
+"""From an event to a batch response. Pure, but for the callables it is handed."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple, TypeAlias
+
+from decoder.change import Change, decode_change
+from decoder.errors import ChangeError
+from handlers.letter import Letter, sequence_number_of
+from pinot.errors import MisfitError
+from pinot.table import Table
+from publisher.entry import Entry
+from publisher.order import Published
+
+NO_TABLE: Final = "no_table"
+
+
+class Target(NamedTuple):
+    """The Kinesis stream of a Pinot table; no region is the function's own."""
+
+    stream: str
+    region: str | None
+
+
+Publish: TypeAlias = Callable[[Target, Sequence[Entry]], Published]
+Store: TypeAlias = Callable[[Sequence[Entry]], "tuple[int | None, str | None]"]  # see publisher.s3.store
+
+
+class EventError(ValueError):
+    """The event is not one that a DynamoDB stream's event source mapping sends."""
+
+
+class UnreportableError(RuntimeError):
+    """A change must come again, but has no sequence number to say so by; failing makes the whole batch come again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What a batch comes to: for each stream its rows in order, and the changes that can never become rows.
+
+    ``changes`` holds what could be decoded, by position. ``left_out`` counts, by column and reason, old values that a
+    delete's row had to go without; ``ignored`` the changes that a table's own rules leave out.
+    """
+
+    records: Sequence[object]
+    changes: Mapping[int, Change]
+    rows: Mapping[Target, Sequence[Entry]]
+    letters: Sequence[Letter]
+    left_out: Mapping[tuple[str, str, str], int]
+    ignored: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What became of a batch. ``first_unpublished`` is the position it stopped at, None when it is done."""
+
+    plan: Plan
+    first_unpublished: int | None
+    published: Mapping[Target, Published]
+    store_error: str | None
+
+    @property
+    def rows(self) -> int:
+        """How many rows stand on their streams for good."""
+        end = len(self.plan.records) if self.first_unpublished is None else self.first_unpublished
+        return sum(entry.position < end for entries in self.plan.rows.values() for entry in entries)
+
+    @property
+    def resent(self) -> int:
+        """How many rows had to be sent again."""
+        return sum(published.resent for published in self.published.values())
+
+    def response(self) -> dict[str, list[dict[str, str]]]:
+        """Write the batch response: at most one failure, the earliest unpublished change.
+
+        The event source mapping takes the lowest sequence number as its checkpoint and sends everything from there
+        again. https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html
+        Raises UnreportableError when that change has no sequence number.
+        """
+        if self.first_unpublished is None:
+            return {"batchItemFailures": []}
+        number = sequence_number_of(self.plan.records[self.first_unpublished])
+        if number is None:
+            raise UnreportableError(
+                f"record {self.first_unpublished} of the batch must come again and has no SequenceNumber"
+            )
+        return {"batchItemFailures": [{"itemIdentifier": number}]}
+
+
+def records_of(event: object) -> Sequence[object]:
+    """Take the records out of a Lambda event. Raises EventError."""
+    records: Any = event.get("Records") if isinstance(event, dict) else None
+    if not isinstance(records, list):
+        raise EventError('the event has no list "Records": connect the function to a DynamoDB stream')
+    return records
+
+
+def plan(records: Sequence[object], tables: Sequence[Table], *, max_record_bytes: int) -> Plan:
+    """Decode a batch and make its rows: everything that can be known before anything is sent."""
+    changes: dict[int, Change] = {}
+    rows: defaultdict[Target, list[Entry]] = defaultdict(list)
+    letters: list[Letter] = []
+    left_out: Counter[tuple[str, str, str]] = Counter()
+    ignored = 0
+    for position, record in enumerate(records):
+        try:
+            change = decode_change(record)
+            targets = _tables_for(change, tables)
+        except ChangeError as error:
+            letters.append(Letter(position=position, record=record, error=error, table=None, change=None))
+            continue
+        changes[position] = change
+        for table in targets:
+            try:
+                made = table.rows(change)
+                entries = [Entry(row.key, row.data, position) for row in made]
+                _check_size(entries, max_record_bytes)
+            except ChangeError as error:
+                letters.append(Letter(position=position, record=record, error=error, table=table.name, change=change))
+                continue
+            rows[Target(table.stream, table.region)].extend(entries)
+            left_out.update((table.name, column, reason) for row in made for column, reason in row.left_out)
+            ignored += not made
+    return Plan(records=records, changes=changes, rows=rows, letters=letters, left_out=left_out, ignored=ignored)
+
+
+def relay(event: object, tables: Sequence[Table], *, publish: Publish, store: Store, max_record_bytes: int) -> Report:
+    """Bring a batch to its streams, and what can never be a row to the dead letters.
+
+    Streams are published to side by side. Raises EventError; what ``publish`` and ``store`` raise goes through.
+    """
+    batch = plan(records_of(event), tables, max_record_bytes=max_record_bytes)
+    not_stored, store_error = store([letter.entry() for letter in batch.letters]) if batch.letters else (None, None)
+    published = _publish_all(batch.rows, publish)
+    stops = [not_stored, *(each.first_unpublished for each in published.values())]
+    return Report(
+        plan=batch,
+        first_unpublished=min((stop for stop in stops if stop is not None), default=None),
+        published=published,
+        store_error=store_error,
+    )
+
+
+def _publish_all(rows: Mapping[Target, Sequence[Entry]], publish: Publish) -> Mapping[Target, Published]:
+    if len(rows) < 2:  # noqa: PLR2004  # the usual single stream needs no thread
+        return {target: publish(target, entries) for target, entries in rows.items()}
+    with ThreadPoolExecutor(max_workers=len(rows)) as pool:
+        return dict(zip(rows, pool.map(publish, rows.keys(), rows.values()), strict=True))
+
+
+def _tables_for(change: Change, tables: Sequence[Table]) -> list[Table]:
+    targets = [table for table in tables if table.replicates(change.table)]
+    if not targets:
+        detail = f"no folder of tables replicates the DynamoDB table {change.table}"
+        raise MisfitError(NO_TABLE, detail).inside("eventSourceARN")
+    return targets
+
+
+def _check_size(entries: Sequence[Entry], max_record_bytes: int) -> None:
+    for entry in entries:
+        if entry.size > max_record_bytes:
+            detail = f"the row and its key are {entry.size} bytes, over the stream's limit of {max_record_bytes}"
+            raise MisfitError("row_too_large", detail)

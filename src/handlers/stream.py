@@ -1,0 +1,78 @@
+"""The function's entry point and composition root: everything real is made and tied together here, once, at start."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections.abc import Sequence
+from typing import Any, Final
+
+import boto3
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.metrics import Metrics
+from botocore.config import Config
+
+from handlers.catalog import load_tables
+from handlers.relay import Target, relay
+from handlers.settings import Settings
+from handlers.telemetry import NAMESPACE, SERVICE, log_report, log_tables, measure
+from publisher.entry import Entry
+from publisher.kinesis import sender
+from publisher.order import Limits, Published, publish
+from publisher.s3 import putter, store
+
+# Well inside the function's timeout: a request takes at most 2 x (1 + 4) s and a short pause.
+_CLIENT_CONFIG: Final = Config(
+    connect_timeout=1,
+    read_timeout=4,
+    retries={"mode": "standard", "total_max_attempts": 2},
+    max_pool_connections=16,
+    tcp_keepalive=True,
+)
+_TIME_FOR_WORK: Final = 0.75  # of what is left of the function's time; the rest is for the last request and the report
+
+logger: Final = Logger(service=SERVICE)
+metrics: Final = Metrics(namespace=NAMESPACE, service=SERVICE)
+
+_settings: Final = Settings.from_mapping(os.environ)
+_tables, _warnings = load_tables(_settings.tables_dir)
+_limits: Final = Limits(records=_settings.kinesis_max_request_records, bytes=_settings.kinesis_max_request_bytes)
+_senders: Final = {
+    Target(table.stream, table.region): sender(
+        boto3.client("kinesis", region_name=table.region, config=_CLIENT_CONFIG), table.stream
+    )
+    for table in _tables
+}
+_put: Final = putter(boto3.client("s3", config=_CLIENT_CONFIG), _settings.dead_letter_bucket)
+log_tables(logger, [table.name for table in _tables], _warnings)
+
+
+def handler(event: dict[str, Any], context: Any) -> dict[str, list[dict[str, str]]]:  # noqa: ANN401  # the runtime's own
+    """Relay a batch of a DynamoDB stream to Kinesis; answer with the earliest change that must come again, if any.
+
+    Raises EventError for an event that has no records, UnreportableError for a change that must come again and has no
+    sequence number; the event source mapping then retries the whole batch.
+    """
+    deadline: float = time.monotonic() + context.get_remaining_time_in_millis() / 1000 * _TIME_FOR_WORK
+
+    def remaining() -> float:
+        return deadline - time.monotonic()
+
+    def publish_to(target: Target, entries: Sequence[Entry]) -> Published:
+        return publish(
+            entries, _senders[target], remaining=remaining, sleep=time.sleep, jitter=random.random, limits=_limits
+        )
+
+    report = relay(
+        event,
+        _tables,
+        publish=publish_to,
+        store=lambda letters: store(letters, _put, remaining=remaining),
+        max_record_bytes=_settings.kinesis_max_record_bytes,
+    )
+    measure(metrics, report, now_ms=time.time_ns() // 1_000_000)
+    metrics.flush_metrics()
+    logger.append_keys(request_id=getattr(context, "aws_request_id", None))
+    log_report(logger, report)
+    return report.response()

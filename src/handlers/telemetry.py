@@ -1,0 +1,93 @@
+"""What is told of a batch: structured logs and metrics, and never a value of an item."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.metrics import Metrics, MetricUnit, single_metric
+
+from handlers.relay import Report
+from pinot.errors import Finding
+
+SERVICE: Final = "dynapinot"
+NAMESPACE: Final = "dynapinot"
+MAX_LAGS: Final = 100  # values a metric may have in one EMF record
+
+# https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
+
+
+def log_tables(logger: Logger, names: Sequence[str], warnings: Iterable[Finding]) -> None:
+    """Log, at start, which tables are replicated and what is to be mended about their files."""
+    for warning in warnings:
+        logger.warning("table warning", file=warning.file, where=warning.where, problem=warning.problem)
+    logger.info("tables loaded", tables=list(names))
+
+
+def log_report(logger: Logger, report: Report) -> None:
+    """Log what did not go as usual; a batch that did is told by the metrics alone."""
+    for letter in report.plan.letters:
+        logger.warning(
+            "change dead-lettered",
+            reason=letter.error.reason,
+            table=letter.table,
+            column=letter.error.column,
+            dynamodb_table=letter.change.table if letter.change else None,
+            event_id=letter.change.event_id if letter.change else None,
+            sequence_number=letter.sequence_number,
+        )
+    for (table, column, reason), count in report.plan.left_out.items():
+        logger.warning("deletes sent without a last value", table=table, column=column, reason=reason, count=count)
+    for target, published in report.published.items():
+        if published.errors:
+            logger.warning("stream rejected rows", stream=target.stream, errors=published.errors)
+    if report.store_error:
+        logger.error("dead letters not stored", error=report.store_error)
+    if report.first_unpublished is not None:
+        logger.error(
+            "batch stopped early",
+            sequence_number=report.response()["batchItemFailures"][0]["itemIdentifier"],
+            position=report.first_unpublished,
+            changes=len(report.plan.records),
+        )
+
+
+def measure(metrics: Metrics, report: Report, now_ms: int) -> None:
+    """Add a batch's metrics: counts, and how long ago its published changes were made, in ms."""
+    reasons = Counter(letter.error.reason for letter in report.plan.letters)
+    metrics.add_metric(name="ChangesReceived", unit=MetricUnit.Count, value=len(report.plan.records))
+    metrics.add_metric(name="RowsPublished", unit=MetricUnit.Count, value=report.rows)
+    metrics.add_metric(name="RowsResent", unit=MetricUnit.Count, value=report.resent)
+    metrics.add_metric(name="ChangesIgnored", unit=MetricUnit.Count, value=report.plan.ignored)
+    metrics.add_metric(name="DeadLetters", unit=MetricUnit.Count, value=reasons.total())
+    metrics.add_metric(name="BatchesStoppedEarly", unit=MetricUnit.Count, value=report.first_unpublished is not None)
+    for lag in _sample(_lags(report, now_ms)):
+        metrics.add_metric(name="ReplicationLag", unit=MetricUnit.Milliseconds, value=lag)
+    for reason, count in sorted(reasons.items()):
+        with single_metric(
+            name="DeadLetters",
+            unit=MetricUnit.Count,
+            value=count,
+            namespace=NAMESPACE,
+            default_dimensions={"service": SERVICE},
+        ) as metric:
+            metric.add_dimension(name="reason", value=reason)
+
+
+def _lags(report: Report, now_ms: int) -> list[int]:
+    end = report.first_unpublished
+    return sorted(
+        now_ms - change.timestamp_ms
+        for position, change in report.plan.changes.items()
+        if end is None or position < end
+    )
+
+
+def _sample(lags: Sequence[int]) -> list[int]:
+    """Thin out to what a metric can carry, evenly and always with the longest, so that percentiles stay what they are."""
+    if len(lags) <= MAX_LAGS:
+        return list(lags)
+    last = len(lags) - 1
+    return [lags[last * index // (MAX_LAGS - 1)] for index in range(MAX_LAGS)]

@@ -1,0 +1,3 @@
+"""The version of this software; pyproject.toml reads it from here, dead letters carry it."""
+
+VERSION = "0.1.0"

@@ -1,0 +1,203 @@
+"""Reading a Pinot schema: its columns, their types and limits, and the primary key."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pinot.errors import Findings
+
+DATA_TYPES: Final = (
+    "INT",
+    "LONG",
+    "FLOAT",
+    "DOUBLE",
+    "BIG_DECIMAL",
+    "BOOLEAN",
+    "TIMESTAMP",
+    "STRING",
+    "JSON",
+    "BYTES",
+)
+SINGLE_VALUE_ONLY: Final = ("JSON", "BIG_DECIMAL")  # SchemaUtils.validate of Pinot 1.5.1 refuses several of them
+
+# FieldSpec.DEFAULT_MAX_LENGTH, and getEffectiveMaxLengthExceedStrategy(): STRING is trimmed, JSON and BYTES are left
+# alone unless the schema names a strategy.
+DEFAULT_MAX_LENGTH: Final = 512
+_LENGTH_STRATEGIES: Final = ("TRIM_LENGTH", "ERROR", "SUBSTITUTE_DEFAULT_VALUE", "NO_ACTION")
+_DEFAULT_STRATEGY: Final = {"STRING": "TRIM_LENGTH", "JSON": "NO_ACTION", "BYTES": "NO_ACTION"}
+
+_FIELD_SPECS: Final = ("dimensionFieldSpecs", "metricFieldSpecs", "dateTimeFieldSpecs")
+_MS_PER_UNIT: Final = {"MILLISECONDS": 1, "SECONDS": 1_000, "MINUTES": 60_000, "HOURS": 3_600_000, "DAYS": 86_400_000}
+_COLON_EPOCH: Final = re.compile(r"([0-9]+):([A-Z]+):EPOCH")
+_PIPE_EPOCH: Final = re.compile(r"EPOCH(?:\|([A-Z]+)(?:\|([0-9]+))?)?")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Field:
+    """One column as the schema has it.
+
+    ``max_length`` counts UTF-16 code units of a STRING or JSON and bytes of a BYTES; None is no limit. ``unit_ms`` is
+    how many milliseconds one step of a date-time column is, None where it is not a number of such steps (a date
+    pattern). ``transform`` is the expression Pinot fills the column from.
+    """
+
+    name: str
+    data_type: str
+    single_value: bool
+    max_length: int | None
+    is_date_time: bool
+    unit_ms: int | None
+    transform: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schema:
+    """A Pinot schema: its name, its columns in the file's order, and the columns of its primary key."""
+
+    name: str | None
+    fields: tuple[Field, ...]
+    primary_key: tuple[str, ...]
+
+    def field(self, name: str) -> Field | None:
+        """Find a column by name."""
+        return next((field for field in self.fields if field.name == name), None)
+
+
+def read_schema(document: object, findings: Findings) -> Schema:
+    """Read a schema file's JSON, alone or under the key ``schema`` as Pinot's REST API wraps it.
+
+    Raises TableError with everything that is wrong; warnings are left in ``findings``.
+    """
+    if isinstance(document, dict) and isinstance(document.get("schema"), dict):
+        document = document["schema"]
+    if not isinstance(document, dict):
+        findings.error("the file", "it is not a JSON object", "Write a Pinot schema here")
+        findings.raise_errors()
+        raise AssertionError
+    for kind, remedy in (
+        ("timeFieldSpec", "Declare the column in dateTimeFieldSpecs: Pinot no longer takes a timeFieldSpec"),
+        ("complexFieldSpecs", "Declare the column with dataType JSON"),
+    ):
+        if document.get(kind):
+            findings.error(kind, "columns of this kind cannot be replicated", remedy)
+    fields: dict[str, Field] = {}
+    for kind in document:
+        if kind not in _FIELD_SPECS:
+            continue
+        specs = document[kind]
+        if not isinstance(specs, list):
+            findings.error(kind, "it is not a list", "List the column specs in [ ]")
+            continue
+        for index, spec in enumerate(specs):
+            field = _read_field(kind, index, spec, findings)
+            if field is None:
+                continue
+            if field.name in fields:
+                findings.error(f"column {field.name}", "it is declared twice", "Keep one of the two")
+            fields[field.name] = field
+    primary_key = document.get("primaryKeyColumns")
+    if not isinstance(primary_key, list) or not primary_key or not all(isinstance(name, str) for name in primary_key):
+        findings.error(
+            "primaryKeyColumns",
+            "it names no column, and an upsert table needs a primary key",
+            "List the columns that identify an item; usually those of its partition key and sort key",
+        )
+        primary_key = []
+    schema = Schema(
+        name=document.get("schemaName"),
+        fields=tuple(fields.values()),
+        primary_key=tuple(primary_key),
+    )
+    _check_primary_key(schema, findings)
+    findings.raise_errors()
+    return schema
+
+
+def _read_field(kind: str, index: int, spec: object, findings: Findings) -> Field | None:
+    if not isinstance(spec, dict) or not isinstance(spec.get("name"), str) or not spec["name"]:
+        findings.error(f"{kind}[{index}]", "it has no name", 'Write {"name": "…", "dataType": "…"}')
+        return None
+    name = spec["name"]
+    where = f"column {name}"
+    if any(character.isspace() for character in name) or name.startswith("$"):
+        findings.error(where, "Pinot refuses blanks in a name and keeps names with $ for itself", "Rename the column")
+    data_type = spec.get("dataType")
+    single_value = spec.get("singleValueField", True)
+    if data_type not in DATA_TYPES:
+        known = ", ".join(DATA_TYPES)
+        findings.error(where, f"dataType {data_type!r} cannot be replicated", f"Use one of {known}")
+        return None
+    if not isinstance(single_value, bool):
+        findings.error(where, "singleValueField is not true or false", "Write true or false")
+        return None
+    if not single_value and data_type in SINGLE_VALUE_ONLY:
+        remedy = "Use one JSON column for the whole list" if data_type == "JSON" else "Use DOUBLE, or one JSON column"
+        findings.error(where, f"Pinot has no multi-value {data_type}", remedy)
+    return Field(
+        name=name,
+        data_type=data_type,
+        single_value=single_value,
+        max_length=_max_length(where, data_type, spec, findings),
+        is_date_time=kind == "dateTimeFieldSpecs",
+        unit_ms=_unit_ms(where, kind, spec, findings),
+        transform=_transform(where, spec, findings),
+    )
+
+
+def _max_length(where: str, data_type: str, spec: Mapping[str, Any], findings: Findings) -> int | None:
+    if data_type not in _DEFAULT_STRATEGY:
+        return None
+    strategy = spec.get("maxLengthExceedStrategy") or _DEFAULT_STRATEGY[data_type]
+    if strategy not in _LENGTH_STRATEGIES:
+        known = ", ".join(_LENGTH_STRATEGIES)
+        findings.error(where, f"maxLengthExceedStrategy {strategy!r} is unknown", f"Use one of {known}")
+    max_length = spec.get("maxLength")
+    if max_length is None:
+        max_length = DEFAULT_MAX_LENGTH
+    if isinstance(max_length, bool) or not isinstance(max_length, int) or max_length < 1:
+        findings.error(where, "maxLength is not a positive number", "Write how many characters the column may hold")
+        return None
+    return None if strategy == "NO_ACTION" else max_length
+
+
+def _unit_ms(where: str, kind: str, spec: Mapping[str, Any], findings: Findings) -> int | None:
+    if kind != "dateTimeFieldSpecs":
+        return 1 if spec["dataType"] in ("LONG", "TIMESTAMP") else None
+    time_format = spec.get("format")
+    if not isinstance(time_format, str) or not time_format:
+        findings.error(
+            where, "a date-time column needs a format", 'Write "format": "TIMESTAMP" or "EPOCH|MILLISECONDS"'
+        )
+        return None
+    if spec["dataType"] == "TIMESTAMP":
+        return 1
+    if match := _COLON_EPOCH.fullmatch(time_format):
+        size, unit = match[1], match[2]
+    elif match := _PIPE_EPOCH.fullmatch(time_format):
+        size, unit = match[2] or "1", match[1] or "MILLISECONDS"
+    else:
+        return 1 if time_format.endswith("TIMESTAMP") else None
+    if unit not in _MS_PER_UNIT:
+        return None  # micro- and nanoseconds: a change's time is not that fine
+    return int(size) * _MS_PER_UNIT[unit]
+
+
+def _transform(where: str, spec: Mapping[str, Any], findings: Findings) -> str | None:
+    transform = spec.get("transformFunction")
+    if transform is not None and not isinstance(transform, str):
+        findings.error(where, "transformFunction is not text", "Write the expression as text, or leave it out")
+        return None
+    return transform or None
+
+
+def _check_primary_key(schema: Schema, findings: Findings) -> None:
+    for name in schema.primary_key:
+        field = schema.field(name)
+        where = f"primary key column {name}"
+        if field is None:
+            findings.error(where, "the schema has no such column", "Add the column, or mend primaryKeyColumns")
+        elif not field.single_value:
+            findings.error(where, "a primary key column must hold a single value", "Remove singleValueField: false")

@@ -1,0 +1,160 @@
+"""One Pinot table, ready to work: a change goes in, its rows come out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final, Literal, TypeAlias, cast
+
+import orjson
+
+from decoder.attribute import decode
+from decoder.change import Change, Image
+from decoder.errors import ChangeError
+from pinot.errors import MisfitError
+from pinot.key import Scalar, partition_key
+
+# A change, the image its row is made from, whether that row is a delete -> the value, None when there is none.
+Take: TypeAlias = Callable[[Change, Image, bool], object]
+Role: TypeAlias = Literal["key", "comparison", "time"]
+
+_WHY_NEEDED: Final[dict[Role, str]] = {
+    "key": "it is part of the primary key, and Pinot would file the row under the text null",
+    "comparison": "it is the comparison column, and Pinot could not tell this change's place in the order",
+    "time": "it is the time column, and Pinot would put in the server's own time",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One row: its Kinesis partition key and its JSON, byte for byte the same whenever the change is replayed.
+
+    ``left_out`` names the columns of a delete whose last value did not fit, each with the reason: a delete needs no
+    more than its key, so it is not held up by them.
+    """
+
+    key: str
+    data: bytes
+    left_out: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """One field of a row and where it comes from.
+
+    ``attribute`` is the item's attribute that the column takes whole, None where it takes something else. ``role`` says
+    why a row cannot do without the value; ``fallback`` gives the value of a delete that has none.
+    """
+
+    name: str
+    take: Take
+    attribute: str | None = None
+    role: Role | None = None
+    fallback: Take | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """A Pinot table: what it is called, which stream feeds it, and how a change becomes its rows.
+
+    ``dynamodb_table`` is the one source table, None for any. ``taken`` names the attributes that columns take whole;
+    the others are checked, and are in the row only where a ``$rest`` column has them.
+    """
+
+    name: str
+    stream: str
+    region: str | None
+    dynamodb_table: str | None
+    keep_ttl_deletes: bool
+    columns: tuple[Column, ...]
+    primary_key: tuple[Column, ...]
+    taken: frozenset[str]
+
+    def replicates(self, dynamodb_table: str | None) -> bool:
+        """Tell whether changes of a DynamoDB table belong to this Pinot table."""
+        return self.dynamodb_table is None or self.dynamodb_table == dynamodb_table
+
+    def rows(self, change: Change) -> tuple[Row, ...]:
+        """Make the rows of a change: none, one, or two (a tombstone of its old primary key, then the new row).
+
+        Raises MalformedError for what DynamoDB never writes and MisfitError for what the columns cannot hold; either
+        way the change can never become a valid row.
+        """
+        if change.ttl_delete and self.keep_ttl_deletes:
+            return ()
+        if change.event_name == "REMOVE":
+            return (self._row(change, change.old_image or change.keys, deleted=True),)
+        if change.new_image is None:
+            raise _no_image("NewImage", "a row is made of the new image")
+        row = self._row(change, change.new_image, deleted=False)
+        return (*self._tombstone_of_moved(change, row), row)
+
+    def _row(self, change: Change, image: Image, *, deleted: bool) -> Row:
+        values: dict[str, object] = {}
+        left_out = []
+        for column in self.columns:
+            try:
+                value = column.take(change, image, deleted)
+            except MisfitError as error:
+                error.column = column.name
+                if not deleted or column.role in ("key", "comparison"):
+                    raise
+                left_out.append((column.name, error.reason))
+                value = None
+            if value is None and column.role:
+                value = _needed(column, change, image, deleted=deleted)
+            if value is not None:
+                values[column.name] = value
+        for name, attribute in image.items():
+            if name not in self.taken:
+                _check(name, attribute)
+        return Row(
+            key=partition_key(cast("Scalar", values[column.name]) for column in self.primary_key),
+            # orjson's buffer is far larger than a small row, and rows wait for the whole batch: keep a copy its size.
+            data=memoryview(orjson.dumps(values)).tobytes(),
+            left_out=tuple(left_out),
+        )
+
+    def _tombstone_of_moved(self, change: Change, row: Row) -> Iterator[Row]:
+        """Give a tombstone for the row that a change leaves behind when it changes the Pinot primary key.
+
+        That can only happen to a primary key that is not made of the DynamoDB key alone.
+        """
+        if change.event_name == "INSERT" or all(column.attribute in change.keys for column in self.primary_key):
+            return
+        old = change.old_image
+        if old is None:
+            raise _no_image("OldImage", "the primary key may have changed, and only the old image can tell")
+        try:
+            old_key = partition_key(cast("Scalar", _needed_value(column, change, old)) for column in self.primary_key)
+        except ChangeError:
+            return  # it never was a valid row
+        if old_key != row.key:
+            yield self._row(change, old, deleted=True)
+
+
+def _needed_value(column: Column, change: Change, image: Image) -> object:
+    value = column.take(change, image, True)  # noqa: FBT003  # a Take has no names for its arguments
+    return _needed(column, change, image, deleted=True) if value is None else value
+
+
+def _needed(column: Column, change: Change, image: Image, *, deleted: bool) -> object:
+    if deleted and column.fallback:
+        return column.fallback(change, image, deleted)
+    role = column.role or "key"
+    error = MisfitError(f"missing_{role}", f"column {column.name} has no value: {_WHY_NEEDED[role]}")
+    error.column = column.name
+    raise error.inside(column.attribute or column.name)
+
+
+def _check(name: str, attribute: object) -> None:
+    try:
+        decode(attribute)
+    except ChangeError as error:
+        raise error.inside(name) from None
+
+
+def _no_image(name: str, why: str) -> MisfitError:
+    error = MisfitError("no_image", f"{why}; set the stream's view type to NEW_AND_OLD_IMAGES")
+    error.inside("dynamodb", name)
+    return error

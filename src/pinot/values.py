@@ -1,0 +1,297 @@
+"""What each DynamoDB type becomes in each Pinot column: the type mapping, as a table of shapes.
+
+A shape takes the exact Python value of a DynamoDB type (``decoder.attribute``) and gives what goes into the row's
+JSON. A pair without a shape does not fit, and no shape ever guesses: each gives a value that Pinot 1.5.1 reads back as
+the one written to DynamoDB, or raises MisfitError. ``docs/mapping.md`` is this table in words.
+"""
+
+from __future__ import annotations
+
+import re
+from binascii import b2a_base64
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any, Final, TypeAlias
+
+import orjson
+
+from decoder.attribute import SCALARS, SETS, Forms, decode_set, fold, open_attribute, open_list
+from decoder.errors import ChangeError
+from decoder.number import number_text
+from pinot.errors import MisfitError
+from pinot.schema import Field
+
+Json: TypeAlias = str | int | float | bool | list[Any]
+Shape: TypeAlias = Callable[[Any], Json]
+Convert: TypeAlias = Callable[
+    [object], Json | None
+]  # raw attribute value -> JSON value, None when it is to be left out
+
+INT32_MIN, INT32_MAX = -(2**31), 2**31 - 1
+INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
+FLOAT_MAX: Final = 3.4028235e38  # Float.MAX_VALUE
+FLOAT_MIN: Final = 1.4e-45  # Float.MIN_VALUE, the smallest above zero
+MAX_MULTI_VALUES: Final = 1_000  # ForwardIndexType.MAX_MULTI_VALUES_PER_ROW
+
+# What a TIMESTAMP may be as a number of milliseconds: years 1 to 9999, and no 32-bit number (those are seconds).
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MS: Final = timedelta(milliseconds=1)
+TIMESTAMP_MIN: Final = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MS
+TIMESTAMP_MAX: Final = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MS
+_RFC3339: Final = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?(?:[Zz]|[+-][0-9]{2}:[0-9]{2})"
+)
+
+# What Pinot's JSON parser refuses, with the whole row: Jackson's StreamReadConstraints (2.16 and later).
+MAX_DOCUMENT_DEPTH: Final = 1_000
+MAX_DOCUMENT_NAME: Final = 50_000
+_LONG_NUMBER: Final = re.compile(r"[0-9.eE+-]{1000}")
+
+_DOCUMENT: Final = Forms(
+    number=lambda number: orjson.Fragment(number_text(number)),  # every digit: orjson's own numbers are 64 bits
+    binary=lambda data: b2a_base64(data, newline=False).decode(),
+    members=list,
+)
+
+
+def _whole_number(data_type: str, lowest: int, highest: int) -> Shape:
+    def shape(number: Decimal) -> int:
+        value = int(number)
+        if value != number:
+            raise MisfitError("fraction", f"a number with a fraction does not fit {data_type}")
+        if not lowest <= value <= highest:
+            raise MisfitError("out_of_range", f"the number does not fit {data_type}: {lowest} to {highest}")
+        return value
+
+    return shape
+
+
+def _double(number: Decimal) -> float:
+    return float(number)  # DynamoDB's numbers all lie well inside a double's range
+
+
+def _float(number: Decimal) -> float:
+    value = float(number)
+    if value and not FLOAT_MIN <= abs(value) <= FLOAT_MAX:
+        raise MisfitError("out_of_range", f"the number does not fit FLOAT: 0, or {FLOAT_MIN} to {FLOAT_MAX}")
+    return value
+
+
+def _timestamp_of_number(number: Decimal) -> int | str:
+    value = int(number)
+    if value != number:
+        raise MisfitError("fraction", "a TIMESTAMP counts whole milliseconds; the number has a fraction")
+    if value and INT32_MIN <= value <= INT32_MAX:
+        detail = "a TIMESTAMP counts milliseconds; the number looks like seconds. Declare the column LONG to keep it"
+        raise MisfitError("not_milliseconds", detail)
+    if not TIMESTAMP_MIN <= value <= TIMESTAMP_MAX:
+        detail = "a TIMESTAMP counts milliseconds; the number lies beyond the year 9999. Are they microseconds?"
+        raise MisfitError("not_milliseconds", detail)
+    return timestamp_json(value)
+
+
+def _timestamp_of_text(text: str) -> int | str:
+    if _RFC3339.fullmatch(text):
+        try:
+            moment = datetime.fromisoformat(text.upper().replace(" ", "T"))
+            return timestamp_json((moment - _EPOCH) // _MS)
+        except (ValueError, OverflowError):  # a day that is not, a year before 1
+            pass
+    detail = "text in a TIMESTAMP must be an ISO-8601 date and time with its zone, as 2024-06-22T10:00:00.123Z"
+    raise MisfitError("not_a_time", detail)
+
+
+def timestamp_json(value_ms: int) -> int | str:
+    """Write epoch milliseconds so that Pinot reads them as such: as text where 32 bits hold the number.
+
+    Pinot 1.5.1 throws on a 32-bit JSON integer in a TIMESTAMP and drops the row.
+    """
+    return str(value_ms) if INT32_MIN <= value_ms <= INT32_MAX else value_ms
+
+
+def _text(data_type: str, max_length: int | None) -> Shape:
+    check_length = _length_check(data_type, max_length)
+
+    def shape(text: str) -> str:
+        if "\0" in text:
+            raise MisfitError("nul_character", f"Pinot cuts a {data_type} at the character U+0000")
+        check_length(text)
+        return text
+
+    return shape
+
+
+def _length_check(data_type: str, max_length: int | None) -> Callable[[str], None]:
+    if max_length is None:
+        return lambda _: None
+
+    def check(text: str) -> None:
+        if len(text) > max_length or (len(text) * 2 > max_length and utf16_length(text) > max_length):
+            detail = f"the {data_type} is longer than the column's maxLength of {max_length}; raise it in the schema"
+            raise MisfitError("too_long", detail)
+
+    return check
+
+
+def utf16_length(text: str) -> int:
+    """Count a text's UTF-16 code units, as Java's ``String.length()`` does."""
+    return len(text) if text.isascii() else len(text.encode("utf-16-le")) // 2
+
+
+def _bytes(max_length: int | None) -> Shape:
+    def shape(data: bytes) -> str:
+        if max_length is not None and len(data) > max_length:
+            detail = f"the BYTES are more than the column's maxLength of {max_length}; raise it in the schema"
+            raise MisfitError("too_long", detail)
+        return data.hex()
+
+    return shape
+
+
+def shapes_of(data_type: str, max_length: int | None) -> Mapping[str, Shape]:
+    """Give, for a column of a Pinot type, what each scalar DynamoDB type that fits becomes."""
+    match data_type:
+        case "INT":
+            return {"N": _whole_number("INT", INT32_MIN, INT32_MAX)}
+        case "LONG":
+            return {"N": _whole_number("LONG", INT64_MIN, INT64_MAX)}
+        case "FLOAT":
+            return {"N": _float}
+        case "DOUBLE":
+            return {"N": _double}
+        case "BIG_DECIMAL":
+            return {"N": number_text}
+        case "BOOLEAN":
+            return {"BOOL": bool}
+        case "TIMESTAMP":
+            return {"N": _timestamp_of_number, "S": _timestamp_of_text}
+        case "STRING":
+            text = _text("STRING", max_length)
+            return {
+                "S": text,
+                "N": lambda number: text(number_text(number)),
+                "BOOL": lambda value: text("true" if value else "false"),
+            }
+        case "BYTES":
+            return {"B": _bytes(max_length)}
+    raise AssertionError(data_type)
+
+
+def converter(field: Field) -> Convert:
+    """Build the function that turns an attribute value into what the column's row value is.
+
+    It gives None for what Pinot has no value for: NULL, and an empty list in a multi-value column. It raises
+    MalformedError or MisfitError, with the path inside the value.
+    """
+    if field.data_type == "JSON":
+        return _document_converter(field)
+    shapes = shapes_of(field.data_type, field.max_length)
+    return _single(field.data_type, shapes) if field.single_value else _multiple(field.data_type, shapes)
+
+
+def _single(data_type: str, shapes: Mapping[str, Shape]) -> Convert:
+    def convert(attribute: object) -> Json | None:
+        tag, payload = open_attribute(attribute)
+        if tag in shapes:
+            return shapes[tag](SCALARS[tag](payload))
+        if tag == "NULL":
+            SCALARS[tag](payload)
+            return None
+        raise _type_mismatch(attribute, tag, data_type, shapes)
+
+    return convert
+
+
+def _multiple(data_type: str, shapes: Mapping[str, Shape]) -> Convert:
+    def convert(attribute: object) -> Json | None:
+        tag, payload = open_attribute(attribute)
+        if tag == "NULL":
+            SCALARS[tag](payload)
+            return None
+        if tag == "L":
+            values = [_item(index, item, data_type, shapes) for index, item in enumerate(open_list(payload))]
+        elif SETS.get(tag) in shapes:
+            values = [shapes[SETS[tag]](member) for member in decode_set(tag, payload)]
+        else:
+            raise _type_mismatch(attribute, tag, f"multi-value {data_type}", ("L", *(f"{each}S" for each in shapes)))
+        if len(values) > MAX_MULTI_VALUES:
+            detail = f"a multi-value column holds at most {MAX_MULTI_VALUES} values; use a JSON column"
+            raise MisfitError("too_many_values", detail)
+        return values or None
+
+    return convert
+
+
+def _item(index: int, attribute: object, data_type: str, shapes: Mapping[str, Shape]) -> Json:
+    try:
+        tag, payload = open_attribute(attribute)
+        if tag in shapes:
+            return shapes[tag](SCALARS[tag](payload))
+        raise _type_mismatch(attribute, tag, f"multi-value {data_type}", shapes)
+    except ChangeError as error:
+        raise error.inside(index) from None
+
+
+def _type_mismatch(
+    attribute: object, tag: str, data_type: str, fitting: Mapping[str, Shape] | tuple[str, ...]
+) -> MisfitError:
+    fold(attribute, _DOCUMENT)  # a value that is malformed as well is told as that
+    return MisfitError("type_mismatch", f"a DynamoDB {tag} does not fit {data_type}, which takes {', '.join(fitting)}")
+
+
+def _document_converter(field: Field) -> Convert:
+    check_length = _length_check("JSON", field.max_length)
+
+    def convert(attribute: object) -> str | None:
+        value = fold(attribute, _DOCUMENT)
+        if value is None:
+            return None
+        text = value if isinstance(value, str) and _is_document(value) else document(value)
+        check_length(text)
+        return text
+
+    return convert
+
+
+def natural(attribute: object) -> Any:  # noqa: ANN401  # any JSON value
+    """Read an attribute value into plain JSON, for a field that only Pinot's own expressions read."""
+    return fold(attribute, _DOCUMENT)
+
+
+def document(value: object) -> str:
+    """Write a value made with :func:`natural` as canonical JSON text: keys sorted, every digit of a number kept.
+
+    Raises MisfitError for an attribute name that is longer than Pinot's JSON parser takes.
+    """
+    text = orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+    if len(text) > MAX_DOCUMENT_NAME and not _is_readable(value):
+        raise MisfitError("too_long", f"a name inside the JSON is longer than {MAX_DOCUMENT_NAME} characters")
+    return text
+
+
+def _is_document(text: str) -> bool:
+    """Tell text that is a JSON object or array already: it is what a JSON column is for, so it goes in as it is."""
+    if not text.lstrip(" \t\r\n").startswith(("{", "[")) or _LONG_NUMBER.search(text):
+        return False
+    try:
+        return _is_readable(orjson.loads(text))
+    except orjson.JSONDecodeError:
+        return False
+
+
+def _is_readable(value: object) -> bool:
+    """Tell whether Pinot's JSON parser takes a document: its nesting and the length of its names."""
+    level, depth = [value], 0
+    while level:
+        depth += 1
+        deeper: list[object] = []
+        for item in level:
+            if isinstance(item, dict):
+                if any(len(name) > MAX_DOCUMENT_NAME for name in item):
+                    return False
+                deeper.extend(item.values())
+            elif isinstance(item, list):
+                deeper.extend(item)
+        level = deeper
+    return depth <= MAX_DOCUMENT_DEPTH

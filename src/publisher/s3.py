@@ -1,0 +1,49 @@
+"""The one place that says PutObject: dead letters into their bucket."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from publisher.entry import Entry
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+PARALLEL_PUTS: Final = 16
+
+Put: TypeAlias = Callable[[Entry], str | None]  # stores one object; the error code when that failed
+
+
+def putter(client: S3Client, bucket: str) -> Put:
+    """Give the function that stores one object under the entry's key, over whatever stands there."""
+
+    def put(entry: Entry) -> str | None:
+        try:
+            client.put_object(Bucket=bucket, Key=entry.key, Body=entry.data, ContentType="application/json")
+        except ClientError as error:
+            return error.response.get("Error", {}).get("Code", "Unknown")
+        except BotoCoreError as error:
+            return type(error).__name__
+        return None
+
+    return put
+
+
+def store(entries: Sequence[Entry], put: Put, *, remaining: Callable[[], float]) -> tuple[int | None, str | None]:
+    """Store objects, some at a time; return the first position that is not stored and why, or a pair of None.
+
+    No further ones are begun after a failure or when the time, in seconds, is up: the batch comes again from there.
+    """
+    with ThreadPoolExecutor(max_workers=PARALLEL_PUTS) as pool:
+        for start in range(0, len(entries), PARALLEL_PUTS):
+            if start and remaining() <= 0:
+                return entries[start].position, "OutOfTime"
+            window = entries[start : start + PARALLEL_PUTS]
+            for entry, error in zip(window, pool.map(put, window), strict=True):
+                if error:
+                    return entry.position, error
+    return None, None
