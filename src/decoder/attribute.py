@@ -20,8 +20,8 @@ from decoder.errors import ChangeError, MalformedError
 from decoder.number import decode_number
 
 Value: TypeAlias = (
-    "str | Decimal | bytes | bool | None | list[Value] | dict[str, Value] | frozenset[str] | frozenset[Decimal]"
-    " | frozenset[bytes]"
+    "str | Decimal | bytes | bool | list[Value] | dict[str, Value] | frozenset[str] | frozenset[Decimal]"
+    " | frozenset[bytes] | None"
 )
 
 # "Nested attribute depth: up to 32 levels", same page as the limits of numbers.

@@ -65,6 +65,8 @@ def _json(file: Path) -> object:
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
         _refuse(file, place, f"it is not JSON: {error.msg}", "Mend it there")
+    except RecursionError:
+        _refuse(file, "the file", "it is nested too deeply", "Write the JSON of a Pinot schema or table config")
 
 
 def _text(file: Path) -> str:

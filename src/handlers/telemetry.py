@@ -14,7 +14,7 @@ from pinot.errors import Finding
 
 SERVICE: Final = "dynapinot"
 NAMESPACE: Final = "dynapinot"
-MAX_LAGS: Final = 100  # values a metric may have in one EMF record
+MAX_LAGS: Final = 99  # an EMF record takes 100 values a metric, and Powertools flushes at the hundredth
 
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 
@@ -86,7 +86,7 @@ def _lags(report: Report, now_ms: int) -> list[int]:
 
 
 def _sample(lags: Sequence[int]) -> list[int]:
-    """Thin out to what a metric can carry, evenly and always with the longest, so that percentiles stay what they are."""
+    """Thin out to what a metric can carry, evenly and with the longest, so that percentiles stay what they are."""
     if len(lags) <= MAX_LAGS:
         return list(lags)
     last = len(lags) - 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -30,6 +30,61 @@ class Files:
     source: str = "source.toml"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Parts:
+    """A table's three files as read, and what follows from them together."""
+
+    schema: Schema
+    config: TableConfig
+    source: Source
+
+    @property
+    def transforms(self) -> Mapping[str, str]:
+        """The expressions Pinot fills columns from; the table config's wins over the schema's, as in Pinot."""
+        return {each.name: each.transform for each in self.schema.fields if each.transform} | dict(
+            self.config.transforms
+        )
+
+    @property
+    def origins(self) -> Mapping[str, Origin]:
+        """Where each column comes from that Pinot does not compute."""
+        transforms = self.transforms
+        return {each.name: self._origin(each) for each in self.schema.fields if each.name not in transforms}
+
+    def _origin(self, field: Field) -> Origin:
+        """Decide where a column comes from: what is said of it wins over what it is for."""
+        if field.name in self.source.columns:
+            return self.source.columns[field.name]
+        if field.name == self.config.delete_column:
+            return "$deleted"
+        if field.name in DYNAMODB_NAMES:
+            return DYNAMODB_NAMES[field.name]
+        return "$timestamp" if self.orders_by_default(field) else (field.name,)
+
+    def orders_by_default(self, field: Field) -> bool:
+        """Tell a comparison column that holds the change's time only because nobody said otherwise."""
+        return (
+            field.name == self.config.comparison_column
+            and field.name not in {*self.schema.primary_key, *self.source.columns, *DYNAMODB_NAMES}
+            and can_hold(field, "$timestamp")
+        )
+
+    def role(self, name: str) -> Role | None:
+        """Tell why a row cannot do without a column, None where it can."""
+        if name in self.schema.primary_key:
+            return "key"
+        if name == (self.config.comparison_column or self.config.time_column):
+            return "comparison"
+        return "time" if name == self.config.time_column else None
+
+    def inputs(self) -> set[str]:
+        """Find the fields that Pinot's expressions read and that are no columns: rows must have them all the same."""
+        transforms = self.transforms
+        expressions = [*transforms.values(), self.config.filter_function or ""]
+        names = set().union(*map(names_read_by, expressions))
+        return names - transforms.keys() - {field.name for field in self.schema.fields}
+
+
 def read_table(
     schema_document: object,
     config_document: object,
@@ -41,58 +96,37 @@ def read_table(
     Raises TableError with everything, in the first file that has any, that rules out right rows.
     """
     in_schema, in_config, in_source = Findings(files.schema), Findings(files.config), Findings(files.source)
-    schema = read_schema(schema_document, in_schema)
-    config = read_config(config_document, in_config)
-    source = read_source(source_document, in_source)
-    computed = {field.name for field in schema.fields if field.transform} | config.transforms.keys()
-    origins = {
-        field.name: _origin(field, schema, config, source) for field in schema.fields if field.name not in computed
-    }
-    _check_schema(schema, config, computed, in_schema)
-    _check_config(schema, config, computed, origins, in_config)
-    _check_source(schema, computed, origins, source, in_schema, in_source)
+    parts = _Parts(
+        schema=read_schema(schema_document, in_schema),
+        config=read_config(config_document, in_config),
+        source=read_source(source_document, in_source),
+    )
+    _check_schema(parts, in_schema)
+    _check_config(parts, in_config)
+    _check_source(parts, in_source)
     for findings in (in_schema, in_config, in_source):
         findings.raise_errors()
-    return _table(schema, config, source, origins), (*in_schema.found, *in_config.found, *in_source.found)
+    return _table(parts), (*in_schema.found, *in_config.found, *in_source.found)
 
 
-def _origin(field: Field, schema: Schema, config: TableConfig, source: Source) -> Origin:
-    """Decide where a column that Pinot does not compute comes from: what is said wins over what it is for."""
-    if field.name in source.columns:
-        return source.columns[field.name]
-    if field.name == config.delete_column:
-        return "$deleted"
-    if field.name in DYNAMODB_NAMES:
-        return DYNAMODB_NAMES[field.name]
-    if _orders_by_default(field, schema, config):
-        return "$timestamp"
-    return (field.name,)
-
-
-def _orders_by_default(field: Field, schema: Schema, config: TableConfig) -> bool:
-    return (
-        field.name == config.comparison_column
-        and field.name not in schema.primary_key
-        and can_hold(field, "$timestamp")
-    )
-
-
-def _check_schema(schema: Schema, config: TableConfig, computed: set[str], findings: Findings) -> None:
-    if schema.name and schema.name != config.name:
-        problem = f"it is not the table's name, {config.name}, by which Pinot looks the schema up"
+def _check_schema(parts: _Parts, findings: Findings) -> None:
+    schema, transforms = parts.schema, parts.transforms
+    if schema.name and schema.name != parts.config.name:
+        problem = f"it is not the table's name, {parts.config.name}, by which Pinot looks the schema up"
         findings.warning("schemaName", problem, "Give both the same name")
     for name in schema.primary_key:
-        if name in computed:
-            findings.error(
-                f"primary key column {name}",
-                "Pinot computes it, so the stream could not be partitioned by it",
-                "Make the primary key of columns that are sent",
-            )
+        if name in transforms:
+            problem = "Pinot computes it, so the stream could not be partitioned by it"
+            findings.error(f"primary key column {name}", problem, "Make the primary key of columns that are sent")
+    for field, origin, wanted in _cannot_hold(parts):
+        if field.name not in parts.source.columns:
+            problem = f"a column of type {field.data_type}, as it is declared, cannot hold {origin}"
+            remedy = f'Make it a single-value {wanted}, or map it in source.toml: [columns] {field.name} = "…"'
+            findings.error(f"column {field.name}", problem, remedy)
 
 
-def _check_config(
-    schema: Schema, config: TableConfig, computed: set[str], origins: Mapping[str, Origin], findings: Findings
-) -> None:
+def _check_config(parts: _Parts, findings: Findings) -> None:
+    schema, config = parts.schema, parts.config
     settings = {
         "upsertConfig.deleteRecordColumn": config.delete_column,
         "segmentsConfig.timeColumnName": config.time_column,
@@ -110,7 +144,7 @@ def _check_config(
         problem = f"column {config.time_column} is not one of the schema's dateTimeFieldSpecs, and Pinot refuses that"
         findings.warning("segmentsConfig.timeColumnName", problem, "Move the column there")
     comparison = config.comparison_column
-    if comparison and isinstance(origins.get(comparison), tuple):
+    if comparison and isinstance(parts.origins.get(comparison), tuple):
         findings.warning(
             "upsertConfig.comparisonColumns",
             f"column {comparison} is the item's own, so the item's writers decide which of its changes is the newest",
@@ -119,85 +153,67 @@ def _check_config(
     for name in config.transforms.keys() - {field.name for field in schema.fields}:
         problem = f"it computes {name}, which is no column of the schema"
         findings.warning("ingestionConfig.transformConfigs", problem, "Add the column, or remove the transform")
-    if config.delete_column in computed:
+    if config.delete_column in parts.transforms:
         problem = f"Pinot computes column {config.delete_column} from an expression"
-        findings.warning(
-            "upsertConfig.deleteRecordColumn", problem, "Remove the expression: the flag is sent with the row"
-        )
+        remedy = "Remove the expression: the flag is sent with the row"
+        findings.warning("upsertConfig.deleteRecordColumn", problem, remedy)
 
 
-def _check_source(
-    schema: Schema,
-    computed: set[str],
-    origins: Mapping[str, Origin],
-    source: Source,
-    in_schema: Findings,
-    in_source: Findings,
-) -> None:
-    for name in source.columns:
-        if schema.field(name) is None:
-            in_source.error(
-                f"columns.{name}", "the schema has no such column", "Add it to the schema, or remove the line"
-            )
-        elif name in computed:
-            in_source.error(f"columns.{name}", "Pinot computes this column", "Remove the line, or Pinot's expression")
-    for name, origin in origins.items():
-        field = schema.field(name)
-        if field is None or not isinstance(origin, str):
+def _check_source(parts: _Parts, findings: Findings) -> None:
+    transforms = parts.transforms
+    for name in parts.source.columns:
+        if parts.schema.field(name) is None:
+            remedy = "Add it to the schema, or remove the line"
+            findings.error(f"columns.{name}", "the schema has no such column", remedy)
+        elif name in transforms:
+            findings.error(f"columns.{name}", "Pinot computes this column", "Remove the line, or Pinot's expression")
+    for field, origin, wanted in _cannot_hold(parts):
+        if field.name in parts.source.columns:
+            problem = f"a column of type {field.data_type}, as it is declared, cannot hold {origin}"
+            findings.error(f"columns.{field.name}", problem, f"Make it a single-value {wanted} in the schema")
+
+
+def _cannot_hold(parts: _Parts) -> Iterator[tuple[Field, str, str]]:
+    """Find the columns that cannot hold the property of the change they should; with it, the types that can."""
+    origins = parts.origins
+    for field in parts.schema.fields:
+        origin = origins.get(field.name)
+        if not isinstance(origin, str):
             continue
-        fits = field.single_value and field.data_type in _REST_TYPES if origin == REST else can_hold(field, origin)
-        if fits:
-            continue
-        wanted = " or ".join(_REST_TYPES if origin == REST else types_for(origin))
-        problem = f"a {field.data_type} column of this kind cannot hold {origin}"
-        if name in source.columns:
-            in_source.error(f"columns.{name}", problem, f"Make it {wanted} in the schema")
-        else:
-            remedy = f'Make it a single-value {wanted}, or map the column in source.toml: [columns] {name} = "…"'
-            in_schema.error(f"column {name}", problem, remedy)
+        types = _REST_TYPES if origin == REST else types_for(origin)
+        fits = field.single_value and field.data_type in types if origin == REST else can_hold(field, origin)
+        if not fits:
+            yield field, origin, " or ".join(types)
 
 
-def _table(schema: Schema, config: TableConfig, source: Source, origins: Mapping[str, Origin]) -> Table:
-    inputs = _inputs(schema, config)
+def _table(parts: _Parts) -> Table:
+    origins, inputs = parts.origins, parts.inputs()
     whole = {origin[0] for origin in origins.values() if isinstance(origin, tuple) and len(origin) == 1}
     taken = frozenset(str(name) for name in whole | inputs)
     columns = [
-        _column(field, origins[field.name], schema, config, source, taken)
-        for field in schema.fields
-        if field.name in origins
+        _column(field, origins[field.name], parts, taken) for field in parts.schema.fields if field.name in origins
     ]
     columns += [Column(name=name, attribute=name, take=_take_attribute(name, natural)) for name in sorted(inputs)]
     by_name = {column.name: column for column in columns}
     return Table(
-        name=config.name,
-        stream=config.stream,
-        region=config.region,
-        dynamodb_table=source.dynamodb_table,
-        keep_ttl_deletes=source.ttl_deletes == "keep",
+        name=parts.config.name,
+        stream=parts.config.stream,
+        region=parts.config.region,
+        dynamodb_table=parts.source.dynamodb_table,
+        keep_ttl_deletes=parts.source.ttl_deletes == "keep",
         columns=tuple(columns),
-        primary_key=tuple(by_name[name] for name in schema.primary_key),
+        primary_key=tuple(by_name[name] for name in parts.schema.primary_key),
         taken=taken,
     )
 
 
-def _inputs(schema: Schema, config: TableConfig) -> set[str]:
-    """Find the fields that Pinot's expressions read and that are no columns: they must be in the row all the same."""
-    expressions = {field.name: field.transform for field in schema.fields if field.transform} | dict(config.transforms)
-    if config.filter_function:
-        expressions[""] = config.filter_function
-    names = set().union(*map(names_read_by, expressions.values()))
-    return names - expressions.keys() - {field.name for field in schema.fields}
-
-
-def _column(
-    field: Field, origin: Origin, schema: Schema, config: TableConfig, source: Source, taken: frozenset[str]
-) -> Column:
-    role = _role(field.name, schema, config)
+def _column(field: Field, origin: Origin, parts: _Parts, taken: frozenset[str]) -> Column:
+    role = parts.role(field.name)
+    if origin == REST:
+        return Column(name=field.name, take=_take_rest(field, taken), role=role)
     if isinstance(origin, str):
-        if origin == REST:
-            return Column(name=field.name, take=_take_rest(field, taken), role=role)
         take: Take = filler(field, origin)
-        if _is_guess(field, origin, source):
+        if parts.orders_by_default(field):
             take = _unless_in_item(field.name, take)
         return Column(name=field.name, take=take, role=role)
     convert = converter(field)
@@ -205,22 +221,8 @@ def _column(
     if len(origin) > 1:
         return Column(name=field.name, take=_take_path(origin, convert), role=role, fallback=fallback)
     attribute = str(origin[0])
-    return Column(
-        name=field.name, attribute=attribute, take=_take_attribute(attribute, convert), role=role, fallback=fallback
-    )
-
-
-def _is_guess(field: Field, origin: str, source: Source) -> bool:
-    """Tell a comparison column that holds the change's time only because nobody said otherwise."""
-    return origin == "$timestamp" and field.name not in source.columns and field.name not in DYNAMODB_NAMES
-
-
-def _role(name: str, schema: Schema, config: TableConfig) -> Role | None:
-    if name in schema.primary_key:
-        return "key"
-    if name == (config.comparison_column or config.time_column):
-        return "comparison"
-    return "time" if name == config.time_column else None
+    take = _take_attribute(attribute, convert)
+    return Column(name=field.name, attribute=attribute, take=take, role=role, fallback=fallback)
 
 
 def _take_attribute(name: str, convert: Convert) -> Take:

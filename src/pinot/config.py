@@ -14,7 +14,9 @@ _TYPE_SUFFIX: Final = "_REALTIME"
 
 # The names an expression reads: words that are no function call, outside of quoted text; and "quoted names".
 _TOKEN: Final = re.compile(r"""'(?:[^']|'')*'|"([^"]+)"|([A-Za-z_][\w$]*(?:\.[\w$]+)*)(\s*\()?""")
-_KEYWORDS: Final = frozenset("and or not case when then else end null true false is in between like as".split())
+_KEYWORDS: Final = frozenset(
+    ("and", "or", "not", "case", "when", "then", "else", "end", "null", "true", "false", "is", "in", "between", "like")
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +40,7 @@ class TableConfig:
 
 
 def read_config(document: object, findings: Findings) -> TableConfig:
-    """Read a table config file's JSON: alone, or as Pinot's REST API wraps it (``{"REALTIME": …}``, ``{"realtime": …}``).
+    """Read a table config file's JSON: alone, or under REALTIME or realtime as Pinot's REST API wraps it.
 
     Raises TableError with everything that is wrong; warnings are left in ``findings``.
     """

@@ -28,7 +28,7 @@ MAX_RECORD_BYTES: Final = 1024 * 1024  # data and key, unless the stream is conf
 
 
 class UnavailableError(Exception):
-    """A stream that cannot be written to, and trying again at once will not mend it: it is missing, access is denied."""
+    """A stream that cannot be written to, which trying again at once will not mend: missing, or access is denied."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,11 +88,13 @@ def publish(
     publication = _Publication(send, remaining, limits)
     pending = list(entries)
     fruitless = 0
-    while pending and not publication.is_over:
+    while pending:
         rejected_before = publication.errors.total()
         unsettled = publication.send_all(pending)
         fruitless = 0 if len(unsettled) < len(pending) else fruitless + 1
         pending = unsettled
+        if publication.is_over:
+            break
         if pending and publication.errors.total() > rejected_before:
             delay = backoff.delay(fruitless, jitter)
             if delay >= remaining():

@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from files import CONFIG, SCHEMA, with_column, with_setting
+from handlers.catalog import load_tables
+from handlers.settings import SHIPPED_TABLES
+from pinot.errors import TableError
+
+SEED = Path(__file__).parent.parent / "tables" / "seed"
+
+
+def folder(root, name="items", schema=SCHEMA, config=CONFIG, source=None):
+    here = root / name
+    here.mkdir(parents=True)
+    (here / "schema.json").write_text(json.dumps(schema))
+    (here / "table.json").write_text(json.dumps(config))
+    if source is not None:
+        (here / "source.toml").write_text(source)
+    return here
+
+
+def refused(root):
+    with pytest.raises(TableError) as caught:
+        load_tables(root)
+    return [(finding.file.removeprefix(str(root)), finding.where) for finding in caught.value.findings]
+
+
+def test_each_folder_is_a_table_and_source_toml_is_optional(tmp_path):
+    folder(tmp_path)
+    other = with_setting(CONFIG, "tableName", "others")
+    stream = "ingestionConfig.streamIngestionConfig.streamConfigMaps.0".split(".")
+    other = with_setting(other, (*stream, "stream.kinesis.topic.name"), "others-stream")
+    schema = with_setting(SCHEMA, "schemaName", "others")
+    folder(tmp_path, "others", schema, other, 'dynamodb_table = "app"\nttl_deletes = "keep"\n[columns]\nname = "title"')
+    (tmp_path / "README.md").write_text("not a table")
+    (tmp_path / ".hidden").mkdir()
+    tables, warnings = load_tables(tmp_path)
+    assert [(table.name, table.dynamodb_table, table.keep_ttl_deletes) for table in tables] == [
+        ("items", None, False),
+        ("others", "app", True),
+    ]
+    assert warnings == ()
+
+
+def test_the_shipped_table_is_loaded_without_a_warning():
+    tables, warnings = load_tables(SHIPPED_TABLES)
+    assert ([table.name for table in tables], warnings) == (["pinot_dynamo_ingestion"], ())
+    assert [column.name for column in tables[0].primary_key] == ["meetup_id", "mtime"]
+
+
+def test_the_seeds_own_files_are_loaded_with_a_warning_for_each_of_their_faults():
+    (table,), warnings = load_tables(SEED)
+    assert (table.name, table.stream) == ("pinot_dynamo_ingestion", "pinot-ingestion-stream")
+    assert [warning.where.rpartition(".")[2] for warning in warnings] == [
+        "name",  # stream.kinesis.decoder.class.name
+        "shardIteratorType",
+        "mode",
+        "retentionTimeValue",
+        "deleteRecordColumn",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "where"),
+    [
+        ("schema.json", None, "the file"),
+        ("table.json", None, "the file"),
+        ("schema.json", '{"schemaName": \n  x}', "line 2, column 3"),
+        ("table.json", "", "line 1, column 1"),
+        ("source.toml", "dynamodb_table = app", "the file"),
+        ("source.toml", b"\xff", "the file"),
+        ("schema.json", "[" * 100_000, "the file"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_told_with_its_name_and_place(tmp_path, file, text, where):
+    here = folder(tmp_path)
+    if text is None:
+        (here / file).unlink()
+    else:
+        (here / file).write_bytes(text if isinstance(text, bytes) else text.encode())
+    assert refused(tmp_path) == [(f"/items/{file}", where)]
+
+
+def test_a_folder_that_is_missing_or_has_no_table_is_refused(tmp_path):
+    assert refused(tmp_path / "nix") == [("", "the folder of tables")]
+    assert refused(tmp_path) == [("", "the folder of tables")]
+
+
+def test_the_mistakes_of_all_tables_are_told_at_once(tmp_path):
+    folder(tmp_path, "a", with_column("x", "DECIMAL"))
+    folder(tmp_path, "b", config=with_setting(CONFIG, "tableName", ""))
+    assert refused(tmp_path) == [("/a/schema.json", "column x"), ("/b/table.json", "tableName")]
+
+
+def test_two_tables_never_share_a_name_or_a_stream(tmp_path):
+    folder(tmp_path, "a")
+    folder(tmp_path, "b")
+    assert refused(tmp_path) == [("/b/table.json", "tableName"), ("/b/table.json", "stream.kinesis.topic.name")]

@@ -1,0 +1,227 @@
+"""From an event to a batch response."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+
+import pytest
+
+from changes import insert, modify, record, remove
+from files import CONFIG, REMOVED, table, with_setting
+from handlers.letter import Letter
+from handlers.relay import EventError, Target, UnreportableError, relay
+from handlers.version import VERSION
+from publisher.order import Published
+
+ITEMS = Target("items-stream", "eu-west-1")
+GOOD = {"name": {"S": "x"}}
+BAD = {"price": {"S": "cheap"}}
+
+
+class Outside:
+    """Kinesis and S3 as the relay sees them: keeps what it is given, stops where it is told to."""
+
+    def __init__(self, *, stops=None, store_stops=None):
+        self.rows = defaultdict(list)
+        self.letters = []
+        self.stops = stops or {}
+        self.store_stops = store_stops
+
+    def publish(self, target, entries):
+        self.rows[target].extend(entries)
+        return Published(first_unpublished=self.stops.get(target.stream), resent=0, errors={})
+
+    def store(self, entries):
+        self.letters.extend(entries)
+        return (None, None) if self.store_stops is None else (self.store_stops, "NoSuchBucket")
+
+
+def run(records, *, tables=None, max_record_bytes=1024 * 1024, **stops):
+    outside = Outside(**stops)
+    report = relay(
+        {"Records": records},
+        tables or [table()],
+        publish=outside.publish,
+        store=outside.store,
+        max_record_bytes=max_record_bytes,
+    )
+    return report, outside
+
+
+def key(text):
+    return {"id": {"S": text}}
+
+
+def failures(report):
+    return [failure["itemIdentifier"] for failure in report.response()["batchItemFailures"]]
+
+
+def test_a_batch_that_is_done_has_no_failures():
+    report, outside = run([insert(key("a"), GOOD), modify(key("b"), GOOD), remove(key("a"))])
+    assert report.response() == {"batchItemFailures": []}
+    assert [(entry.key, entry.position) for entry in outside.rows[ITEMS]] == [("1:a", 0), ("1:b", 1), ("1:a", 2)]
+    assert (report.rows, outside.letters) == (3, [])
+
+
+def test_an_empty_batch_is_done():
+    report, outside = run([])
+    assert (report.response(), dict(outside.rows)) == ({"batchItemFailures": []}, {})
+
+
+@pytest.mark.parametrize("event", [None, {}, [], {"Records": None}, {"Records": {}}, {"records": []}, "event"])
+def test_an_event_without_records_is_refused(event):
+    outside = Outside()
+    with pytest.raises(EventError, match="Records"):
+        relay(event, [table()], publish=outside.publish, store=outside.store, max_record_bytes=100)
+
+
+def test_the_earliest_unpublished_change_is_reported_and_no_other():
+    records = [insert(key(text), GOOD) for text in "abcd"]
+    report, _ = run(records, stops={"items-stream": 2})
+    assert failures(report) == [records[2]["dynamodb"]["SequenceNumber"]]
+    assert report.rows == 2
+
+
+def test_a_change_that_can_never_be_a_row_is_dead_lettered_and_the_batch_goes_on():
+    records = [insert(key("a"), GOOD), insert(key("a"), BAD), insert(key("a"), GOOD)]
+    report, outside = run(records)
+    assert failures(report) == []
+    assert [entry.position for entry in outside.rows[ITEMS]] == [0, 2]
+    assert [entry.position for entry in outside.letters] == [1]
+
+
+def test_a_dead_letter_holds_the_whole_record_and_why():
+    bad = insert(key("a"), BAD, sequence=77)
+    _, outside = run([bad])
+    (letter,) = outside.letters
+    assert letter.key == "dead-letters/meetups/items/2024-06-22/000000000000000000077.json"
+    assert json.loads(letter.data) == {
+        "reason": "type_mismatch",
+        "path": "price",
+        "detail": "a DynamoDB S does not fit DOUBLE, which takes N",
+        "table": "items",
+        "column": "price",
+        "dynamodb_table": "meetups",
+        "sequence_number": "000000000000000000077",
+        "version": VERSION,
+        "record": bad,
+    }
+
+
+def test_a_dead_letter_is_the_same_when_the_change_comes_again():
+    bad = insert(key("a"), BAD)
+    assert run([bad])[1].letters == run([bad])[1].letters
+
+
+@pytest.mark.parametrize(
+    "junk", [None, 1, "text", [], {}, {"dynamodb": {"SequenceNumber": "../../x"}}, {"x": "\ud800"}]
+)
+def test_a_record_that_cannot_be_read_is_dead_lettered_under_its_hash(junk):
+    report, outside = run([junk, insert(key("a"), GOOD)])
+    assert failures(report) == []
+    (letter,) = outside.letters
+    *folders, name = letter.key.split("/")
+    assert folders == ["dead-letters", "unknown", "undecoded", "undated"]
+    assert len(name) == 64 + len(".json")
+    assert json.loads(letter.data)["record"] == junk
+    assert len(outside.rows[ITEMS]) == 1
+
+
+def test_a_table_name_from_a_hostile_record_stays_out_of_the_letters_key():
+    bad = insert(key("a"), BAD, tableName="../../x", sequence=1)
+    assert run([bad])[1].letters[0].key == "dead-letters/unknown/items/2024-06-22/000000000000000000001.json"
+
+
+def test_if_the_dead_letters_cannot_be_stored_the_change_must_come_again():
+    records = [insert(key("a"), GOOD), insert(key("b"), BAD), insert(key("c"), GOOD)]
+    report, outside = run(records, store_stops=1)
+    assert failures(report) == [records[1]["dynamodb"]["SequenceNumber"]]
+    assert [entry.position for entry in outside.rows[ITEMS]] == [0, 2]
+    assert (report.store_error, report.rows) == ("NoSuchBucket", 1)
+
+
+def test_the_earlier_of_two_stops_counts():
+    records = [insert(key("a"), GOOD), insert(key("b"), BAD), insert(key("c"), GOOD)]
+    report, _ = run(records, stops={"items-stream": 0}, store_stops=1)
+    assert failures(report) == [records[0]["dynamodb"]["SequenceNumber"]]
+
+
+def test_a_change_that_must_come_again_and_cannot_be_named_fails_the_batch():
+    report, _ = run(["junk"], store_stops=0)
+    with pytest.raises(UnreportableError, match="record 0"):
+        report.response()
+
+
+def test_a_row_over_the_size_limit_is_dead_lettered():
+    long_name = insert(key("a"), {"name": {"S": "x" * 500}})
+    report, outside = run([long_name], max_record_bytes=500)
+    assert [letter.error.reason for letter in report.plan.letters] == ["row_too_large"]
+    assert dict(outside.rows) == {}
+    (entry,) = run([long_name])[1].rows[ITEMS]
+    assert run([long_name], max_record_bytes=entry.size)[1].letters == []
+    assert len(run([long_name], max_record_bytes=entry.size - 1)[1].letters) == 1
+
+
+# Fan-out.
+
+
+def others(**source):
+    config = with_setting(CONFIG, "tableName", "others")
+    stream = "ingestionConfig.streamIngestionConfig.streamConfigMaps.0".split(".")
+    config = with_setting(config, (*stream, "stream.kinesis.topic.name"), "others-stream")
+    config = with_setting(config, (*stream, "region"), REMOVED)
+    return table(config=config, source=source)
+
+
+OTHERS = Target("others-stream", None)
+
+
+def test_one_change_becomes_rows_on_the_streams_of_all_its_tables():
+    _, outside = run([insert(key("a"), GOOD)], tables=[table(), others()])
+    assert {target: len(entries) for target, entries in outside.rows.items()} == {ITEMS: 1, OTHERS: 1}
+
+
+def test_a_change_that_one_table_cannot_take_still_goes_to_the_other():
+    _, outside = run([insert(key("a"), BAD)], tables=[table(), others(columns={"price": "cost"})])
+    assert {target: len(entries) for target, entries in outside.rows.items()} == {OTHERS: 1}
+    assert [entry.key.split("/")[2] for entry in outside.letters] == ["items"]
+
+
+def test_a_stop_on_one_stream_does_not_keep_rows_from_the_other():
+    records = [insert(key(text), GOOD) for text in "ab"]
+    report, outside = run(records, tables=[table(), others()], stops={"others-stream": 1})
+    assert failures(report) == [records[1]["dynamodb"]["SequenceNumber"]]
+    assert {target: len(entries) for target, entries in outside.rows.items()} == {ITEMS: 2, OTHERS: 2}
+
+
+def test_changes_go_to_the_tables_that_replicate_their_dynamodb_table():
+    tables = [table(source={"dynamodb_table": "meetups"}), others(dynamodb_table="venues")]
+    _, outside = run([insert(key("a"), GOOD), insert(key("b"), GOOD, table="venues")], tables=tables)
+    assert {target: [entry.key for entry in entries] for target, entries in outside.rows.items()} == {
+        ITEMS: ["1:a"],
+        OTHERS: ["1:b"],
+    }
+
+
+def test_a_change_of_a_table_that_nobody_replicates_is_dead_lettered():
+    report, outside = run([insert(key("a"), GOOD)], tables=[others(dynamodb_table="venues")])
+    assert [(letter.error.reason, letter.table) for letter in report.plan.letters] == [("no_table", None)]
+    assert dict(outside.rows) == {}
+
+
+def test_what_a_tables_own_rules_leave_out_is_counted():
+    ttl = {"type": "Service", "principalId": "dynamodb.amazonaws.com"}
+    report, outside = run([remove(key("a"), userIdentity=ttl)], tables=[table(source={"ttl_deletes": "keep"})])
+    assert (report.plan.ignored, dict(outside.rows), failures(report)) == (1, {ITEMS: []}, [])
+
+
+def test_a_last_value_that_did_not_fit_a_delete_is_counted():
+    report, _ = run([remove(key("a"), BAD), remove(key("b"), BAD)])
+    assert report.plan.left_out == {("items", "price", "type_mismatch"): 2}
+
+
+def test_a_letters_position_is_its_records():
+    report, _ = run([insert(key("a"), GOOD), record("UPSERT", key("a"))])
+    assert [type(letter) for letter in report.plan.letters] == [Letter]
+    assert report.plan.letters[0].position == 1

@@ -1,0 +1,51 @@
+from pathlib import Path
+
+import pytest
+
+from handlers.settings import SHIPPED_TABLES, Settings, SettingsError
+
+BUCKET = {"DEAD_LETTER_BUCKET": "dead"}
+
+
+def test_a_bucket_is_all_that_must_be_set():
+    assert Settings.from_mapping(BUCKET) == Settings(
+        dead_letter_bucket="dead",
+        tables_dir=SHIPPED_TABLES,
+        kinesis_max_request_records=500,
+        kinesis_max_request_bytes=5 * 1024 * 1024,
+        kinesis_max_record_bytes=1024 * 1024,
+    )
+
+
+def test_everything_can_be_set():
+    environment = {
+        **BUCKET,
+        "TABLES_DIR": "/opt/tables",
+        "KINESIS_MAX_REQUEST_RECORDS": "100",
+        "KINESIS_MAX_REQUEST_BYTES": "10485760",
+        "KINESIS_MAX_RECORD_BYTES": "10485760",
+    }
+    assert Settings.from_mapping(environment) == Settings(
+        dead_letter_bucket="dead",
+        tables_dir=Path("/opt/tables"),
+        kinesis_max_request_records=100,
+        kinesis_max_request_bytes=10485760,
+        kinesis_max_record_bytes=10485760,
+    )
+
+
+@pytest.mark.parametrize(
+    ("environment", "name"),
+    [
+        ({}, "DEAD_LETTER_BUCKET"),
+        ({"DEAD_LETTER_BUCKET": ""}, "DEAD_LETTER_BUCKET"),
+        ({**BUCKET, "KINESIS_MAX_REQUEST_RECORDS": "501"}, "KINESIS_MAX_REQUEST_RECORDS"),
+        ({**BUCKET, "KINESIS_MAX_REQUEST_RECORDS": "0"}, "KINESIS_MAX_REQUEST_RECORDS"),
+        ({**BUCKET, "KINESIS_MAX_REQUEST_BYTES": "5 MiB"}, "KINESIS_MAX_REQUEST_BYTES"),
+        ({**BUCKET, "KINESIS_MAX_RECORD_BYTES": "-1"}, "KINESIS_MAX_RECORD_BYTES"),
+        ({**BUCKET, "KINESIS_MAX_RECORD_BYTES": "10485760"}, "KINESIS_MAX_REQUEST_BYTES"),
+    ],
+)
+def test_a_missing_or_unreadable_variable_is_told_by_its_name(environment, name):
+    with pytest.raises(SettingsError, match=name):
+        Settings.from_mapping(environment)

@@ -1,0 +1,182 @@
+"""The entry point, whole, against moto's Kinesis and S3."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import logging
+import sys
+from types import SimpleNamespace
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from changes import insert, modify, remove
+from files import CONFIG, SCHEMA
+from handlers.settings import SettingsError
+from pinot.errors import TableError
+
+REGION = "eu-west-1"
+CONTEXT = SimpleNamespace(get_remaining_time_in_millis=lambda: 60_000, aws_request_id="request-1")
+SECRET = "s3cr3t"
+
+
+@pytest.fixture
+def aws(monkeypatch, tmp_path):
+    """A world with the stream, the bucket and a folder of tables; ``load`` starts the function in it."""
+    folder = tmp_path / "items"
+    folder.mkdir()
+    (folder / "schema.json").write_text(json.dumps(SCHEMA))
+    (folder / "table.json").write_text(json.dumps(CONFIG))
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "DEAD_LETTER_BUCKET": "dead",
+        "TABLES_DIR": str(tmp_path),
+    }.items():
+        monkeypatch.setenv(name, value)
+    with mock_aws():
+        kinesis = boto3.client("kinesis", region_name=REGION)
+        kinesis.create_stream(StreamName="items-stream", ShardCount=2)
+        s3 = boto3.client("s3")
+        s3.create_bucket(Bucket="dead")
+        yield SimpleNamespace(kinesis=kinesis, s3=s3, tables=tmp_path)
+    sys.modules.pop("handlers.stream", None)
+
+
+def load():
+    sys.modules.pop("handlers.stream", None)
+    logging.Logger.manager.loggerDict.pop("dynapinot", None)  # it would go on writing to an earlier test's stdout
+    return importlib.import_module("handlers.stream").handler
+
+
+def rows_on(kinesis):
+    rows = []
+    for shard in kinesis.list_shards(StreamName="items-stream")["Shards"]:
+        start = kinesis.get_shard_iterator(
+            StreamName="items-stream", ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
+        )
+        rows += kinesis.get_records(ShardIterator=start["ShardIterator"])["Records"]
+    return [(row["PartitionKey"], json.loads(row["Data"])) for row in rows]
+
+
+def letters_in(s3):
+    objects = s3.list_objects_v2(Bucket="dead").get("Contents", [])
+    return {each["Key"]: json.loads(s3.get_object(Bucket="dead", Key=each["Key"])["Body"].read()) for each in objects}
+
+
+def output(capsys):
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def key(text):
+    return {"id": {"S": text}}
+
+
+def test_changes_become_rows_and_dead_letters(aws, capsys):
+    handler = load()
+    records = [
+        insert(key("a"), {"name": {"S": SECRET}}),
+        modify(key("a"), {"name": {"S": SECRET + "2"}}, {"name": {"S": SECRET}}),
+        insert(key("b"), {"price": {"S": SECRET}}, sequence=42),
+        remove(key("a"), {"price": {"S": SECRET}}),
+    ]
+    assert handler({"Records": records}, CONTEXT) == {"batchItemFailures": []}
+    ms = 1719082124000
+    assert rows_on(aws.kinesis) == [
+        ("1:a", {"id": "a", "name": SECRET, "deleted": False, "changed": ms}),
+        ("1:a", {"id": "a", "name": SECRET + "2", "deleted": False, "changed": ms}),
+        ("1:a", {"id": "a", "deleted": True, "changed": ms}),
+    ]
+    letters = letters_in(aws.s3)
+    assert list(letters) == ["dead-letters/meetups/items/2024-06-22/000000000000000000042.json"]
+    assert next(iter(letters.values()))["record"] == records[2]
+
+    loaded, by_reason, measured, letter, left_out = output(capsys)
+    assert (loaded["message"], loaded["tables"]) == ("tables loaded", ["items"])
+    assert {name: measured[name] for name in ("ChangesReceived", "RowsPublished", "RowsResent", "ChangesIgnored")} == {
+        "ChangesReceived": [4.0],
+        "RowsPublished": [3.0],
+        "RowsResent": [0.0],
+        "ChangesIgnored": [0.0],
+    }
+    assert (measured["DeadLetters"], measured["BatchesStoppedEarly"], measured["service"]) == (
+        [1.0],
+        [0.0],
+        "dynapinot",
+    )
+    assert len(measured["ReplicationLag"]) == 4
+    assert min(measured["ReplicationLag"]) > 0
+    assert (by_reason["DeadLetters"], by_reason["reason"]) == ([1.0], "type_mismatch")
+    told = ("message", "reason", "table", "column", "event_id", "sequence_number", "request_id")
+    assert {name: letter[name] for name in told} == {
+        "message": "change dead-lettered",
+        "reason": "type_mismatch",
+        "table": "items",
+        "column": "price",
+        "event_id": f"{42:032x}",
+        "sequence_number": "000000000000000000042",
+        "request_id": "request-1",
+    }
+    assert (left_out["message"], left_out["count"]) == ("deletes sent without a last value", 1)
+    assert SECRET not in json.dumps([loaded, measured, by_reason, letter, left_out])
+
+
+def test_a_missing_stream_is_reported_as_the_earliest_change(aws, capsys):
+    aws.kinesis.delete_stream(StreamName="items-stream")
+    records = [insert(key("a"), {}), insert(key("b"), {})]
+    assert load()({"Records": records}, CONTEXT) == {
+        "batchItemFailures": [{"itemIdentifier": records[0]["dynamodb"]["SequenceNumber"]}]
+    }
+    _, measured, rejected, stopped = output(capsys)
+    assert (measured["BatchesStoppedEarly"], measured["RowsPublished"]) == ([1.0], [0.0])
+    assert "ReplicationLag" not in measured
+    assert rejected["errors"] == {"ResourceNotFoundException": 2}
+    assert (stopped["level"], stopped["message"], stopped["changes"]) == ("ERROR", "batch stopped early", 2)
+
+
+def test_a_missing_bucket_makes_the_change_come_again(aws, capsys):
+    aws.s3.delete_bucket(Bucket="dead")
+    records = [insert(key("a"), {}), insert(key("b"), {"price": {"S": "x"}})]
+    assert load()({"Records": records}, CONTEXT) == {
+        "batchItemFailures": [{"itemIdentifier": records[1]["dynamodb"]["SequenceNumber"]}]
+    }
+    assert [line["error"] for line in output(capsys) if line.get("message") == "dead letters not stored"] == [
+        "NoSuchBucket"
+    ]
+
+
+def test_ten_thousand_changes_go_in_one_batch(aws, capsys):
+    records = [insert(key(str(number % 700)), {"name": {"S": str(number)}}) for number in range(10_000)]
+    assert load()({"Records": records}, CONTEXT) == {"batchItemFailures": []}
+    last = {}
+    rows = rows_on(aws.kinesis)
+    for partition_key, row in rows:
+        last[partition_key] = row["name"]
+    assert len(rows) == 10_000
+    assert last == {f"{len(str(n))}:{n}": str(max(range(n, 10_000, 700))) for n in range(700)}
+    lags = [line["ReplicationLag"] for line in output(capsys) if "ReplicationLag" in line]
+    assert sum(map(len, lags)) == 99
+
+
+def test_a_missing_variable_fails_the_start_by_its_name(aws, monkeypatch):
+    monkeypatch.delenv("DEAD_LETTER_BUCKET")
+    with pytest.raises(SettingsError, match="DEAD_LETTER_BUCKET"):
+        load()
+
+
+def test_a_mistake_in_a_tables_files_fails_the_start_with_file_column_and_remedy(aws):
+    file = aws.tables / "items" / "schema.json"
+    file.write_text(file.read_text().replace('"DOUBLE"', '"DECIMAL"'))
+    with pytest.raises(TableError, match=r"items/schema.json: column price: dataType 'DECIMAL' .* Use one of INT"):
+        load()
+
+
+def test_a_warning_about_a_tables_files_is_logged_at_start(aws, capsys):
+    file = aws.tables / "items" / "table.json"
+    file.write_text(file.read_text().replace('"FULL"', '"PARTIAL"'))
+    load()
+    warning, _ = output(capsys)
+    assert (warning["level"], warning["where"]) == ("WARNING", "upsertConfig.mode")

@@ -1,0 +1,255 @@
+"""A table's files: what is read out of them, and how each mistake in them is told."""
+
+from __future__ import annotations
+
+import pytest
+
+from files import CONFIG, REMOVED, SCHEMA, STREAM, read, table, with_column, with_setting
+from pinot.errors import TableError
+
+TRANSFORMS = "ingestionConfig.transformConfigs"
+
+
+def findings(schema=SCHEMA, config=CONFIG, source=None):
+    with pytest.raises(TableError) as caught:
+        read(schema, config, source)
+    assert all(finding.level == "error" for finding in caught.value.findings)
+    assert all(finding.problem and finding.remedy for finding in caught.value.findings)
+    return [(finding.file, finding.where) for finding in caught.value.findings]
+
+
+def test_a_table_is_what_its_files_say():
+    got, warnings = read()
+    assert (got.name, got.stream, got.region, got.dynamodb_table, got.keep_ttl_deletes, warnings) == (
+        *("items", "items-stream", "eu-west-1", None, False),
+        (),
+    )
+    assert [(column.name, column.attribute, column.role) for column in got.columns] == [
+        ("id", "id", "key"),
+        ("name", "name", None),
+        ("deleted", None, None),
+        ("price", "price", None),
+        ("changed", None, "comparison"),
+    ]
+
+
+OLD_PLACE = with_setting(with_setting(CONFIG, "ingestionConfig", REMOVED), "tableIndexConfig.streamConfigs", STREAM)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        CONFIG,
+        OLD_PLACE,
+        {"REALTIME": CONFIG},
+        {"REALTIME": OLD_PLACE},
+        {"tableName": "items", "schema": SCHEMA, "realtime": CONFIG},
+        with_setting(CONFIG, "tableName", "items_REALTIME"),
+        with_setting(CONFIG, "tableIndexConfig.streamConfigs", {**STREAM, "stream.kinesis.topic.name": "stale"}),
+        with_setting(
+            with_setting(CONFIG, "ingestionConfig", REMOVED), "streamIngestionConfig.streamConfigMaps", [STREAM]
+        ),
+    ],
+)
+def test_every_place_and_wrapping_of_a_table_config_is_read(config):
+    got = table(config=config)
+    assert (got.name, got.stream, got.region) == ("items", "items-stream", "eu-west-1")
+
+
+def test_a_wrapped_schema_is_read():
+    assert table(schema={"schema": SCHEMA}).columns[0].name == "id"
+
+
+@pytest.mark.parametrize("junk", [None, [], "text", 5, True])
+def test_a_file_that_is_no_object_is_refused(junk):
+    assert findings(schema=junk) == [("schema.json", "the file")]
+    assert findings(config=junk) == [("table.json", "the file")]
+
+
+def test_the_config_of_an_offline_table_is_refused():
+    assert findings(config={"OFFLINE": CONFIG}) == [("table.json", "the file")]
+    assert findings(config=with_setting(CONFIG, "tableType", "OFFLINE")) == [("table.json", "tableType")]
+
+
+@pytest.mark.parametrize(
+    ("schema", "where"),
+    [
+        (with_column("x", "DECIMAL"), "column x"),
+        (with_column("x", "MAP"), "column x"),
+        (with_column("x", None), "column x"),
+        (with_column("x", ["INT"]), "column x"),
+        (with_column("x", "JSON", singleValueField=False), "column x"),
+        (with_column("x", "BIG_DECIMAL", singleValueField=False), "column x"),
+        (with_column("x", "INT", singleValueField="no"), "column x"),
+        (with_column("x y", "INT"), "column x y"),
+        (with_column("$segment", "INT"), "column $segment"),
+        (with_column("x", "STRING", maxLength=0), "column x"),
+        (with_column("x", "STRING", maxLength="512"), "column x"),
+        (with_column("x", "STRING", maxLengthExceedStrategy="CUT"), "column x"),
+        (with_column("x", "STRING", transformFunction=5), "column x"),
+        (with_column("x", "LONG", format=""), "column x"),
+        (with_column("name", "INT"), "column name"),
+        (with_column("", "INT"), "dimensionFieldSpecs[3]"),
+        (with_setting(SCHEMA, "dimensionFieldSpecs.1", "name"), "dimensionFieldSpecs[1]"),
+        (with_setting(SCHEMA, "metricFieldSpecs", {}), "metricFieldSpecs"),
+        (with_setting(SCHEMA, "timeFieldSpec", {"incomingGranularitySpec": {}}), "timeFieldSpec"),
+        (with_setting(SCHEMA, "complexFieldSpecs", [{"name": "m"}]), "complexFieldSpecs"),
+        (with_setting(SCHEMA, "primaryKeyColumns", REMOVED), "primaryKeyColumns"),
+        (with_setting(SCHEMA, "primaryKeyColumns", []), "primaryKeyColumns"),
+        (with_setting(SCHEMA, "primaryKeyColumns", "id"), "primaryKeyColumns"),
+        (with_setting(SCHEMA, "primaryKeyColumns", ["nix"]), "primary key column nix"),
+        (with_setting(SCHEMA, "dimensionFieldSpecs.0.singleValueField", False), "primary key column id"),
+        (with_setting(SCHEMA, "dimensionFieldSpecs.0.transformFunction", "upper(name)"), "primary key column id"),
+        (with_column("eventName", "JSON"), "column eventName"),
+        (with_column("ApproximateCreationDateTime", "STRING"), "column ApproximateCreationDateTime"),
+        (with_column("ApproximateCreationDateTime", "INT"), "column ApproximateCreationDateTime"),
+        (  # 32 bits of seconds end in 2038
+            with_column("ApproximateCreationDateTime", "INT", format="EPOCH|SECONDS"),
+            "column ApproximateCreationDateTime",
+        ),
+        (
+            with_column("ApproximateCreationDateTime", "LONG", format="SIMPLE_DATE_FORMAT|yyyyMMdd"),
+            "column ApproximateCreationDateTime",
+        ),
+        (
+            with_column("ApproximateCreationDateTime", "LONG", format="EPOCH|MICROSECONDS"),
+            "column ApproximateCreationDateTime",
+        ),
+    ],
+)
+def test_a_mistake_in_the_schema_is_told_with_its_column(schema, where):
+    assert findings(schema=schema) == [("schema.json", where)]
+
+
+NEW_PLACE = "ingestionConfig.streamIngestionConfig.streamConfigMaps"
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "where"),
+    [
+        ("tableName", REMOVED, "tableName"),
+        ("ingestionConfig", REMOVED, NEW_PLACE),
+        (NEW_PLACE, [], NEW_PLACE),
+        (NEW_PLACE, [STREAM, STREAM], NEW_PLACE),
+        (NEW_PLACE, ["stream"], NEW_PLACE),
+        (f"{NEW_PLACE}.0.streamType", "kafka", f"{NEW_PLACE}.streamType"),
+        ((*NEW_PLACE.split("."), "0", "stream.kinesis.topic.name"), "", f"{NEW_PLACE}.stream.kinesis.topic.name"),
+        ("upsertConfig", REMOVED, "upsertConfig.mode"),
+        ("upsertConfig.mode", "NONE", "upsertConfig.mode"),
+        ("upsertConfig.mode", "full", "upsertConfig.mode"),
+        ("upsertConfig.deleteRecordColumn", REMOVED, "upsertConfig.deleteRecordColumn"),
+        ("upsertConfig.deleteRecordColumn", "nix", "upsertConfig.deleteRecordColumn"),
+        ("upsertConfig.comparisonColumns", ["changed", "price"], "upsertConfig.comparisonColumns"),
+        ("upsertConfig.comparisonColumns", "changed", "upsertConfig.comparisonColumns"),
+        ("upsertConfig.comparisonColumns", ["nix"], "upsertConfig.comparisonColumns"),
+        ("segmentsConfig.timeColumnName", REMOVED, "segmentsConfig.timeColumnName"),
+        ("segmentsConfig.timeColumnName", "nix", "segmentsConfig.timeColumnName"),
+        (TRANSFORMS, {}, TRANSFORMS),
+        (TRANSFORMS, [{"columnName": "name"}], f"{TRANSFORMS}[0]"),
+        (TRANSFORMS, ["upper(name)"], f"{TRANSFORMS}[0]"),
+    ],
+)
+def test_a_mistake_in_the_table_config_is_told_with_its_setting(path, value, where):
+    if (path, value) == (TRANSFORMS, {}):
+        value = {"columnName": "name"}
+    assert findings(config=with_setting(CONFIG, path, value)) == [("table.json", where)]
+
+
+def test_a_delete_column_of_several_values_is_refused():
+    schema = with_setting(SCHEMA, "dimensionFieldSpecs.2.singleValueField", False)
+    assert ("schema.json", "column deleted") in findings(schema=schema)
+
+
+def test_a_delete_column_that_cannot_hold_a_flag_is_refused():
+    schema = with_setting(SCHEMA, "dimensionFieldSpecs.2.dataType", "JSON")
+    assert findings(schema=schema) == [("schema.json", "column deleted")]
+
+
+@pytest.mark.parametrize(
+    ("source", "where"),
+    [
+        ({"dynamo_table": "x"}, "dynamo_table"),
+        ({"dynamodb_table": ""}, "dynamodb_table"),
+        ({"dynamodb_table": 5}, "dynamodb_table"),
+        ({"ttl_deletes": "drop"}, "ttl_deletes"),
+        ({"columns": []}, "columns"),
+        ({"columns": {"name": 5}}, "columns.name"),
+        ({"columns": {"name": ""}}, "columns.name"),
+        ({"columns": {"name": "a..b"}}, "columns.name"),
+        ({"columns": {"name": ".a"}}, "columns.name"),
+        ({"columns": {"name": "a[x]"}}, "columns.name"),
+        ({"columns": {"name": "[0].a"}}, "columns.name"),
+        ({"columns": {"name": "$now"}}, "columns.name"),
+        ({"columns": {"nix": "name"}}, "columns.nix"),
+        ({"columns": {"price": "$event_name"}}, "columns.price"),
+        ({"columns": {"price": "$rest"}}, "columns.price"),
+        ({"columns": {"name": "$timestamp"}}, "columns.name"),
+    ],
+)
+def test_a_mistake_in_source_toml_is_told_with_its_key(source, where):
+    assert findings(source=source) == [("source.toml", where)]
+
+
+def test_mapping_a_column_that_pinot_computes_is_refused():
+    config = with_setting(CONFIG, TRANSFORMS, [{"columnName": "name", "transformFunction": "upper(id)"}])
+    assert findings(config=config, source={"columns": {"name": "title"}}) == [("source.toml", "columns.name")]
+
+
+def test_all_mistakes_of_a_file_are_told_at_once_each_with_its_remedy():
+    schema = with_setting(with_column("x", "DECIMAL"), "primaryKeyColumns", [])
+    with pytest.raises(TableError) as caught:
+        read(schema)
+    assert str(caught.value).splitlines() == [
+        (
+            "schema.json: column x: dataType 'DECIMAL' cannot be replicated. Use one of INT, LONG, FLOAT, DOUBLE, "
+            "BIG_DECIMAL, BOOLEAN, TIMESTAMP, STRING, JSON, BYTES."
+        ),
+        (
+            "schema.json: primaryKeyColumns: it names no column, and an upsert table needs a primary key. "
+            "List the columns that identify an item; usually those of its partition key and sort key."
+        ),
+    ]
+
+
+def warned(schema=SCHEMA, config=CONFIG, source=None):
+    return [(finding.file, finding.where) for finding in read(schema, config, source)[1]]
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "where"),
+    [
+        ("upsertConfig.mode", "PARTIAL", "upsertConfig.mode"),
+        ("upsertConfig.metadataTTL", 86400, "upsertConfig.metadataTTL"),
+        ("upsertConfig.comparisonColumns", REMOVED, "upsertConfig.comparisonColumns"),
+        ("upsertConfig.comparisonColumns", ["price"], "upsertConfig.comparisonColumns"),
+        ("segmentsConfig.retentionTimeValue", "7", "segmentsConfig.retentionTimeValue"),
+        ("segmentsConfig.timeColumnName", "name", "segmentsConfig.timeColumnName"),
+        ("routing", REMOVED, "routing.instanceSelectorType"),
+        ("tableIndexConfig.sortedColumn", ["name"], "tableIndexConfig.sortedColumn"),
+        (f"{NEW_PLACE}.0.region", REMOVED, f"{NEW_PLACE}.region"),
+        (f"{NEW_PLACE}.0.shardIteratorType", "LATEST", f"{NEW_PLACE}.shardIteratorType"),
+        (TRANSFORMS, [{"columnName": "nix", "transformFunction": "upper(name)"}], TRANSFORMS),
+        (
+            TRANSFORMS,
+            [{"columnName": "deleted", "transformFunction": "strcmp(eventName, 'REMOVE') = 0"}],
+            "upsertConfig.deleteRecordColumn",
+        ),
+        (
+            (*NEW_PLACE.split("."), "0", "stream.kinesis.decoder.class.name"),
+            "ai.startree.pinot.plugin.inputformat.dynamodb.DynamoDbMessageDecoder",
+            f"{NEW_PLACE}.stream.kinesis.decoder.class.name",
+        ),
+    ],
+)
+def test_what_pinot_refuses_or_takes_in_silence_is_warned_of(path, value, where):
+    assert warned(config=with_setting(CONFIG, path, value)) == [("table.json", where)]
+
+
+def test_a_schema_of_another_name_is_warned_of():
+    assert warned(schema=with_setting(SCHEMA, "schemaName", "other")) == [("schema.json", "schemaName")]
+
+
+def test_the_deprecated_singular_comparison_column_is_read():
+    config = with_setting(CONFIG, "upsertConfig.comparisonColumns", REMOVED)
+    config = with_setting(config, "upsertConfig.comparisonColumn", "changed")
+    assert [column.name for column in table(config=config).columns if column.role == "comparison"] == ["changed"]

@@ -1,0 +1,345 @@
+"""Changes into rows."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from changes import SECOND, TTL_IDENTITY, insert, modify, remove
+from decoder.change import decode_change
+from decoder.errors import ChangeError, MalformedError
+from files import CONFIG, SCHEMA, table, with_column, with_setting
+from pinot.errors import MisfitError
+from strategies import encode, texts, values
+
+MS = SECOND * 1000
+KEYS = {"id": {"S": "a"}}
+
+
+def rows(record, **files):
+    made = table(**files).rows(decode_change(record))
+    return [(row.key, json.loads(row.data)) for row in made]
+
+
+def refused(record, **files):
+    with pytest.raises(ChangeError) as caught:
+        table(**files).rows(decode_change(record))
+    return caught.value.reason, caught.value.path, caught.value.column
+
+
+def test_an_insert_becomes_a_row_in_the_order_of_the_schema():
+    (row,) = table().rows(decode_change(insert(KEYS, {"price": {"N": "1.5"}, "name": {"S": "x"}})))
+    assert row.key == "1:a"
+    assert row.data == b'{"id":"a","name":"x","deleted":false,"price":1.5,"changed":1719082124000}'
+    assert row.left_out == ()
+
+
+def test_absent_and_null_attributes_are_left_out():
+    assert rows(insert(KEYS, {"name": {"NULL": True}})) == [("1:a", {"id": "a", "deleted": False, "changed": MS})]
+
+
+def test_a_modify_is_made_of_the_new_image_alone():
+    record = modify(KEYS, {"name": {"S": "new"}}, {"name": {"S": "old"}, "price": {"N": "1"}})
+    assert rows(record) == [("1:a", {"id": "a", "name": "new", "deleted": False, "changed": MS})]
+
+
+def test_a_remove_carries_the_last_values_the_flag_and_the_time():
+    assert rows(remove(KEYS, {"name": {"S": "last"}})) == [
+        ("1:a", {"id": "a", "name": "last", "deleted": True, "changed": MS})
+    ]
+
+
+def test_a_remove_without_an_old_image_carries_its_keys():
+    assert rows(remove(KEYS)) == [("1:a", {"id": "a", "deleted": True, "changed": MS})]
+
+
+def test_a_replayed_change_gives_the_same_bytes():
+    record = insert(KEYS, {"name": {"S": "x"}, "price": {"N": "0.1"}})
+    shuffled = json.loads(json.dumps(record))
+    image = shuffled["dynamodb"]["NewImage"]
+    shuffled["dynamodb"]["NewImage"] = dict(reversed(image.items()))
+    assert table().rows(decode_change(record)) == table().rows(decode_change(shuffled))
+
+
+def test_a_last_value_that_does_not_fit_does_not_hold_up_a_delete():
+    (row,) = table().rows(decode_change(remove(KEYS, {"price": {"S": "cheap"}, "name": {"S": "x"}})))
+    assert json.loads(row.data) == {"id": "a", "name": "x", "deleted": True, "changed": MS}
+    assert row.left_out == (("price", "type_mismatch"),)
+
+
+def test_a_value_that_does_not_fit_refuses_an_insert_with_path_and_column():
+    assert refused(insert(KEYS, {"price": {"S": "cheap"}})) == ("type_mismatch", "price", "price")
+
+
+@pytest.mark.parametrize("change", [insert, remove])
+def test_a_malformed_attribute_is_refused_even_where_no_column_takes_it(change):
+    assert refused(change(KEYS, {"junk": {"M": {"a": {"L": [{"N": "x"}]}}}})) == ("malformed", "junk.a[0]", None)
+    assert refused(change(KEYS, {"name": None})) == ("malformed", "name", None)
+
+
+@pytest.mark.parametrize("images", [(None, None), (None, {"name": {"S": "old"}})])
+def test_a_change_without_the_new_image_is_refused(images):
+    assert refused(modify(KEYS, *images)) == ("no_image", "dynamodb.NewImage", None)
+
+
+@pytest.mark.parametrize("key", [None, {"NULL": True}])
+def test_a_row_never_goes_without_its_primary_key(key):
+    schema = with_setting(SCHEMA, "primaryKeyColumns", ["id", "name"])
+    new = {} if key is None else {"name": key}
+    assert refused(insert(KEYS, new), schema=schema) == ("missing_key", "name", "name")
+    assert refused(remove(KEYS, new), schema=schema) == ("missing_key", "name", "name")
+
+
+def test_ttl_deletes_are_deletes_unless_the_table_keeps_them():
+    by_ttl, by_user = remove(KEYS, userIdentity=TTL_IDENTITY), remove(KEYS)
+    keep = {"ttl_deletes": "keep"}
+    assert rows(by_ttl) == rows(by_user) == rows(by_user, source=keep)
+    assert rows(by_ttl, source=keep) == []
+
+
+# A primary key that is not made of the DynamoDB key alone can change, and would leave its old row behind.
+
+MOVABLE = with_setting(SCHEMA, "primaryKeyColumns", ["name"])
+
+
+def test_a_changed_primary_key_leaves_a_tombstone_behind():
+    record = modify(KEYS, {"name": {"S": "new"}, "price": {"N": "2"}}, {"name": {"S": "old"}, "price": {"N": "1"}})
+    assert rows(record, schema=MOVABLE) == [
+        ("3:old", {"id": "a", "name": "old", "deleted": True, "price": 1.0, "changed": MS}),
+        ("3:new", {"id": "a", "name": "new", "deleted": False, "price": 2.0, "changed": MS}),
+    ]
+
+
+def test_an_unchanged_primary_key_leaves_none():
+    record = modify(KEYS, {"name": {"S": "same"}, "price": {"N": "2"}}, {"name": {"S": "same"}})
+    assert [key for key, _ in rows(record, schema=MOVABLE)] == ["4:same"]
+
+
+@pytest.mark.parametrize("old", [{}, {"name": {"NULL": True}}, {"name": {"L": []}}])
+def test_an_old_image_that_never_was_a_row_leaves_no_tombstone(old):
+    assert [key for key, _ in rows(modify(KEYS, {"name": {"S": "new"}}, old), schema=MOVABLE)] == ["3:new"]
+
+
+def test_a_primary_key_that_may_have_changed_unseen_is_refused():
+    assert refused(modify(KEYS, {"name": {"S": "new"}}), schema=MOVABLE) == ("no_image", "dynamodb.OldImage", None)
+
+
+# The comparison column and the time column.
+
+
+def test_dynamodbs_own_names_are_filled_without_a_mapping():
+    schema = SCHEMA
+    for name, data_type in {
+        "ApproximateCreationDateTime": "TIMESTAMP",
+        "SequenceNumber": "STRING",
+        "SizeBytes": "INT",
+        "StreamViewType": "STRING",
+        "awsRegion": "STRING",
+        "eventID": "STRING",
+        "eventName": "STRING",
+        "tableName": "STRING",
+    }.items():
+        schema = with_setting(
+            schema, "dimensionFieldSpecs", [*schema["dimensionFieldSpecs"], {"name": name, "dataType": data_type}]
+        )
+    ((_, row),) = rows(insert(KEYS, {"eventName": {"S": "the item's own"}}, sequence=5), schema=schema)
+    assert row == {
+        "id": "a",
+        "deleted": False,
+        "ApproximateCreationDateTime": MS,
+        "SequenceNumber": "000000000000000000005",
+        "SizeBytes": 100,
+        "StreamViewType": "NEW_AND_OLD_IMAGES",
+        "awsRegion": "us-east-1",
+        "eventID": "00000000000000000000000000000005",
+        "eventName": "INSERT",
+        "tableName": "meetups",
+        "changed": MS,
+    }
+
+
+@pytest.mark.parametrize(
+    ("data_type", "time_format", "value"),
+    [
+        ("LONG", "1:MILLISECONDS:EPOCH", MS),
+        ("LONG", "EPOCH", MS),
+        ("LONG", "1:SECONDS:EPOCH", SECOND),
+        ("INT", "EPOCH|MINUTES|5", SECOND // 300),
+        ("INT", "1:DAYS:EPOCH", SECOND // 86400),
+        ("TIMESTAMP", "TIMESTAMP", MS),
+        ("TIMESTAMP", "1:MILLISECONDS:TIMESTAMP", MS),
+    ],
+)
+def test_a_changes_time_is_in_the_columns_own_unit(data_type, time_format, value):
+    spec = {"name": "changed", "dataType": data_type, "format": time_format}
+    schema = with_setting(SCHEMA, "dateTimeFieldSpecs", [spec])
+    source = {"columns": {"changed": "$timestamp"}}
+    assert rows(insert(KEYS, {}), schema=schema, source=source)[0][1]["changed"] == value
+
+
+def test_an_attribute_with_the_comparison_columns_name_is_ambiguous_until_somebody_says():
+    record = insert(KEYS, {"changed": {"N": "5"}})
+    assert refused(record) == ("ambiguous_column", "changed", "changed")
+    assert rows(record, source={"columns": {"changed": "$timestamp"}})[0][1]["changed"] == MS
+    assert rows(record, source={"columns": {"changed": "changed"}})[0][1]["changed"] == 5
+
+
+OWN_ORDER = {"columns": {"changed": "changed"}}
+
+
+@pytest.mark.parametrize("change", [insert, remove])
+def test_a_row_never_goes_without_its_comparison_value(change):
+    assert refused(change(KEYS, {}), source=OWN_ORDER) == ("missing_comparison", "changed", "changed")
+    assert refused(change(KEYS, {"changed": {"S": "x"}}), source=OWN_ORDER) == ("type_mismatch", "changed", "changed")
+
+
+BORN = {
+    "schema": with_column("born", "TIMESTAMP", format="TIMESTAMP"),
+    "config": with_setting(CONFIG, "segmentsConfig.timeColumnName", "born"),
+}
+
+
+def test_a_row_never_goes_without_its_time():
+    assert refused(insert(KEYS, {}), **BORN) == ("missing_time", "born", "born")
+
+
+@pytest.mark.parametrize("old", [None, {}, {"born": {"S": "long ago"}}])
+def test_a_delete_without_a_time_gets_the_changes_own(old):
+    assert rows(remove(KEYS, old), **BORN)[0][1]["born"] == MS
+
+
+def test_a_delete_with_a_time_keeps_it():
+    assert rows(remove(KEYS, {"born": {"N": "1719080907442"}}), **BORN)[0][1]["born"] == 1719080907442
+
+
+def test_a_version_is_an_exact_order():
+    schema = with_setting(SCHEMA, "dateTimeFieldSpecs.0.name", "at")
+    schema["dimensionFieldSpecs"].append({"name": "version", "dataType": "STRING"})
+    config = with_setting(CONFIG, "segmentsConfig.timeColumnName", "at")
+    config = with_setting(config, "upsertConfig.comparisonColumns", ["version"])
+    source = {"columns": {"version": "$version", "at": "$timestamp"}}
+    ((_, row),) = rows(insert(KEYS, {}, sequence=7), schema=schema, config=config, source=source)
+    assert row["version"] == f"{MS}-{'7':0>40}"
+
+
+# What Pinot computes, and what it computes it from.
+
+
+def computing(*transforms, **more):
+    return with_setting(
+        CONFIG,
+        "ingestionConfig",
+        {
+            **CONFIG["ingestionConfig"],
+            **more,
+            "transformConfigs": [{"columnName": name, "transformFunction": text} for name, text in transforms],
+        },
+    )
+
+
+def test_a_column_that_pinot_computes_is_never_sent():
+    record = insert(KEYS, {"name": {"S": "in the way"}, "price": {"N": "1"}})
+    expected = [("1:a", {"id": "a", "deleted": False, "price": 1.0, "changed": MS})]
+    assert rows(record, config=computing(("name", "upper(id)"))) == expected
+    legacy = with_setting(SCHEMA, "dimensionFieldSpecs.1.transformFunction", "upper(id)")
+    assert rows(record, schema=legacy) == expected
+
+
+def test_fields_that_only_pinots_expressions_read_are_sent_as_plain_json():
+    config = computing(
+        ("name", "jsonPathString(address, '$.city')"), filterConfig={"filterFunction": "strcmp(\"kind of\", 'x') = 0"}
+    )
+    address = {"M": {"city": {"S": "Ulm"}, "zip": {"N": "12345678901234567890"}, "raw": {"B": "AAH+"}}}
+    record = insert(KEYS, {"address": address, "kind of": {"S": "y"}, "unread": {"S": "z"}})
+    ((_, row),) = rows(record, config=config)
+    assert row == {
+        "id": "a",
+        "deleted": False,
+        "changed": MS,
+        "address": {"city": "Ulm", "zip": 12345678901234567890, "raw": "AAH+"},
+        "kind of": "y",
+    }
+
+
+# source.toml: columns from elsewhere.
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("title", "T"),
+        ("address.city", "Ulm"),
+        ('["address"].city', "Ulm"),
+        ("lines[1].sku", "s1"),
+        ('["odd name"]["a.b"]', "odd"),
+        ("address.nix", None),
+        ("nix.city", None),
+        ("lines[9].sku", None),
+        ("gone.city", None),
+    ],
+)
+def test_a_column_takes_its_value_from_a_path(path, value):
+    item = {
+        "title": "T",
+        "address": {"city": "Ulm"},
+        "lines": [{"sku": "s0"}, {"sku": "s1"}],
+        "odd name": {"a.b": "odd"},
+        "gone": None,
+    }
+    record = insert(KEYS, {name: encode(each) for name, each in item.items()})
+    assert rows(record, source={"columns": {"name": path}})[0][1].get("name") == value
+
+
+@pytest.mark.parametrize(
+    ("path", "reason", "where"),
+    [
+        ("name.city", "type_mismatch", "name"),
+        ("lines.sku", "type_mismatch", "lines"),
+        ("address[0]", "type_mismatch", "address"),
+        ("lines[0].sku", "type_mismatch", "lines[0].sku"),
+    ],
+)
+def test_a_path_through_the_wrong_type_is_refused(path, reason, where):
+    item = {"name": "x", "address": {"city": "Ulm"}, "lines": [{"sku": [1]}]}
+    record = insert(
+        KEYS, {"name": {"S": "x"}, "address": encode(item["address"]), "lines": {"L": [{"M": {"sku": {"L": []}}}]}}
+    )
+    assert refused(record, source={"columns": {"name": path}}) == (reason, where, "name")
+
+
+def test_rest_is_every_attribute_that_no_other_column_takes_whole():
+    source = {"columns": {"rest": "$rest", "name": "address.city"}}
+    schema = with_column("rest", "JSON")
+    item = {"price": Decimal("1.5"), "address": {"city": "Ulm"}, "b": Decimal(2), "a": frozenset({"y", "x"})}
+    record = insert(KEYS, {name: encode(each) for name, each in item.items()})
+    ((_, row),) = rows(record, schema=schema, source=source)
+    assert row["rest"] == '{"a":["x","y"],"address":{"city":"Ulm"},"b":2}'
+    assert "rest" not in rows(insert(KEYS, {}), schema=schema, source=source)[0][1]
+
+
+def test_a_malformed_attribute_in_the_rest_is_refused():
+    source, schema = {"columns": {"rest": "$rest"}}, with_column("rest", "JSON")
+    assert refused(insert(KEYS, {"x": {"Q": 1}}), schema=schema, source=source) == ("malformed", "x", None)
+
+
+def test_a_delete_flag_fits_the_columns_type():
+    for data_type, values_ in (("STRING", ("false", "true")), ("INT", (0, 1)), ("BOOLEAN", (False, True))):
+        schema = with_setting(SCHEMA, "dimensionFieldSpecs.2.dataType", data_type)
+        got = [rows(record, schema=schema)[0][1]["deleted"] for record in (insert(KEYS, {}), remove(KEYS))]
+        assert got == list(values_)
+
+
+@given(st.dictionaries(texts, values, max_size=5), st.booleans())
+def test_any_item_becomes_rows_or_is_refused(item, deleted):
+    new = {name: encode(value) for name, value in item.items() if name != "id"}
+    record = remove(KEYS, new) if deleted else insert(KEYS, new)
+    try:
+        ((key, row),) = rows(record)
+    except (MisfitError, MalformedError):
+        assert "changed" in item or not deleted
+        return
+    assert (key, row["id"], row["deleted"], row["changed"]) == ("1:a", "a", deleted, MS)
