@@ -56,7 +56,10 @@ demo: setup ## Replicate a table to an embedded Kinesis and show what Pinot woul
 
 .PHONY: build
 build: .venv-sam/.ready ## Build the function for Lambda into .aws-sam/build
-	PATH="$$(dirname "$$(scripts/find-python 3.13)"):$$PATH" SAM_CLI_TELEMETRY=0 $(SAM) build
+	PATH="$(CURDIR)/.venv-sam/bin:$$PATH" SAM_CLI_TELEMETRY=0 $(LAMBDA_WHEELS) $(SAM) build $(BUILD_OPTIONS)
+# Left alone, sam lets pip fetch this machine's wheels by their hashes, and then Lambda's in their place without any.
+LAMBDA_WHEELS := PIP_ONLY_BINARY=:all: \
+  PIP_PLATFORM="manylinux2014_aarch64 manylinux_2_17_aarch64 manylinux_2_28_aarch64 manylinux_2_34_aarch64"
 
 .PHONY: lock
 lock: $(UV) ## Lock the newest versions of everything in requirements/*.in

@@ -1,0 +1,34 @@
+"""Translate template.yaml with the SAM translator, as CloudFormation does at a deployment, but without a network.
+
+Runs in the SAM command line's environment. Takes ``{case: {parameter: value}}`` as JSON on standard input, gives
+``{case: template}`` on standard output.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from samcli.yamlhelper import yaml_parse
+from samtranslator.translator.transform import transform
+
+TEMPLATE = Path(__file__).parents[2] / "template.yaml"
+
+
+class NoManagedPolicies:
+    """Stands for the loader that would ask IAM: the template names no managed policy."""
+
+    def load(self) -> dict[str, str]:
+        return {}
+
+
+def translate(parameters: dict[str, object]) -> dict[str, object]:
+    template = yaml_parse(TEMPLATE.read_text(encoding="utf-8"))
+    for resource in template["Resources"].values():
+        if resource["Type"] == "AWS::Serverless::Function":
+            resource["Properties"]["CodeUri"] = "s3://bucket/key"  # what sam package puts in the folder's place
+    return transform(template, parameters, NoManagedPolicies(), passthrough_metadata=True)
+
+
+json.dump({case: translate(parameters) for case, parameters in json.load(sys.stdin).items()}, sys.stdout)
