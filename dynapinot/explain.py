@@ -36,7 +36,9 @@ def read_event(file: Path) -> Sequence[object]:
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
         raise InputError(f"{file}: {place}: it is not JSON: {error.msg}; give the JSON of a Lambda event") from None
-    except (ValueError, RecursionError) as error:  # a number of thousands of digits, brackets of thousands of levels
+    except RecursionError:
+        raise InputError(f"{file}: it is nested too deeply to be an event") from None
+    except ValueError as error:  # no list of records, or a number of thousands of digits
         raise InputError(f"{file}: {error}") from None
 
 

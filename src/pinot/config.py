@@ -98,7 +98,7 @@ def _unwrap(document: object) -> Mapping[str, Any] | None:
     for wrapper in ("REALTIME", "realtime"):
         if isinstance(document.get(wrapper), dict):
             return cast("Mapping[str, Any]", document[wrapper])
-    if set(document) <= {"OFFLINE", "offline", "schema", "tableName"}:
+    if {"OFFLINE", "offline"} & document.keys():
         return None
     return document
 
