@@ -11,7 +11,7 @@ import orjson
 
 from handlers.catalog import load_tables
 from handlers.letter import Letter
-from handlers.relay import Target, plan, records_of
+from handlers.relay import Plan, Target, plan, records_of
 from pinot.errors import TableError
 from pinot.table import Table
 from publisher.entry import Entry
@@ -47,7 +47,10 @@ def explain(records: Sequence[object], tables: Sequence[Table]) -> Iterator[str]
 
     ``{"table", "stream", "partition_key", "row"}``, or ``{"dead_letter": {"reason", "path", "sequence_number", …}}``.
     """
-    batch = plan(records, tables, max_record_bytes=MAX_RECORD_BYTES)
+    return _lines(plan(records, tables, max_record_bytes=MAX_RECORD_BYTES), tables)
+
+
+def _lines(batch: Plan, tables: Sequence[Table]) -> Iterator[str]:
     names = {Target(table.stream, table.region): table.name for table in tables}
     lines = [
         (entry.position, _row_line(names[target], target.stream, entry))
@@ -88,7 +91,13 @@ def run(files: Sequence[Path], tables_dir: Path, write: Say, warn: Say) -> int:
         warn(f"warning: {warning}")
     exit_code = 0
     for records in events:
-        for line in explain(records, tables):
+        batch = plan(records, tables, max_record_bytes=MAX_RECORD_BYTES)
+        for table, attributes in batch.shared.items():
+            if attributes:
+                left_out = ", ".join(attributes)
+                problem = f"its primary key leaves out {left_out} of the DynamoDB key: items may share a row"
+                warn(f"warning: {table}: {problem}")
+        for line in _lines(batch, tables):
             write(line)
-            exit_code = exit_code or int(line.startswith('{"dead_letter"'))
+        exit_code = exit_code or int(bool(batch.letters))
     return exit_code

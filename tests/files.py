@@ -10,6 +10,7 @@ REMOVED = object()
 
 SCHEMA = {
     "schemaName": "items",
+    "enableColumnBasedNullHandling": True,
     "primaryKeyColumns": ["id"],
     "dimensionFieldSpecs": [
         {"name": "id", "dataType": "STRING"},

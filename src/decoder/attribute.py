@@ -32,7 +32,7 @@ def decode_text(payload: object) -> str:
     """Read an S. Raises MalformedError when it is no text, or text that UTF-8 cannot hold (half a surrogate pair)."""
     if not isinstance(payload, str):
         raise MalformedError("the value of an S must be text")
-    _check_unicode(payload)
+    check_unicode(payload)
     return payload
 
 
@@ -137,7 +137,7 @@ def fold(attribute: object, forms: Forms, depth: int = MAX_DEPTH) -> Any:  # noq
         raise MalformedError("the value of an M must be an object")
     entries = {}
     for name, item in payload.items():
-        _check_unicode(name)
+        check_unicode(name)
         entries[name] = _fold_step(name, item, forms, depth - 1)
     return entries
 
@@ -156,7 +156,8 @@ def _fold_step(step: str | int, attribute: object, forms: Forms, depth: int) -> 
         raise error.inside(step) from None
 
 
-def _check_unicode(text: str) -> None:
+def check_unicode(text: str) -> None:
+    """Check that UTF-8 can hold a text that came as JSON. Raises MalformedError for half of a surrogate pair."""
     if text.isascii():
         return
     try:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from decimal import ROUND_FLOOR, Decimal
 from typing import Any, Final, Literal, TypeAlias, cast
 
+from decoder.attribute import check_unicode
 from decoder.errors import MalformedError
 
 EventName: TypeAlias = Literal["INSERT", "MODIFY", "REMOVE"]
@@ -111,7 +112,17 @@ def decode_change(record: object) -> Change:
 def _image(name: str, image: object) -> Image:
     if not isinstance(image, dict):
         raise MalformedError("an object of attributes belongs here").inside(name)
+    for attribute in image:
+        _check_name(attribute, name)
     return image
+
+
+def _check_name(text: str, where: str) -> None:
+    if not text.isascii():
+        try:
+            check_unicode(text)
+        except MalformedError as error:
+            raise error.inside(where) from None
 
 
 def _item_image(name: str, inner: Mapping[str, Any], keys: Image) -> Image | None:
@@ -152,9 +163,13 @@ def _check_sequence_number(sequence_number: object) -> None:
 
 def _optional(kind: type, name: str, where: Mapping[str, Any]) -> Any:  # noqa: ANN401  # kind or None
     value = where.get(name)
-    if value is None or (isinstance(value, kind) and not isinstance(value, bool)):
-        return value
-    raise MalformedError(f"must be of the JSON type of {kind.__name__}").inside(name)
+    if value is None:
+        return None
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise MalformedError(f"must be of the JSON type of {kind.__name__}").inside(name)
+    if isinstance(value, str):
+        _check_name(value, name)
+    return value
 
 
 def _table_of_arn(arn: str | None) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from decimal import MAX_PREC, Context, Decimal, InvalidOperation
+from decimal import MAX_PREC, Context, Decimal, InvalidOperation, Overflow
 from typing import Final
 
 from decoder.errors import MalformedError
@@ -30,12 +30,11 @@ def decode_number(payload: object) -> Decimal:
     if not _NUMBER.fullmatch(payload):
         raise MalformedError("the value of an N must be a decimal number")
     try:
-        value = Decimal(payload)
-    except InvalidOperation:  # an exponent beyond what the decimal library can hold
+        value = Decimal(payload).normalize(_EXACT)
+    except (InvalidOperation, Overflow):  # an exponent beyond what the decimal library can hold
         raise MalformedError("the value of an N is outside DynamoDB's range") from None
     if not value:
         return _ZERO
-    value = value.normalize(_EXACT)
     if len(value.as_tuple().digits) > MAX_SIGNIFICANT_DIGITS:
         raise MalformedError(f"the value of an N has more than {MAX_SIGNIFICANT_DIGITS} significant digits")
     if not MIN_EXPONENT <= value.adjusted() <= MAX_EXPONENT:

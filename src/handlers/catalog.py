@@ -83,7 +83,8 @@ def _clashes(folder: Path, table: Table, others: list[Table]) -> list[Finding]:
     for other in others:
         if other.name == table.name:
             clashes.append(("tableName", f"another folder has the table {table.name} too", "Give each its own name"))
-        if (other.stream, other.region) == (table.stream, table.region):
+        same_region = other.region == table.region or None in (other.region, table.region)  # None: the function's own
+        if other.stream == table.stream and same_region:
             problem = f"the table {other.name} consumes the stream {table.stream} too, and would ingest these rows"
             clashes.append(("stream.kinesis.topic.name", problem, "Give each table a stream of its own"))
     return [

@@ -12,7 +12,7 @@ from decoder.change import Change, decode_change
 from decoder.errors import ChangeError
 from handlers.letter import Letter, sequence_number_of
 from pinot.errors import MisfitError
-from pinot.table import Table
+from pinot.table import Row, Table
 from publisher.entry import Entry
 from publisher.order import Published
 
@@ -43,7 +43,9 @@ class Plan:
     """What a batch comes to: for each stream its rows in order, and the changes that can never become rows.
 
     ``changes`` holds what could be decoded, by position. ``left_out`` counts, by column and reason, old values that a
-    delete's row had to go without; ``ignored`` the changes that a table's own rules leave out.
+    delete's row had to go without; ``ignored`` the changes that a table's own rules leave out. ``shared`` names, for
+    each table, the attributes of the DynamoDB key that its primary key leaves out: items that differ only there share a
+    row.
     """
 
     records: Sequence[object]
@@ -51,6 +53,7 @@ class Plan:
     rows: Mapping[Target, Sequence[Entry]]
     letters: Sequence[Letter]
     left_out: Mapping[tuple[str, str, str], int]
+    shared: Mapping[str, Sequence[str]]
     ignored: int
 
 
@@ -105,6 +108,7 @@ def plan(records: Sequence[object], tables: Sequence[Table], *, max_record_bytes
     rows: defaultdict[Target, list[Entry]] = defaultdict(list)
     letters: list[Letter] = []
     left_out: Counter[tuple[str, str, str]] = Counter()
+    shared: dict[str, Sequence[str]] = {}
     ignored = 0
     for position, record in enumerate(records):
         try:
@@ -115,17 +119,26 @@ def plan(records: Sequence[object], tables: Sequence[Table], *, max_record_bytes
             continue
         changes[position] = change
         for table in targets:
+            entries = rows[Target(table.stream, table.region)]
+            before = len(entries)
             try:
-                made = table.rows(change)
-                entries = [Entry(row.key, row.data, position) for row in made]
-                _check_size(entries, max_record_bytes)
+                for row in table.rows(change):
+                    entries.append(_entry(row, position, max_record_bytes))
+                    left_out.update((table.name, column, reason) for column, reason in row.left_out)
+                ignored += len(entries) == before
             except ChangeError as error:
                 letters.append(Letter(position=position, record=record, error=error, table=table.name, change=change))
-                continue
-            rows[Target(table.stream, table.region)].extend(entries)
-            left_out.update((table.name, column, reason) for row in made for column, reason in row.left_out)
-            ignored += not made
-    return Plan(records=records, changes=changes, rows=rows, letters=letters, left_out=left_out, ignored=ignored)
+            if table.name not in shared:
+                shared[table.name] = table.not_in_key(change.keys)
+    return Plan(
+        records=records,
+        changes=changes,
+        rows={target: entries for target, entries in rows.items() if entries},
+        letters=letters,
+        left_out=left_out,
+        shared=shared,
+        ignored=ignored,
+    )
 
 
 def relay(event: object, tables: Sequence[Table], *, publish: Publish, store: Store, max_record_bytes: int) -> Report:
@@ -160,8 +173,9 @@ def _tables_for(change: Change, tables: Sequence[Table]) -> list[Table]:
     return targets
 
 
-def _check_size(entries: Sequence[Entry], max_record_bytes: int) -> None:
-    for entry in entries:
-        if entry.size > max_record_bytes:
-            detail = f"the row and its key are {entry.size} bytes, over the stream's limit of {max_record_bytes}"
-            raise MisfitError("row_too_large", detail)
+def _entry(row: Row, position: int, max_record_bytes: int) -> Entry:
+    entry = Entry(row.key, row.data, position)
+    if entry.size > max_record_bytes:
+        detail = f"the row and its key are {entry.size} bytes, over the stream's limit of {max_record_bytes}"
+        raise MisfitError("row_too_large", detail)
+    return entry

@@ -45,6 +45,7 @@ _senders: Final = {
     for table in _tables
 }
 _put: Final = putter(boto3.client("s3", config=_CLIENT_CONFIG), _settings.dead_letter_bucket)
+_told: Final[set[str]] = set()
 log_tables(logger, [table.name for table in _tables], _warnings)
 
 
@@ -74,5 +75,5 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, list[dict[str, str
     measure(metrics, report, now_ms=time.time_ns() // 1_000_000)
     metrics.flush_metrics()
     logger.append_keys(request_id=getattr(context, "aws_request_id", None))
-    log_report(logger, report)
+    log_report(logger, report, _told)
     return report.response()

@@ -22,12 +22,25 @@ MAX_LAGS: Final = 99  # an EMF record takes 100 values a metric, and Powertools 
 def log_tables(logger: Logger, names: Sequence[str], warnings: Iterable[Finding]) -> None:
     """Log, at start, which tables are replicated and what is to be mended about their files."""
     for warning in warnings:
-        logger.warning("table warning", file=warning.file, where=warning.where, problem=warning.problem)
+        logger.warning(
+            "table warning",
+            file=warning.file,
+            where=warning.where,
+            problem=warning.problem,
+            remedy=warning.remedy,
+        )
     logger.info("tables loaded", tables=list(names))
 
 
-def log_report(logger: Logger, report: Report) -> None:
-    """Log what did not go as usual; a batch that did is told by the metrics alone."""
+def log_report(logger: Logger, report: Report, told: set[str]) -> None:
+    """Log what did not go as usual; a batch that did is told by the metrics alone.
+
+    ``told`` holds the tables of which it was said already that their items may share rows: once is enough.
+    """
+    for table, attributes in report.plan.shared.items():
+        if attributes and table not in told:
+            logger.warning("items may share a row", table=table, not_in_primary_key=list(attributes))
+            told.add(table)
     for letter in report.plan.letters:
         logger.warning(
             "change dead-lettered",

@@ -10,15 +10,17 @@ from decoder.change import Change, Image
 from decoder.errors import ChangeError
 from pinot.config import TableConfig, names_read_by, read_config
 from pinot.errors import Finding, Findings, MisfitError
-from pinot.metadata import DYNAMODB_NAMES, can_hold, filler, types_for
+from pinot.metadata import DYNAMODB_NAMES, METADATA, can_hold, filler, types_for
 from pinot.schema import Field, Schema, read_schema
 from pinot.source import REST, Source, Step, follow, read_source
 from pinot.table import Column, Role, Table, Take
-from pinot.values import Convert, converter, document, natural, shapes_of
+from pinot.values import Convert, converter, document, expression_input, natural, shapes_of
 
 Origin: TypeAlias = "str | tuple[Step, ...]"  # a property of the change ($…), or a path into the item
 
 _REST_TYPES: Final = ("JSON", "STRING")
+_ORDERING: Final = ("$timestamp", "$version")
+_CONSTANT: Final = ("$table", "$region")  # the same in all changes of an item
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +57,8 @@ class _Parts:
         """Decide where a column comes from: what is said of it wins over what it is for."""
         if field.name in self.source.columns:
             return self.source.columns[field.name]
+        if field.name in self.schema.primary_key:
+            return (field.name,)  # a property of the change would make each change a row of its own
         if field.name == self.config.delete_column:
             return "$deleted"
         if field.name in DYNAMODB_NAMES:
@@ -118,6 +122,9 @@ def _check_schema(parts: _Parts, findings: Findings) -> None:
         if name in transforms:
             problem = "Pinot computes it, so the stream could not be partitioned by it"
             findings.error(f"primary key column {name}", problem, "Make the primary key of columns that are sent")
+        if name == parts.config.delete_column:
+            problem = "it is the delete column, and a delete would have another key than the row it deletes"
+            findings.error(f"primary key column {name}", problem, "Take it out of primaryKeyColumns")
     for field, origin, wanted in _cannot_hold(parts):
         if field.name not in parts.source.columns:
             problem = f"a column of type {field.data_type}, as it is declared, cannot hold {origin}"
@@ -139,34 +146,65 @@ def _check_config(parts: _Parts, findings: Findings) -> None:
             findings.error(setting, f"the schema has no column {name}", "Add the column, or name one that is there")
         elif not field.single_value:
             findings.error(setting, f"column {name} holds several values", "Name a single-value column")
+    _check_order(parts, findings)
     time_field = schema.field(config.time_column)
+    if time_field and time_field.is_date_time and not time_field.unit_ms:
+        problem = (
+            f"column {config.time_column} is a date pattern, and text that does not fit it stops Pinot's ingestion"
+        )
+        findings.error("segmentsConfig.timeColumnName", problem, "Name a column of the format TIMESTAMP or EPOCH|…")
     if time_field and not time_field.is_date_time:
         problem = f"column {config.time_column} is not one of the schema's dateTimeFieldSpecs, and Pinot refuses that"
         findings.warning("segmentsConfig.timeColumnName", problem, "Move the column there")
-    comparison = config.comparison_column
-    if comparison and isinstance(parts.origins.get(comparison), tuple):
-        findings.warning(
-            "upsertConfig.comparisonColumns",
-            f"column {comparison} is the item's own, so the item's writers decide which of its changes is the newest",
-            f'Compare by the change\'s time: {comparison} = "$timestamp" in source.toml',
-        )
+    if not (schema.handles_nulls or config.handles_nulls):
+        problem = "null handling is off, so an absent attribute reads as a default value: the text null, 0, or less"
+        remedy = 'Write "enableColumnBasedNullHandling": true in the schema'
+        findings.warning("tableIndexConfig.nullHandlingEnabled", problem, remedy)
     for name in config.transforms.keys() - {field.name for field in schema.fields}:
         problem = f"it computes {name}, which is no column of the schema"
         findings.warning("ingestionConfig.transformConfigs", problem, "Add the column, or remove the transform")
+    comparison = schema.field(config.comparison_column or config.time_column)
+    if config.forgets_deletes and comparison and comparison.data_type == "STRING":
+        problem = f"Pinot refuses it with a comparison column of type STRING, as {comparison.name} is"
+        findings.warning("upsertConfig.deletedKeysTTL", problem, "Remove it")
     if config.delete_column in parts.transforms:
         problem = f"Pinot computes column {config.delete_column} from an expression"
         remedy = "Remove the expression: the flag is sent with the row"
         findings.warning("upsertConfig.deleteRecordColumn", problem, remedy)
 
 
+def _check_order(parts: _Parts, findings: Findings) -> None:
+    comparison = parts.config.comparison_column
+    if comparison is None or parts.schema.field(comparison) is None:
+        return
+    where = "upsertConfig.comparisonColumns"
+    remedy = f'Compare by the change\'s time: {comparison} = "$timestamp" in source.toml'
+    if comparison in parts.transforms:
+        findings.warning(where, f"Pinot computes column {comparison}, so what it holds cannot be checked", remedy)
+        return
+    origin = parts.origins[comparison]
+    if isinstance(origin, tuple):
+        problem = f"column {comparison} is the item's own, so its writers decide which of its changes is the newest"
+        findings.warning(where, problem, remedy)
+    elif origin not in _ORDERING:
+        findings.error(where, f"column {comparison} holds {origin}, which does not tell the order of changes", remedy)
+
+
 def _check_source(parts: _Parts, findings: Findings) -> None:
     transforms = parts.transforms
-    for name in parts.source.columns:
+    for name, origin in parts.source.columns.items():
         if parts.schema.field(name) is None:
             remedy = "Add it to the schema, or remove the line"
             findings.error(f"columns.{name}", "the schema has no such column", remedy)
         elif name in transforms:
             findings.error(f"columns.{name}", "Pinot computes this column", "Remove the line, or Pinot's expression")
+        elif name in parts.schema.primary_key and isinstance(origin, str) and origin not in _CONSTANT:
+            problem = f"a primary key of {origin} would make each change a row of its own"
+            findings.error(f"columns.{name}", problem, "Take the column out of primaryKeyColumns, or map an attribute")
+        elif name == parts.config.delete_column and origin != "$deleted":
+            findings.error(
+                f"columns.{name}", "it is the delete column", f'Write {name} = "$deleted", or remove the line'
+            )
     for field, origin, wanted in _cannot_hold(parts):
         if field.name in parts.source.columns:
             problem = f"a column of type {field.data_type}, as it is declared, cannot hold {origin}"
@@ -189,11 +227,11 @@ def _cannot_hold(parts: _Parts) -> Iterator[tuple[Field, str, str]]:
 def _table(parts: _Parts) -> Table:
     origins, inputs = parts.origins, parts.inputs()
     whole = {origin[0] for origin in origins.values() if isinstance(origin, tuple) and len(origin) == 1}
-    taken = frozenset(str(name) for name in whole | inputs)
+    taken = frozenset(str(name) for name in whole | (inputs - DYNAMODB_NAMES.keys()))
     columns = [
         _column(field, origins[field.name], parts, taken) for field in parts.schema.fields if field.name in origins
     ]
-    columns += [Column(name=name, attribute=name, take=_take_attribute(name, natural)) for name in sorted(inputs)]
+    columns += map(_input_column, sorted(inputs))
     by_name = {column.name: column for column in columns}
     return Table(
         name=parts.config.name,
@@ -216,13 +254,25 @@ def _column(field: Field, origin: Origin, parts: _Parts, taken: frozenset[str]) 
         if parts.orders_by_default(field):
             take = _unless_in_item(field.name, take)
         return Column(name=field.name, take=take, role=role)
-    convert = converter(field)
+    convert = converter(field, is_key=role == "key")
     fallback = filler(field, "$timestamp") if role == "time" and can_hold(field, "$timestamp") else None
     if len(origin) > 1:
         return Column(name=field.name, take=_take_path(origin, convert), role=role, fallback=fallback)
     attribute = str(origin[0])
     take = _take_attribute(attribute, convert)
     return Column(name=field.name, attribute=attribute, take=take, role=role, fallback=fallback)
+
+
+def _input_column(name: str) -> Column:
+    """Make the column of a field that only Pinot's expressions read."""
+    if name not in DYNAMODB_NAMES:
+        return Column(name=name, attribute=name, take=_take_attribute(name, expression_input))
+    read = METADATA[DYNAMODB_NAMES[name]].read
+
+    def take(change: Change, _: Image, deleted: bool) -> object:  # noqa: FBT001  # called by position only
+        return read(change, deleted)
+
+    return Column(name=name, take=take)
 
 
 def _take_attribute(name: str, convert: Convert) -> Take:

@@ -25,7 +25,7 @@ class TableConfig:
 
     ``comparison_column`` is None when the config leaves it to Pinot, which then compares by ``time_column``.
     ``transforms`` has, for each column that Pinot computes, its expression; ``filter_function`` the expression that
-    makes Pinot drop a row.
+    makes Pinot drop a row. ``forgets_deletes`` tells that ``deletedKeysTTL`` is set.
     """
 
     name: str
@@ -37,6 +37,8 @@ class TableConfig:
     time_column: str
     transforms: Mapping[str, str]
     filter_function: str | None
+    handles_nulls: bool
+    forgets_deletes: bool
 
 
 def read_config(document: object, findings: Findings) -> TableConfig:
@@ -78,12 +80,16 @@ def read_config(document: object, findings: Findings) -> TableConfig:
         time_column=cast("str", time_column),
         transforms=transforms,
         filter_function=filter_function if isinstance(filter_function, str) and filter_function else None,
+        handles_nulls=_at(config, "tableIndexConfig.nullHandlingEnabled") is True,
+        forgets_deletes=bool(_at(config, "upsertConfig.deletedKeysTTL")),
     )
 
 
 def names_read_by(expression: str) -> set[str]:
     """Find the field names that a transform or filter expression reads; rather one too many than one too few."""
     names = set()
+    if expression.startswith("Groovy("):
+        expression = expression.rpartition("}")[2]  # behind the script come the names of its arguments
     for quoted, word, call in _TOKEN.findall(expression):
         if quoted:
             names.add(quoted)
@@ -232,6 +238,18 @@ def _advise(config: Mapping[str, Any], findings: Findings) -> None:
             "routing.instanceSelectorType",
             "Pinot refuses an upsert table without it",
             'Write "routing": {"instanceSelectorType": "strictReplicaGroup"}',
+        )
+    if _at(config, "ingestionConfig.filterConfig.filterFunction"):
+        findings.warning(
+            "ingestionConfig.filterConfig.filterFunction",
+            "a delete that the filter drops leaves its row, and so does an update",
+            "Remove it, or make sure that it tells an item the same in all its changes",
+        )
+    if _at(config, "ingestionConfig.complexTypeConfig.fieldsToUnnest"):
+        findings.warning(
+            "ingestionConfig.complexTypeConfig.fieldsToUnnest",
+            "Pinot makes several rows of one, which have one primary key",
+            "Remove it: declare the column multi-value or JSON",
         )
     if _at(config, "tableIndexConfig.sortedColumn"):
         findings.warning(

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any, Final, Literal, TypeAlias
 
-from decoder.change import MAX_TIMESTAMP_MS, Change, Image
+from decoder.change import Change, Image
 from pinot.schema import Field
-from pinot.values import INT32_MAX, Json, Shape, shapes_of
+from pinot.values import Json, Shape, shapes_of
 
 Kind: TypeAlias = Literal["flag", "time", "text", "count"]
 Fill: TypeAlias = Callable[[Change, Image, bool], Json | None]  # see pinot.table.Take; the image is not looked at
@@ -49,6 +50,8 @@ DYNAMODB_NAMES: Final[dict[str, str]] = {
     "tableName": "$table",
 }
 
+_MS_PER_SECOND: Final = 1_000
+
 _TYPES: Final[dict[Kind, tuple[str, ...]]] = {
     "flag": ("BOOLEAN", "STRING", "INT", "LONG", "FLOAT", "DOUBLE"),
     "time": ("TIMESTAMP", "LONG", "INT"),
@@ -68,7 +71,8 @@ def can_hold(field: Field, name: str) -> bool:
         return False
     if METADATA[name].kind != "time":
         return True
-    return field.unit_ms is not None and (field.data_type != "INT" or MAX_TIMESTAMP_MS // field.unit_ms <= INT32_MAX)
+    # An INT of seconds lasts to 2038, and then its rows are refused; one of milliseconds is over since 1970.
+    return field.unit_ms is not None and (field.data_type != "INT" or field.unit_ms >= _MS_PER_SECOND)
 
 
 def filler(field: Field, name: str) -> Fill:
@@ -85,8 +89,9 @@ def filler(field: Field, name: str) -> Fill:
 
 def _shape(field: Field, kind: Kind) -> Shape:
     if kind == "time":
-        unit_ms = field.unit_ms or 1
-        return lambda timestamp_ms: timestamp_ms // unit_ms
+        unit_ms = field.unit_ms or Fraction(1)
+        fits = shapes_of(field.data_type if field.data_type == "INT" else "LONG", None)["N"]
+        return lambda timestamp_ms: fits(Decimal(timestamp_ms // unit_ms))
     shapes = shapes_of(field.data_type, field.max_length)
     if kind == "text":
         return shapes["S"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any, Final
 
 from pinot.errors import Findings
@@ -30,7 +31,15 @@ _LENGTH_STRATEGIES: Final = ("TRIM_LENGTH", "ERROR", "SUBSTITUTE_DEFAULT_VALUE",
 _DEFAULT_STRATEGY: Final = {"STRING": "TRIM_LENGTH", "JSON": "NO_ACTION", "BYTES": "NO_ACTION"}
 
 _FIELD_SPECS: Final = ("dimensionFieldSpecs", "metricFieldSpecs", "dateTimeFieldSpecs")
-_MS_PER_UNIT: Final = {"MILLISECONDS": 1, "SECONDS": 1_000, "MINUTES": 60_000, "HOURS": 3_600_000, "DAYS": 86_400_000}
+_MS_PER_UNIT: Final = {
+    "NANOSECONDS": Fraction(1, 1_000_000),
+    "MICROSECONDS": Fraction(1, 1_000),
+    "MILLISECONDS": Fraction(1),
+    "SECONDS": Fraction(1_000),
+    "MINUTES": Fraction(60_000),
+    "HOURS": Fraction(3_600_000),
+    "DAYS": Fraction(86_400_000),
+}
 _COLON_EPOCH: Final = re.compile(r"([0-9]+):([A-Z]+):EPOCH")
 _PIPE_EPOCH: Final = re.compile(r"EPOCH(?:\|([A-Z]+)(?:\|([0-9]+))?)?")
 
@@ -49,7 +58,7 @@ class Field:
     single_value: bool
     max_length: int | None
     is_date_time: bool
-    unit_ms: int | None
+    unit_ms: Fraction | None
     transform: str | None
 
 
@@ -60,6 +69,7 @@ class Schema:
     name: str | None
     fields: tuple[Field, ...]
     primary_key: tuple[str, ...]
+    handles_nulls: bool
 
     def field(self, name: str) -> Field | None:
         """Find a column by name."""
@@ -78,7 +88,10 @@ def read_schema(document: object, findings: Findings) -> Schema:
         findings.raise_errors()
         raise AssertionError  # noqa: TRY004  # not reached
     for kind, remedy in (
-        ("timeFieldSpec", "Declare the column in dateTimeFieldSpecs: Pinot no longer takes a timeFieldSpec"),
+        (
+            "timeFieldSpec",
+            "Declare the column in dateTimeFieldSpecs, which Pinot has in place of the deprecated timeFieldSpec",
+        ),
         ("complexFieldSpecs", "Declare the column with dataType JSON"),
     ):
         if document.get(kind):
@@ -110,6 +123,7 @@ def read_schema(document: object, findings: Findings) -> Schema:
         name=document.get("schemaName"),
         fields=tuple(fields.values()),
         primary_key=tuple(primary_key),
+        handles_nulls=document.get("enableColumnBasedNullHandling") is True,
     )
     _check_primary_key(schema, findings)
     findings.raise_errors()
@@ -163,25 +177,26 @@ def _max_length(where: str, data_type: str, spec: Mapping[str, Any], findings: F
     return None if strategy == "NO_ACTION" else max_length
 
 
-def _unit_ms(where: str, kind: str, spec: Mapping[str, Any], findings: Findings) -> int | None:
+def _unit_ms(where: str, kind: str, spec: Mapping[str, Any], findings: Findings) -> Fraction | None:
     if kind != "dateTimeFieldSpecs":
-        return 1 if spec["dataType"] in ("LONG", "TIMESTAMP") else None
+        return Fraction(1) if spec["dataType"] in ("LONG", "TIMESTAMP") else None
     time_format = spec.get("format")
     if not isinstance(time_format, str) or not time_format:
         findings.error(
             where, "a date-time column needs a format", 'Write "format": "TIMESTAMP" or "EPOCH|MILLISECONDS"'
         )
         return None
-    if spec["dataType"] == "TIMESTAMP":
-        return 1
+    if spec["dataType"] == "TIMESTAMP" or time_format.endswith("TIMESTAMP"):
+        return Fraction(1)
     if match := _COLON_EPOCH.fullmatch(time_format):
         size, unit = match[1], match[2]
     elif match := _PIPE_EPOCH.fullmatch(time_format):
         size, unit = match[2] or "1", match[1] or "MILLISECONDS"
     else:
-        return 1 if time_format.endswith("TIMESTAMP") else None
-    if unit not in _MS_PER_UNIT:
-        return None  # micro- and nanoseconds: a change's time is not that fine
+        return None
+    if unit not in _MS_PER_UNIT or not int(size):
+        findings.error(where, f"the format {time_format} has no such unit or size", "Write it as EPOCH|MILLISECONDS")
+        return None
     return int(size) * _MS_PER_UNIT[unit]
 
 
@@ -201,3 +216,6 @@ def _check_primary_key(schema: Schema, findings: Findings) -> None:
             findings.error(where, "the schema has no such column", "Add the column, or mend primaryKeyColumns")
         elif not field.single_value:
             findings.error(where, "a primary key column must hold a single value", "Remove singleValueField: false")
+        elif field.data_type == "FLOAT":
+            problem = "two numbers of DynamoDB may be one FLOAT, so two items could be one row"
+            findings.error(where, problem, "Use BIG_DECIMAL, LONG or DOUBLE")

@@ -74,20 +74,33 @@ class Table:
         """Tell whether changes of a DynamoDB table belong to this Pinot table."""
         return self.dynamodb_table is None or self.dynamodb_table == dynamodb_table
 
-    def rows(self, change: Change) -> tuple[Row, ...]:
-        """Make the rows of a change: none, one, or two (a tombstone of its old primary key, then the new row).
+    def rows(self, change: Change) -> Iterator[Row]:
+        """Make the rows of a change, one after the other: none, one, or a tombstone of its old primary key and one.
 
         Raises MalformedError for what DynamoDB never writes and MisfitError for what the columns cannot hold; either
-        way the change can never become a valid row.
+        way the change can never become a valid row. A tombstone that came before is to be sent all the same: the old
+        row is wrong whatever the new one is.
         """
         if change.ttl_delete and self.keep_ttl_deletes:
-            return ()
+            return
         if change.event_name == "REMOVE":
-            return (self._row(change, change.old_image or change.keys, deleted=True),)
+            yield self._row(change, change.old_image or change.keys, deleted=True)
+            return
         if change.new_image is None:
             raise _no_image("NewImage", "a row is made of the new image")
-        row = self._row(change, change.new_image, deleted=False)
-        return (*self._tombstone_of_moved(change, row), row)
+        if change.event_name == "MODIFY" and not self.is_keyed_by(change.keys):
+            yield from self._tombstone_of_moved(change, change.new_image)
+        yield self._row(change, change.new_image, deleted=False)
+
+    def is_keyed_by(self, keys: Image) -> bool:
+        """Tell whether the primary key is made of the DynamoDB key alone, so that it never changes."""
+        return all(column.attribute in keys for column in self.primary_key)
+
+    def not_in_key(self, keys: Image) -> tuple[str, ...]:
+        """List the attributes of the DynamoDB key that the primary key leaves out: items may share a row."""
+        if not self.is_keyed_by(keys):
+            return ()
+        return tuple(sorted(keys.keys() - {column.attribute for column in self.primary_key}))
 
     def _row(self, change: Change, image: Image, *, deleted: bool) -> Row:
         values: dict[str, object] = {}
@@ -115,22 +128,21 @@ class Table:
             left_out=tuple(left_out),
         )
 
-    def _tombstone_of_moved(self, change: Change, row: Row) -> Iterator[Row]:
-        """Give a tombstone for the row that a change leaves behind when it changes the Pinot primary key.
-
-        That can only happen to a primary key that is not made of the DynamoDB key alone.
-        """
-        if change.event_name == "INSERT" or all(column.attribute in change.keys for column in self.primary_key):
-            return
+    def _tombstone_of_moved(self, change: Change, new: Image) -> Iterator[Row]:
+        """Give a tombstone for the row that a change leaves behind when it changes the primary key."""
         old = change.old_image
         if old is None:
             raise _no_image("OldImage", "the primary key may have changed, and only the old image can tell")
-        try:
-            old_key = partition_key(cast("Scalar", _needed_value(column, change, old)) for column in self.primary_key)
-        except ChangeError:
-            return  # it never was a valid row
-        if old_key != row.key:
+        old_key = self._key(change, old)
+        if old_key is not None and old_key != self._key(change, new):
             yield self._row(change, old, deleted=True)
+
+    def _key(self, change: Change, image: Image) -> str | None:
+        """Make the partition key of an image's row, None where it cannot be a row."""
+        try:
+            return partition_key(cast("Scalar", _needed_value(column, change, image)) for column in self.primary_key)
+        except ChangeError:
+            return None
 
 
 def _needed_value(column: Column, change: Change, image: Image) -> object:

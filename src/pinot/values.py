@@ -71,6 +71,14 @@ def _double(number: Decimal) -> float:
     return float(number)  # DynamoDB's numbers all lie well inside a double's range
 
 
+def _exact_double(number: Decimal) -> float:
+    value = float(number)
+    if Decimal(repr(value)) != number:
+        detail = "a DOUBLE has not all digits of the number, and another item's key could become the same"
+        raise MisfitError("inexact_key", f"{detail}; use BIG_DECIMAL or STRING")
+    return value
+
+
 def _float(number: Decimal) -> float:
     value = float(number)
     if value and not FLOAT_MIN <= abs(value) <= FLOAT_MAX:
@@ -178,15 +186,22 @@ def shapes_of(data_type: str, max_length: int | None) -> Mapping[str, Shape]:
     raise AssertionError(data_type)
 
 
-def converter(field: Field) -> Convert:
+_KEY_SHAPES: Final[Mapping[str, Mapping[str, Shape]]] = {"DOUBLE": {"N": _exact_double}}
+
+
+def converter(field: Field, *, is_key: bool = False) -> Convert:
     """Build the function that turns an attribute value into what the column's row value is.
 
     It gives None for what Pinot has no value for: NULL, and an empty list in a multi-value column. It raises
-    MalformedError or MisfitError, with the path inside the value.
+    MalformedError or MisfitError, with the path inside the value. In a primary key two different values must never
+    become one, so ``is_key`` leaves out what rounds.
     """
     if field.data_type == "JSON":
         return _document_converter(field)
     shapes = shapes_of(field.data_type, field.max_length)
+    if is_key:
+        shapes = {**shapes, **_KEY_SHAPES.get(field.data_type, {})}
+        shapes = {tag: shape for tag, shape in shapes.items() if (field.data_type, tag) != ("TIMESTAMP", "S")}
     return _single(field.data_type, shapes) if field.single_value else _multiple(field.data_type, shapes)
 
 
@@ -218,7 +233,8 @@ def _multiple(data_type: str, shapes: Mapping[str, Shape]) -> Convert:
         if len(values) > MAX_MULTI_VALUES:
             detail = f"a multi-value column holds at most {MAX_MULTI_VALUES} values; use a JSON column"
             raise MisfitError("too_many_values", detail)
-        return values or None
+        # Pinot takes the type of the first value for that of all, so times are text throughout; see timestamp_json.
+        return [str(value) for value in values] if data_type == "TIMESTAMP" and values else values or None
 
     return convert
 
@@ -255,8 +271,19 @@ def _document_converter(field: Field) -> Convert:
 
 
 def natural(attribute: object) -> Any:  # noqa: ANN401  # any JSON value
-    """Read an attribute value into plain JSON, for a field that only Pinot's own expressions read."""
+    """Read an attribute value into plain JSON. Raises MalformedError with the path inside the value."""
     return fold(attribute, _DOCUMENT)
+
+
+def expression_input(attribute: object) -> Any:  # noqa: ANN401
+    """Read an attribute value for a field that only Pinot's own expressions read: plain JSON, None for NULL.
+
+    Raises MalformedError, and MisfitError for a name that is longer than Pinot's JSON parser takes.
+    """
+    value = natural(attribute)
+    if not _is_readable(value):
+        raise _long_name()
+    return value
 
 
 def document(value: object) -> str:
@@ -266,8 +293,12 @@ def document(value: object) -> str:
     """
     text = orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
     if len(text) > MAX_DOCUMENT_NAME and not _is_readable(value):
-        raise MisfitError("too_long", f"a name inside the JSON is longer than {MAX_DOCUMENT_NAME} characters")
+        raise _long_name()
     return text
+
+
+def _long_name() -> MisfitError:
+    return MisfitError("too_long", f"a name inside the JSON is longer than {MAX_DOCUMENT_NAME} characters")
 
 
 def _is_document(text: str) -> bool:

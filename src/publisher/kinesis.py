@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from botocore.exceptions import ClientError, HTTPClientError
+from botocore.exceptions import ClientError, ConnectionError, HTTPClientError  # noqa: A004  # the SDK's own
+from botocore.parsers import ResponseParserError
 
 from publisher.entry import Entry
 from publisher.order import Outcome, Send, UnavailableError
@@ -48,7 +49,7 @@ def sender(client: KinesisClient, stream: str) -> Send:
             if code in _PASSING or status >= _SERVER_ERROR:
                 return [code] * len(entries)
             raise UnavailableError(code) from error
-        except HTTPClientError as error:  # no connection, or no answer in time
+        except (ConnectionError, HTTPClientError, ResponseParserError) as error:  # no connection, or no whole answer
             return [type(error).__name__] * len(entries)
         return [
             result["ErrorCode"] if result.get("ErrorCode") else int(result["SequenceNumber"])

@@ -172,6 +172,9 @@ def broken(path, value):
         (["eventSource"], "aws:sqs"),
         (["eventID"], 5),
         (["awsRegion"], {}),
+        (["awsRegion"], "half \ud800"),
+        (["eventID"], "half \ud800"),
+        (["tableName"], "half \ud800"),
         (["tableName"], []),
         (["eventSourceARN"], 1),
         (["dynamodb"], ...),
@@ -210,3 +213,9 @@ def test_a_table_that_cannot_be_told_is_none(arn):
     raw = insert(KEYS, {})
     raw["eventSourceARN"] = arn
     assert decode_change(raw).table is None
+
+
+def test_an_attribute_name_that_utf8_cannot_hold_is_refused():
+    with pytest.raises(MalformedError) as caught:
+        decode_change(insert(KEYS, {"half \ud800": {"S": "x"}}))
+    assert caught.value.path == "dynamodb.NewImage"

@@ -77,9 +77,9 @@ def test_a_dead_letter_is_a_line_in_its_place_and_makes_the_exit_code_1(explaine
 
 
 def test_odd_names_in_a_dead_letter_are_escaped(explained):
-    result = explained([insert(key("a"), {"half \ud800": {"Q": 1}})])
+    result = explained([insert(key("a"), {'odd "name"\n': {"Q": 1}})])
     assert result.exit_code == 1
-    assert json.loads(result.stdout)["dead_letter"]["path"] == '["half \ud800"]'
+    assert json.loads(result.stdout)["dead_letter"]["path"] == '["odd \\"name\\"\n"]'
 
 
 def test_nothing_to_explain_is_no_failure(explained):
@@ -128,3 +128,11 @@ def test_a_warning_about_a_tables_files_goes_to_the_side(explained, tables):
 def test_the_shipped_table_is_the_default():
     result = CliRunner().invoke(app, ["explain", str(ROOT / "events" / "insert.json")])
     assert (result.exit_code, json.loads(result.stdout)["table"]) == (0, "pinot_dynamo_ingestion")
+
+
+def test_items_that_may_share_a_row_are_warned_of(explained):
+    result = explained([insert({**key("a"), "sk": {"S": "b"}}, {})])
+    assert result.exit_code == 0
+    assert result.stderr == (
+        "warning: items: its primary key leaves out sk of the DynamoDB key: items may share a row\n"
+    )

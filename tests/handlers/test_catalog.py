@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from files import CONFIG, SCHEMA, with_column, with_setting
+from files import CONFIG, REMOVED, SCHEMA, with_column, with_setting
 from handlers.catalog import load_tables
 from handlers.settings import SHIPPED_TABLES
 from pinot.errors import TableError
@@ -94,6 +94,14 @@ def test_the_mistakes_of_all_tables_are_told_at_once(tmp_path):
     folder(tmp_path, "a", with_column("x", "DECIMAL"))
     folder(tmp_path, "b", config=with_setting(CONFIG, "tableName", ""))
     assert refused(tmp_path) == [("/a/schema.json", "column x"), ("/b/table.json", "tableName")]
+
+
+def test_a_table_without_a_region_may_share_a_stream_with_any_of_its_name(tmp_path):
+    folder(tmp_path, "a")
+    stream = "ingestionConfig.streamIngestionConfig.streamConfigMaps.0".split(".")
+    other = with_setting(with_setting(CONFIG, "tableName", "others"), (*stream, "region"), REMOVED)
+    folder(tmp_path, "b", with_setting(SCHEMA, "schemaName", "others"), other)
+    assert refused(tmp_path) == [("/b/table.json", "stream.kinesis.topic.name")]
 
 
 def test_two_tables_never_share_a_name_or_a_stream(tmp_path):

@@ -8,7 +8,7 @@ from collections import defaultdict
 import pytest
 
 from changes import insert, modify, record, remove
-from files import CONFIG, REMOVED, table, with_setting
+from files import CONFIG, REMOVED, SCHEMA, table, with_setting
 from handlers.letter import Letter
 from handlers.relay import EventError, Target, UnreportableError, relay
 from handlers.version import VERSION
@@ -213,7 +213,7 @@ def test_a_change_of_a_table_that_nobody_replicates_is_dead_lettered():
 def test_what_a_tables_own_rules_leave_out_is_counted():
     ttl = {"type": "Service", "principalId": "dynamodb.amazonaws.com"}
     report, outside = run([remove(key("a"), userIdentity=ttl)], tables=[table(source={"ttl_deletes": "keep"})])
-    assert (report.plan.ignored, dict(outside.rows), failures(report)) == (1, {ITEMS: []}, [])
+    assert (report.plan.ignored, dict(outside.rows), failures(report)) == (1, {}, [])
 
 
 def test_a_last_value_that_did_not_fit_a_delete_is_counted():
@@ -225,3 +225,17 @@ def test_a_letters_position_is_its_records():
     report, _ = run([insert(key("a"), GOOD), record("UPSERT", key("a"))])
     assert [type(letter) for letter in report.plan.letters] == [Letter]
     assert report.plan.letters[0].position == 1
+
+
+def test_a_tombstone_goes_out_and_the_change_that_cannot_be_a_row_is_dead_lettered():
+    moved = table(with_setting(SCHEMA, "primaryKeyColumns", ["name"]))
+    record_ = modify(key("a"), {**GOOD, **BAD}, {"name": {"S": "old"}})
+    report, outside = run([record_], tables=[moved])
+    assert [entry.key for entry in outside.rows[ITEMS]] == ["3:old"]
+    assert [letter.error.reason for letter in report.plan.letters] == ["type_mismatch"]
+
+
+def test_key_attributes_that_a_table_leaves_out_are_named_once_a_batch():
+    keys = {**key("a"), "sk": {"S": "b"}}
+    report, _ = run([insert(keys, GOOD), insert(key("b"), GOOD)], tables=[table(), others()])
+    assert report.plan.shared == {"items": ("sk",), "others": ("sk",)}

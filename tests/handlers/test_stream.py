@@ -137,6 +137,14 @@ def test_a_missing_stream_is_reported_as_the_earliest_change(aws, capsys):
     assert (stopped["level"], stopped["message"], stopped["changes"]) == ("ERROR", "batch stopped early", 2)
 
 
+def test_items_that_may_share_a_row_are_told_once(aws, capsys):
+    handler = load()
+    for _ in range(2):
+        handler({"Records": [insert({**key("a"), "sk": {"S": "b"}}, {})]}, CONTEXT)
+    told = [line for line in output(capsys) if line.get("message") == "items may share a row"]
+    assert [(line["table"], line["not_in_primary_key"]) for line in told] == [("items", ["sk"])]
+
+
 def test_a_missing_bucket_makes_the_change_come_again(aws, capsys):
     aws.s3.delete_bucket(Bucket="dead")
     records = [insert(key("a"), {}), insert(key("b"), {"price": {"S": "x"}})]

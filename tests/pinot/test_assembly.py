@@ -103,18 +103,14 @@ def test_the_config_of_an_offline_table_is_refused():
         (with_column("eventName", "JSON"), "column eventName"),
         (with_column("ApproximateCreationDateTime", "STRING"), "column ApproximateCreationDateTime"),
         (with_column("ApproximateCreationDateTime", "INT"), "column ApproximateCreationDateTime"),
-        (  # 32 bits of seconds end in 2038
-            with_column("ApproximateCreationDateTime", "INT", format="EPOCH|SECONDS"),
-            "column ApproximateCreationDateTime",
-        ),
         (
             with_column("ApproximateCreationDateTime", "LONG", format="SIMPLE_DATE_FORMAT|yyyyMMdd"),
             "column ApproximateCreationDateTime",
         ),
-        (
-            with_column("ApproximateCreationDateTime", "LONG", format="EPOCH|MICROSECONDS"),
-            "column ApproximateCreationDateTime",
-        ),
+        (with_column("x", "LONG", format="EPOCH|SECONDS|0"), "column x"),
+        (with_column("x", "LONG", format="1:FORTNIGHTS:EPOCH"), "column x"),
+        (with_setting(SCHEMA, "dimensionFieldSpecs.0.dataType", "FLOAT"), "primary key column id"),
+        (with_setting(SCHEMA, "primaryKeyColumns", ["id", "deleted"]), "primary key column deleted"),
     ],
 )
 def test_a_mistake_in_the_schema_is_told_with_its_column(schema, where):
@@ -144,6 +140,9 @@ NEW_PLACE = "ingestionConfig.streamIngestionConfig.streamConfigMaps"
         ("upsertConfig.comparisonColumns", ["nix"], "upsertConfig.comparisonColumns"),
         ("segmentsConfig.timeColumnName", REMOVED, "segmentsConfig.timeColumnName"),
         ("segmentsConfig.timeColumnName", "nix", "segmentsConfig.timeColumnName"),
+        ("upsertConfig.comparisonColumns", ["SequenceNumber"], "upsertConfig.comparisonColumns"),
+        ("upsertConfig.comparisonColumns", ["deleted"], "upsertConfig.comparisonColumns"),
+        ("segmentsConfig.timeColumnName", "day", "segmentsConfig.timeColumnName"),
         (TRANSFORMS, {}, TRANSFORMS),
         (TRANSFORMS, [{"columnName": "name"}], f"{TRANSFORMS}[0]"),
         (TRANSFORMS, ["upper(name)"], f"{TRANSFORMS}[0]"),
@@ -152,7 +151,10 @@ NEW_PLACE = "ingestionConfig.streamIngestionConfig.streamConfigMaps"
 def test_a_mistake_in_the_table_config_is_told_with_its_setting(path, value, where):
     if (path, value) == (TRANSFORMS, {}):
         value = {"columnName": "name"}
-    assert findings(config=with_setting(CONFIG, path, value)) == [("table.json", where)]
+    schema = with_column("SequenceNumber", "STRING")
+    day = {"name": "day", "dataType": "STRING", "format": "SIMPLE_DATE_FORMAT|yyyy-MM-dd"}
+    schema["dateTimeFieldSpecs"].append(day)
+    assert findings(schema, with_setting(CONFIG, path, value)) == [("table.json", where)]
 
 
 def test_a_delete_column_of_several_values_is_refused():
@@ -184,6 +186,11 @@ def test_a_delete_column_that_cannot_hold_a_flag_is_refused():
         ({"columns": {"price": "$event_name"}}, "columns.price"),
         ({"columns": {"price": "$rest"}}, "columns.price"),
         ({"columns": {"name": "$timestamp"}}, "columns.name"),
+        ({"columns": {"id": "$event_id"}}, "columns.id"),
+        ({"columns": {"id": "$rest"}}, "columns.id"),
+        ({"columns": {"deleted": "archived"}}, "columns.deleted"),
+        ({"columns": {"deleted": "$ttl_delete"}}, "columns.deleted"),
+        ({"when": {"id": "a"}}, "when"),
     ],
 )
 def test_a_mistake_in_source_toml_is_told_with_its_key(source, where):
@@ -225,6 +232,21 @@ def warned(schema=SCHEMA, config=CONFIG, source=None):
         ("segmentsConfig.retentionTimeValue", "7", "segmentsConfig.retentionTimeValue"),
         ("segmentsConfig.timeColumnName", "name", "segmentsConfig.timeColumnName"),
         ("routing", REMOVED, "routing.instanceSelectorType"),
+        (
+            "ingestionConfig.filterConfig",
+            {"filterFunction": "price < 0"},
+            "ingestionConfig.filterConfig.filterFunction",
+        ),
+        (
+            "ingestionConfig.complexTypeConfig",
+            {"fieldsToUnnest": ["lines"]},
+            "ingestionConfig.complexTypeConfig.fieldsToUnnest",
+        ),
+        (
+            TRANSFORMS,
+            [{"columnName": "changed", "transformFunction": "now()"}],
+            "upsertConfig.comparisonColumns",
+        ),
         ("tableIndexConfig.sortedColumn", ["name"], "tableIndexConfig.sortedColumn"),
         (f"{NEW_PLACE}.0.region", REMOVED, f"{NEW_PLACE}.region"),
         (f"{NEW_PLACE}.0.shardIteratorType", "LATEST", f"{NEW_PLACE}.shardIteratorType"),
@@ -253,3 +275,27 @@ def test_the_deprecated_singular_comparison_column_is_read():
     config = with_setting(CONFIG, "upsertConfig.comparisonColumns", REMOVED)
     config = with_setting(config, "upsertConfig.comparisonColumn", "changed")
     assert [column.name for column in table(config=config).columns if column.role == "comparison"] == ["changed"]
+
+
+def test_null_handling_that_is_off_is_warned_of():
+    schema = with_setting(SCHEMA, "enableColumnBasedNullHandling", False)
+    assert warned(schema=schema) == [("table.json", "tableIndexConfig.nullHandlingEnabled")]
+    assert warned(schema, with_setting(CONFIG, "tableIndexConfig.nullHandlingEnabled", True)) == []
+
+
+def test_forgetting_deletes_by_a_text_is_warned_of():
+    config = with_setting(CONFIG, "upsertConfig.comparisonColumns", ["version"])
+    config = with_setting(config, "upsertConfig.deletedKeysTTL", 86400000)
+    source = {"columns": {"version": "$version", "changed": "$timestamp"}}
+    assert warned(with_column("version", "STRING"), config, source) == [("table.json", "upsertConfig.deletedKeysTTL")]
+
+
+def test_a_primary_key_with_one_of_dynamodbs_own_names_is_the_items_attribute():
+    schema = with_setting(with_column("eventID", "STRING"), "primaryKeyColumns", ["eventID"])
+    assert [(column.name, column.attribute) for column in table(schema).primary_key] == [("eventID", "eventID")]
+
+
+@pytest.mark.parametrize("prop", ["$table", "$region"])
+def test_a_primary_key_may_hold_what_is_the_same_in_all_changes_of_an_item(prop):
+    schema = with_setting(with_column("where", "STRING"), "primaryKeyColumns", ["where", "id"])
+    assert [column.name for column in table(schema, source={"columns": {"where": prop}}).primary_key] == ["where", "id"]

@@ -21,13 +21,13 @@ KEYS = {"id": {"S": "a"}}
 
 
 def rows(record, **files):
-    made = table(**files).rows(decode_change(record))
+    made = list(table(**files).rows(decode_change(record)))
     return [(row.key, json.loads(row.data)) for row in made]
 
 
 def refused(record, **files):
     with pytest.raises(ChangeError) as caught:
-        table(**files).rows(decode_change(record))
+        list(table(**files).rows(decode_change(record)))
     return caught.value.reason, caught.value.path, caught.value.column
 
 
@@ -62,7 +62,7 @@ def test_a_replayed_change_gives_the_same_bytes():
     shuffled = json.loads(json.dumps(record))
     image = shuffled["dynamodb"]["NewImage"]
     shuffled["dynamodb"]["NewImage"] = dict(reversed(image.items()))
-    assert table().rows(decode_change(record)) == table().rows(decode_change(shuffled))
+    assert list(table().rows(decode_change(record))) == list(table().rows(decode_change(shuffled)))
 
 
 def test_a_last_value_that_does_not_fit_does_not_hold_up_a_delete():
@@ -119,6 +119,30 @@ def test_an_unchanged_primary_key_leaves_none():
     assert [key for key, _ in rows(record, schema=MOVABLE)] == ["4:same"]
 
 
+def test_a_time_that_an_int_of_seconds_cannot_hold_any_more_is_refused():
+    spec = {"name": "changed", "dataType": "INT", "format": "EPOCH|SECONDS"}
+    files = {"schema": with_setting(SCHEMA, "dateTimeFieldSpecs", [spec])}
+    assert refused(insert(KEYS, {}, second=2**31), **files) == ("out_of_range", "", "changed")
+
+
+@pytest.mark.parametrize(
+    ("new", "reason"),
+    [({"name": {"S": "new"}, "price": {"S": "cheap"}}, "type_mismatch"), ({}, "missing_key"), (None, "no_image")],
+)
+def test_a_tombstone_goes_out_even_if_the_new_row_cannot(new, reason):
+    made = table(schema=MOVABLE).rows(decode_change(modify(KEYS, new, {"name": {"S": "old"}})))
+    if reason != "no_image":
+        assert next(made).key == "3:old"
+    with pytest.raises(ChangeError) as caught:
+        next(made)
+    assert caught.value.reason == reason
+
+
+def test_an_unchanged_primary_key_leaves_no_tombstone_when_the_new_row_cannot_be():
+    record = modify(KEYS, {"name": {"S": "same"}, "price": {"S": "cheap"}}, {"name": {"S": "same"}})
+    assert refused(record, schema=MOVABLE) == ("type_mismatch", "price", "price")
+
+
 @pytest.mark.parametrize("old", [{}, {"name": {"NULL": True}}, {"name": {"L": []}}])
 def test_an_old_image_that_never_was_a_row_leaves_no_tombstone(old):
     assert [key for key, _ in rows(modify(KEYS, {"name": {"S": "new"}}, old), schema=MOVABLE)] == ["3:new"]
@@ -168,6 +192,9 @@ def test_dynamodbs_own_names_are_filled_without_a_mapping():
         ("LONG", "1:MILLISECONDS:EPOCH", MS),
         ("LONG", "EPOCH", MS),
         ("LONG", "1:SECONDS:EPOCH", SECOND),
+        ("LONG", "EPOCH|MICROSECONDS", MS * 1000),
+        ("LONG", "1:NANOSECONDS:EPOCH", MS * 1_000_000),
+        ("INT", "EPOCH|SECONDS", SECOND),
         ("INT", "EPOCH|MINUTES|5", SECOND // 300),
         ("INT", "1:DAYS:EPOCH", SECOND // 86400),
         ("TIMESTAMP", "TIMESTAMP", MS),
@@ -263,6 +290,56 @@ def test_fields_that_only_pinots_expressions_read_are_sent_as_plain_json():
         "address": {"city": "Ulm", "zip": 12345678901234567890, "raw": "AAH+"},
         "kind of": "y",
     }
+
+
+def test_dynamodbs_own_names_in_pinots_expressions_are_the_changes():
+    config = computing(("deleted", "strcmp(eventName, 'REMOVE') = 0"), ("price", "ApproximateCreationDateTime / 1000"))
+    record = remove(KEYS, {"eventName": {"S": "the item's own"}})
+    ((_, row),) = rows(record, config=config)
+    assert row == {"id": "a", "changed": MS, "ApproximateCreationDateTime": MS, "eventName": "REMOVE"}
+
+
+def test_the_words_of_a_groovy_script_are_no_fields():
+    config = computing(("name", "Groovy({x = first; return x.trim()}, first, second)"))
+    item = {name: {"S": name} for name in ("x", "first", "second", "trim", "return")}
+    ((_, row),) = rows(insert(KEYS, item), config=config)
+    assert row == {"id": "a", "deleted": False, "changed": MS, "first": "first", "second": "second"}
+
+
+def test_a_name_too_long_for_pinots_parser_is_refused_in_a_field_that_expressions_read():
+    config = computing(("name", "jsonPathString(address, '$.city')"))
+    record = insert(KEYS, {"address": {"M": {"x" * 60_000: {"S": "y"}}}})
+    assert refused(record, config=config) == ("too_long", "address", "address")
+
+
+# Two items must never become one row by rounding.
+
+
+@pytest.mark.parametrize(
+    ("data_type", "attribute", "outcome"),
+    [
+        ("DOUBLE", {"N": "1.5"}, 1.5),
+        ("DOUBLE", {"N": "0.1"}, 0.1),
+        ("DOUBLE", {"N": "12345678901234567890"}, "inexact_key"),
+        ("TIMESTAMP", {"N": "1719082124026"}, MS + 26),
+        ("TIMESTAMP", {"S": "2024-06-22T18:48:44.026Z"}, "type_mismatch"),
+        ("BIG_DECIMAL", {"N": "12345678901234567890.5"}, "12345678901234567890.5"),
+    ],
+)
+def test_a_primary_key_holds_the_exact_value_or_none(data_type, attribute, outcome):
+    schema = with_setting(SCHEMA, "dimensionFieldSpecs.0.dataType", data_type)
+    record = insert({"id": attribute}, {})
+    if outcome in ("inexact_key", "type_mismatch"):
+        assert refused(record, schema=schema)[0] == outcome
+    else:
+        assert rows(record, schema=schema)[0][1]["id"] == outcome
+
+
+def test_key_attributes_that_the_primary_key_leaves_out_are_named():
+    keys = {"id": {"S": "a"}, "sk": {"S": "b"}}
+    assert table().not_in_key(keys) == ("sk",)
+    assert table().not_in_key(KEYS) == ()
+    assert table(schema=MOVABLE).not_in_key(keys) == ()
 
 
 # source.toml: columns from elsewhere.

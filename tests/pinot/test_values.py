@@ -120,6 +120,7 @@ def test_a_list_reads_back_as_written_or_is_refused(data_type, items):
     if not items:
         assert cells is None
     else:
+        assert len({type(cell) for cell in cells}) == 1, "Pinot takes the first value's type for that of all"
         assert [as_pinot_reads(data_type, cell) for cell in cells] == [as_written(data_type, item) for item in items]
 
 

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import boto3
 import pytest
-from botocore.exceptions import NoCredentialsError, ReadTimeoutError
+from botocore.config import Config
+from botocore.exceptions import (
+    ConnectionClosedError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    ProxyConnectionError,
+    ReadTimeoutError,
+    SSLError,
+)
+from botocore.parsers import ResponseParserError
 from botocore.stub import Stubber
 from moto import mock_aws
 
@@ -97,9 +107,32 @@ class Raising:
         raise self.error
 
 
-def test_a_lost_answer_counts_as_every_entry_rejected():
-    send = sender(Raising(ReadTimeoutError(endpoint_url="http://127.0.0.1")), "rows")
-    assert send(ENTRIES) == ["ReadTimeoutError", "ReadTimeoutError"]
+@pytest.mark.parametrize(
+    "error",
+    [
+        ReadTimeoutError(endpoint_url="http://127.0.0.1"),
+        ConnectTimeoutError(endpoint_url="http://127.0.0.1"),
+        ConnectionClosedError(endpoint_url="http://127.0.0.1"),
+        EndpointConnectionError(endpoint_url="http://127.0.0.1"),
+        SSLError(endpoint_url="http://127.0.0.1", error="expired"),
+        ProxyConnectionError(proxy_url="http://127.0.0.1"),
+        ResponseParserError("half an answer"),
+    ],
+)
+def test_no_connection_and_a_lost_answer_count_as_every_entry_rejected(error):
+    assert sender(Raising(error), "rows")(ENTRIES) == [type(error).__name__] * 2
+
+
+def test_nobody_at_the_endpoint_counts_as_every_entry_rejected():
+    client = boto3.client(
+        "kinesis",
+        region_name="eu-west-1",
+        aws_access_key_id="x",
+        aws_secret_access_key="x",
+        endpoint_url="http://127.0.0.1:9",
+        config=Config(retries={"total_max_attempts": 1}),
+    )
+    assert sender(client, "rows")(ENTRIES) == ["EndpointConnectionError"] * 2
 
 
 def test_missing_credentials_go_through():
