@@ -11,9 +11,10 @@ from typing import Annotated, TypeAlias
 import typer
 from rich.console import Console
 
-from dynapinot import demo, explain, meetups
+from dynapinot import demo, explain, meetups, redrive
 from dynapinot.local import LocalError
-from handlers.settings import SHIPPED_TABLES
+from handlers.settings import REDRIVE_ITEMS_PER_SECOND, SHIPPED_TABLES
+from publisher.order import MAX_RECORD_BYTES
 
 app = typer.Typer(
     help="DynamoDB tables replicated to Apache Pinot: see it work, and look into it.",
@@ -30,12 +31,26 @@ Mtime: TypeAlias = Annotated[int, typer.Option("--mtime", help="Its time, as pub
 Events: TypeAlias = Annotated[list[Path], typer.Argument(help="JSON files, each a Lambda event of a DynamoDB stream.")]
 Tables: TypeAlias = Annotated[Path, typer.Option("--tables", help="The folder of tables; the shipped one by default.")]
 
+BucketName: TypeAlias = Annotated[
+    str, typer.Option("--bucket", envvar="DEAD_LETTER_BUCKET", help="The dead letter bucket; an output of the stack.")
+]
+Prefix: TypeAlias = Annotated[
+    str | None, typer.Option("--prefix", help="Only objects whose keys begin so, dead-letters/my-table/ for example.")
+]
+Rate: TypeAlias = Annotated[
+    int, typer.Option("--items-per-second", min=1, help="How many items to read a second at the most.")
+]
+MaxRecordBytes: TypeAlias = Annotated[
+    int, typer.Option("--max-record-bytes", min=1, help="The largest row, with its key, that the stream takes.")
+]
+DryRun: TypeAlias = Annotated[bool, typer.Option("--dry-run", help="Count what the bucket holds and change nothing.")]
+
 
 @contextmanager
 def _errors_in_a_line() -> Iterator[None]:
     try:
         yield
-    except (meetups.MeetupsError, LocalError) as error:
+    except (meetups.MeetupsError, redrive.RedriveError, LocalError) as error:
         typer.echo(f"Error: {error}", err=True)
         raise typer.Exit(1) from None
 
@@ -93,3 +108,34 @@ def explain_command(events: Events, tables: Tables = SHIPPED_TABLES) -> None:
     Example: dynapinot explain events/insert.json --tables src/tables
     """
     raise typer.Exit(explain.run(events, tables, typer.echo, partial(typer.echo, err=True)))
+
+
+@app.command("redrive")
+def redrive_command(
+    *,
+    bucket: BucketName,
+    tables: Tables = SHIPPED_TABLES,
+    prefix: Prefix = None,
+    items_per_second: Rate = REDRIVE_ITEMS_PER_SECOND,
+    max_record_bytes: MaxRecordBytes = MAX_RECORD_BYTES,
+    dry_run: DryRun = False,
+) -> None:
+    """Bring the items of dead letters up to date: read each one as it is now, and send its row.
+
+    Takes the function's own dead letters and the batches that the event source mapping gave up. A redriven row never
+    wins over a newer change. What is done moves below redriven/, so a run that was cut short just goes on. Exits 0 when
+    nothing is left, 1 when some still fail.
+
+    Example: dynapinot redrive --bucket dynapinot-deadletterbucket-1abc --dry-run
+    """
+    with _errors_in_a_line():
+        code = redrive.run(
+            Console(),
+            bucket,
+            tables,
+            prefix=prefix,
+            items_per_second=items_per_second,
+            max_record_bytes=max_record_bytes,
+            dry_run=dry_run,
+        )
+        raise typer.Exit(code)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from decoder.sdk import from_sdk
 from dynapinot.event_source import EventSource, Read, Record, sequence_number
 
 if TYPE_CHECKING:
@@ -39,33 +39,11 @@ def event_record(record: Mapping[str, Any], stream_arn: str) -> dict[str, Any]:
     inner["ApproximateCreationDateTime"] = int(inner["ApproximateCreationDateTime"].timestamp())
     for name in _IMAGES:
         if name in inner:
-            inner[name] = _image(inner[name])
+            inner[name] = from_sdk(inner[name])
     made = {**record, "dynamodb": inner, "eventSourceARN": stream_arn}
     if identity := record.get("userIdentity"):
         made["userIdentity"] = {"principalId": identity["PrincipalId"], "type": identity["Type"]}
     return made
-
-
-def _image(image: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: _attribute(attribute) for name, attribute in image.items()}
-
-
-def _attribute(attribute: Mapping[str, Any]) -> dict[str, Any]:
-    ((tag, value),) = attribute.items()
-    match tag:
-        case "B":
-            return {tag: _base64(value)}
-        case "BS":
-            return {tag: [_base64(member) for member in value]}
-        case "L":
-            return {tag: [_attribute(item) for item in value]}
-        case "M":
-            return {tag: _image(value)}
-    return {tag: value}
-
-
-def _base64(data: bytes) -> str:
-    return b64encode(data).decode()
 
 
 def list_shards(client: DynamoDBStreamsClient, stream_arn: str) -> list[Shard]:

@@ -11,7 +11,7 @@ import orjson
 
 from handlers.catalog import load_tables
 from handlers.letter import Letter
-from handlers.relay import Plan, Target, plan, records_of
+from handlers.relay import Plan, plan, records_of
 from pinot.errors import TableError
 from pinot.table import Table
 from publisher.entry import Entry
@@ -51,7 +51,7 @@ def explain(records: Sequence[object], tables: Sequence[Table]) -> Iterator[str]
 
 
 def _lines(batch: Plan, tables: Sequence[Table]) -> Iterator[str]:
-    names = {Target(table.stream, table.region): table.name for table in tables}
+    names = {table.target: table.name for table in tables}
     lines = [
         (entry.position, _row_line(names[target], target.stream, entry))
         for target, entries in batch.rows.items()

@@ -15,13 +15,29 @@ OWN = {
     "decoder": set(),
     "pinot": {"decoder"},
     "publisher": set(),
-    "handlers": {"decoder", "pinot", "publisher"},
+    "redrive": {"decoder", "pinot", "publisher"},
+    "heartbeat": {"decoder", "pinot", "publisher"},
+    "handlers": {"decoder", "pinot", "publisher", "redrive", "heartbeat"},
 }
 PURE_STANDARD = {
-    *("__future__", "binascii", "collections", "dataclasses", "datetime", "decimal", "hashlib", "re", "typing"),
+    *(
+        "__future__",
+        "base64",
+        "binascii",
+        "collections",
+        "dataclasses",
+        "datetime",
+        "decimal",
+        "fractions",
+        "functools",
+        "hashlib",
+        "re",
+        "typing",
+    ),
 }
 PURE_OUTSIDE = {"orjson"}
 PURE = {"decoder", "pinot"}
+ROOTS = {"handlers/stream.py", "handlers/heartbeat.py", "handlers/redrive.py"}
 
 
 def imports(file):
@@ -63,19 +79,26 @@ def users_of(attribute):
 
 
 @pytest.mark.parametrize(
-    ("attribute", "file"),
+    ("attribute", "files"),
     [
-        ("put_records", "publisher/kinesis.py"),
-        ("put_object", "publisher/s3.py"),
-        ("environ", "handlers/stream.py"),
-        ("now", None),
-        ("getenv", None),
+        ("put_records", {"publisher/kinesis.py"}),
+        ("put_object", {"publisher/s3.py"}),
+        ("put_item", {"heartbeat/services.py"}),
+        ("delete_object", {"redrive/bucket.py"}),
+        ("get_item", {"redrive/item.py"}),
+        ("environ", ROOTS),
+        ("now", set()),
+        ("getenv", set()),
     ],
 )
-def test_one_file_does_each_thing_that_reaches_outside(attribute, file):
-    assert users_of(attribute) == ({file} if file else set())
+def test_one_file_does_each_thing_that_reaches_outside(attribute, files):
+    assert users_of(attribute) == files
 
 
-def test_clients_are_made_and_time_is_told_in_the_composition_root_alone():
-    assert {str(file.relative_to(SRC)) for file in FILES if "boto3" in set(imports(file))} == {"handlers/stream.py"}
-    assert {str(file.relative_to(SRC)) for file in FILES if "time" in set(imports(file))} == {"handlers/stream.py"}
+def importers_of(module):
+    return {str(file.relative_to(SRC)) for file in FILES if module in set(imports(file))}
+
+
+def test_clients_are_made_in_one_place_and_time_is_told_in_the_composition_roots():
+    assert importers_of("boto3") == {"handlers/clients.py"}
+    assert importers_of("time") == {"handlers/clients.py", *ROOTS}

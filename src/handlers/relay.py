@@ -6,24 +6,17 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from decoder.change import Change, decode_change
 from decoder.errors import ChangeError
 from handlers.letter import Letter, sequence_number_of
 from pinot.errors import MisfitError
-from pinot.table import Row, Table
+from pinot.table import Row, Table, Target
 from publisher.entry import Entry
 from publisher.order import Published
 
 NO_TABLE: Final = "no_table"
-
-
-class Target(NamedTuple):
-    """The Kinesis stream of a Pinot table; no region is the function's own."""
-
-    stream: str
-    region: str | None
 
 
 Publish: TypeAlias = Callable[[Target, Sequence[Entry]], Published]
@@ -119,7 +112,7 @@ def plan(records: Sequence[object], tables: Sequence[Table], *, max_record_bytes
             continue
         changes[position] = change
         for table in targets:
-            entries = rows[Target(table.stream, table.region)]
+            entries = rows[table.target]
             before = len(entries)
             try:
                 for row in table.rows(change):

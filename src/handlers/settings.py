@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from publisher.order import MAX_RECORD_BYTES, MAX_REQUEST_BYTES, MAX_REQUEST_RECORDS
+from publisher.order import MAX_RECORD_BYTES, MAX_REQUEST_BYTES, MAX_REQUEST_RECORDS, Limits
 
 SHIPPED_TABLES: Final = Path(__file__).parent.parent / "tables"
+
+REDRIVE_ITEMS_PER_SECOND: Final = 50
 
 # What Kinesis itself takes at the most: records and bytes a request, bytes a record of a stream configured for it.
 _HIGHEST: Final = {
     "KINESIS_MAX_REQUEST_RECORDS": 500,
     "KINESIS_MAX_REQUEST_BYTES": 10 * 1024 * 1024,
     "KINESIS_MAX_RECORD_BYTES": 10 * 1024 * 1024,
+    "REDRIVE_ITEMS_PER_SECOND": 10_000,
 }
 
 
@@ -28,7 +32,8 @@ class Settings:
     """The function's settings, each from the environment variable of its name in capitals.
 
     ``tables_dir`` has one folder a Pinot table; ``dead_letter_bucket`` takes the changes that can never become rows.
-    The limits are Kinesis' own unless the stream is configured otherwise.
+    The limits are Kinesis' own unless the stream is configured otherwise. ``redrive_items_per_second`` bounds how fast
+    a redrive reads items.
     """
 
     dead_letter_bucket: str
@@ -36,6 +41,12 @@ class Settings:
     kinesis_max_request_records: int
     kinesis_max_request_bytes: int
     kinesis_max_record_bytes: int
+    redrive_items_per_second: int
+
+    @property
+    def limits(self) -> Limits:
+        """How large one PutRecords request may be."""
+        return Limits(records=self.kinesis_max_request_records, bytes=self.kinesis_max_request_bytes)
 
     @classmethod
     def from_mapping(cls, environment: Mapping[str, str]) -> Settings:
@@ -49,12 +60,49 @@ class Settings:
             kinesis_max_request_records=_number(environment, "KINESIS_MAX_REQUEST_RECORDS", MAX_REQUEST_RECORDS),
             kinesis_max_request_bytes=_number(environment, "KINESIS_MAX_REQUEST_BYTES", MAX_REQUEST_BYTES),
             kinesis_max_record_bytes=_number(environment, "KINESIS_MAX_RECORD_BYTES", MAX_RECORD_BYTES),
+            redrive_items_per_second=_number(environment, "REDRIVE_ITEMS_PER_SECOND", REDRIVE_ITEMS_PER_SECOND),
         )
         if settings.kinesis_max_record_bytes > settings.kinesis_max_request_bytes:
             raise SettingsError(
                 "KINESIS_MAX_RECORD_BYTES is larger than KINESIS_MAX_REQUEST_BYTES: raise the latter too"
             )
         return settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeartbeatSettings:
+    """The heartbeat function's settings, each from the environment variable of its name in capitals.
+
+    ``heartbeat_table`` is the DynamoDB table that markers are written to; ``heartbeat_item`` has the attributes a
+    marker must have beside its key, in DynamoDB's JSON: one object, or several for tables of different items.
+    """
+
+    heartbeat_table: str
+    heartbeat_item: Sequence[Mapping[str, Any]]
+    tables_dir: Path
+
+    @classmethod
+    def from_mapping(cls, environment: Mapping[str, str]) -> HeartbeatSettings:
+        """Read the settings, from ``os.environ`` or a test's dict. Raises SettingsError."""
+        table = environment.get("HEARTBEAT_TABLE", "")
+        if not table:
+            raise SettingsError("HEARTBEAT_TABLE is not set: name the DynamoDB table that takes the markers")
+        return cls(
+            heartbeat_table=table,
+            heartbeat_item=_items(environment, "HEARTBEAT_ITEM"),
+            tables_dir=Path(environment.get("TABLES_DIR") or SHIPPED_TABLES),
+        )
+
+
+def _items(environment: Mapping[str, str], name: str) -> Sequence[Mapping[str, Any]]:
+    try:
+        document = json.loads(environment.get(name) or "{}")
+    except ValueError as error:
+        raise SettingsError(f"{name} is not JSON: {error}") from None
+    items = document if isinstance(document, list) else [document]
+    if not items or not all(isinstance(item, dict) for item in items):
+        raise SettingsError(f'{name} is not an object of attributes, such as {{"kind": {{"S": "test"}}}}')
+    return items
 
 
 def _number(environment: Mapping[str, str], name: str, default: int) -> int:

@@ -3,33 +3,19 @@
 from __future__ import annotations
 
 import os
-import random
 import time
-from collections.abc import Sequence
 from typing import Any, Final
 
-import boto3
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import Metrics
-from botocore.config import Config
 
+from handlers import clients
 from handlers.catalog import load_tables
-from handlers.relay import Target, relay
+from handlers.relay import relay
 from handlers.settings import Settings
 from handlers.telemetry import NAMESPACE, SERVICE, log_report, log_tables, measure
-from publisher.entry import Entry
-from publisher.kinesis import sender
-from publisher.order import Limits, Published, publish
 from publisher.s3 import putter, store
 
-# Well inside the function's timeout: a request takes at most 2 x (1 + 4) s and a short pause.
-_CLIENT_CONFIG: Final = Config(
-    connect_timeout=1,
-    read_timeout=4,
-    retries={"mode": "standard", "total_max_attempts": 2},
-    max_pool_connections=16,
-    tcp_keepalive=True,
-)
 _TIME_FOR_WORK: Final = 0.75  # of what is left of the function's time; the rest is for the last request and the report
 
 logger: Final = Logger(service=SERVICE)
@@ -37,14 +23,8 @@ metrics: Final = Metrics(namespace=NAMESPACE, service=SERVICE)
 
 _settings: Final = Settings.from_mapping(os.environ)
 _tables, _warnings = load_tables(_settings.tables_dir)
-_limits: Final = Limits(records=_settings.kinesis_max_request_records, bytes=_settings.kinesis_max_request_bytes)
-_senders: Final = {
-    Target(table.stream, table.region): sender(
-        boto3.client("kinesis", region_name=table.region, config=_CLIENT_CONFIG), table.stream
-    )
-    for table in _tables
-}
-_put: Final = putter(boto3.client("s3", config=_CLIENT_CONFIG), _settings.dead_letter_bucket)
+_streams: Final = clients.streams(_tables, _settings.limits)
+_put: Final = putter(clients.s3(), _settings.dead_letter_bucket)
 _told: Final[set[str]] = set()
 log_tables(logger, [table.name for table in _tables], _warnings)
 
@@ -60,15 +40,10 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, list[dict[str, str
     def remaining() -> float:
         return deadline - time.monotonic()
 
-    def publish_to(target: Target, entries: Sequence[Entry]) -> Published:
-        return publish(
-            entries, _senders[target], remaining=remaining, sleep=time.sleep, jitter=random.random, limits=_limits
-        )
-
     report = relay(
         event,
         _tables,
-        publish=publish_to,
+        publish=_streams.publish_within(remaining),
         store=lambda letters: store(letters, _put, remaining=remaining),
         max_record_bytes=_settings.kinesis_max_record_bytes,
     )

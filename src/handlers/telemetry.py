@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import Metrics, MetricUnit, single_metric
 
 from handlers.relay import Report
+from heartbeat.beat import Outcome
 from pinot.errors import Finding
+from redrive.run import Summary
 
 SERVICE: Final = "dynapinot"
 NAMESPACE: Final = "dynapinot"
@@ -87,6 +89,41 @@ def measure(metrics: Metrics, report: Report, now_ms: int) -> None:
             default_dimensions={"service": SERVICE},
         ) as metric:
             metric.add_dimension(name="reason", value=reason)
+
+
+def measure_redrive(metrics: Metrics, done: Summary) -> None:
+    """Emit what a scheduled redrive made good, and what still fails, in changes."""
+    failing = done.failing.total()
+    metrics.add_metric(name="RedrivenChanges", unit=MetricUnit.Count, value=done.changes - failing)
+    metrics.add_metric(name="RedriveFailures", unit=MetricUnit.Count, value=failing)
+    metrics.flush_metrics()
+
+
+def measure_heartbeat(metrics: Metrics, outcomes: Sequence[Outcome]) -> None:
+    """Emit how many markers are missing, and the lags of those that came, in ms.
+
+    Powertools begins another record at the hundredth value.
+    """
+    lags = [outcome.lag_ms for outcome in outcomes if outcome.lag_ms is not None]
+    metrics.add_metric(name="HeartbeatsMissing", unit=MetricUnit.Count, value=len(outcomes) - len(lags))
+    for lag in lags:
+        metrics.add_metric(name="HeartbeatLag", unit=MetricUnit.Milliseconds, value=lag)
+    if metrics.metric_set:
+        metrics.flush_metrics()
+
+
+def log_redrive(logger: Logger, result: Mapping[str, object]) -> None:
+    """Log how a scheduled redrive ended."""
+    logger.info("redrive ended", result=result)
+
+
+def log_missing(logger: Logger, outcomes: Iterable[Outcome]) -> None:
+    """Log each marker that did not come through, by its stream and shard."""
+    for outcome in outcomes:
+        if outcome.lag_ms is None:
+            logger.error(
+                "heartbeat missing", table=outcome.aim.table, error=outcome.error, **outcome.aim.place._asdict()
+            )
 
 
 def _lags(report: Report, now_ms: int) -> list[int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Final, Literal, TypeAlias, cast
+from typing import Final, Literal, NamedTuple, TypeAlias, cast
 
 import orjson
 
@@ -23,6 +23,13 @@ _WHY_NEEDED: Final[dict[Role, str]] = {
     "comparison": "it is the comparison column, and Pinot could not tell this change's place in the order",
     "time": "it is the time column, and Pinot would put in the server's own time",
 }
+
+
+class Target(NamedTuple):
+    """The Kinesis stream that feeds a Pinot table; no region is the function's own."""
+
+    stream: str
+    region: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +76,11 @@ class Table:
     columns: tuple[Column, ...]
     primary_key: tuple[Column, ...]
     taken: frozenset[str]
+
+    @property
+    def target(self) -> Target:
+        """The stream that the table's rows go to."""
+        return Target(self.stream, self.region)
 
     def replicates(self, dynamodb_table: str | None) -> bool:
         """Tell whether changes of a DynamoDB table belong to this Pinot table."""

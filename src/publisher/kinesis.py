@@ -31,6 +31,9 @@ _PASSING: Final = frozenset(
 )
 _SERVER_ERROR: Final = 500
 
+# No connection, or no whole answer: whether the request was carried out is not known.
+NO_ANSWER: Final = (ConnectionError, HTTPClientError, ResponseParserError)
+
 
 def sender(client: KinesisClient, stream: str) -> Send:
     """Give the function that puts entries onto a stream in one request.
@@ -44,12 +47,11 @@ def sender(client: KinesisClient, stream: str) -> Send:
         try:
             response = client.put_records(StreamName=stream, Records=records)  # type: ignore[arg-type]  # TypedDicts
         except ClientError as error:
-            code = error.response.get("Error", {}).get("Code", "Unknown")
-            status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-            if code in _PASSING or status >= _SERVER_ERROR:
-                return [code] * len(entries)
-            raise UnavailableError(code) from error
-        except (ConnectionError, HTTPClientError, ResponseParserError) as error:  # no connection, or no whole answer
+            code = passing_error(error)
+            if code is None:
+                raise UnavailableError(error.response.get("Error", {}).get("Code", "Unknown")) from error
+            return [code] * len(entries)
+        except NO_ANSWER as error:
             return [type(error).__name__] * len(entries)
         return [
             result["ErrorCode"] if result.get("ErrorCode") else int(result["SequenceNumber"])
@@ -57,3 +59,10 @@ def sender(client: KinesisClient, stream: str) -> Send:
         ]
 
     return send
+
+
+def passing_error(error: ClientError) -> str | None:
+    """Give the code of an error of Kinesis that time mends, None for any other."""
+    code = error.response.get("Error", {}).get("Code", "Unknown")
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    return code if code in _PASSING or status >= _SERVER_ERROR else None

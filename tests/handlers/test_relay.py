@@ -10,8 +10,9 @@ import pytest
 from changes import insert, modify, record, remove
 from files import CONFIG, REMOVED, SCHEMA, table, with_setting
 from handlers.letter import Letter
-from handlers.relay import EventError, Target, UnreportableError, relay
+from handlers.relay import EventError, UnreportableError, relay
 from handlers.version import VERSION
+from pinot.table import Target
 from publisher.order import Published
 
 ITEMS = Target("items-stream", "eu-west-1")

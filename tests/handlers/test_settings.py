@@ -14,6 +14,7 @@ def test_a_bucket_is_all_that_must_be_set():
         kinesis_max_request_records=500,
         kinesis_max_request_bytes=5 * 1024 * 1024,
         kinesis_max_record_bytes=1024 * 1024,
+        redrive_items_per_second=50,
     )
 
 
@@ -24,6 +25,7 @@ def test_everything_can_be_set():
         "KINESIS_MAX_REQUEST_RECORDS": "100",
         "KINESIS_MAX_REQUEST_BYTES": "10485760",
         "KINESIS_MAX_RECORD_BYTES": "10485760",
+        "REDRIVE_ITEMS_PER_SECOND": "5",
     }
     assert Settings.from_mapping(environment) == Settings(
         dead_letter_bucket="dead",
@@ -31,6 +33,7 @@ def test_everything_can_be_set():
         kinesis_max_request_records=100,
         kinesis_max_request_bytes=10485760,
         kinesis_max_record_bytes=10485760,
+        redrive_items_per_second=5,
     )
 
 

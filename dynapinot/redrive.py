@@ -1,0 +1,109 @@
+"""``dynapinot redrive``: the dead letter bucket, counted or made good, with a progress bar."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from botocore.exceptions import BotoCoreError, ClientError
+from rich.console import Console
+from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table as Grid
+
+from handlers import clients
+from handlers.catalog import load_tables
+from pinot.errors import TableError
+from pinot.table import Target
+from publisher.entry import Entry
+from publisher.order import Limits, Published
+from redrive.bucket import PREFIXES, bucket_in
+from redrive.item import reader
+from redrive.run import Bucket, Summary, redrive, survey
+
+SECONDS_FOR_ROWS: Final = 60.0  # of one object, before they count as failing
+
+
+class RedriveError(Exception):
+    """What was asked for cannot be done; the message is one line that says why and what to do."""
+
+
+def run(
+    console: Console,
+    bucket_name: str,
+    tables_dir: Path,
+    *,
+    prefix: str | None,
+    items_per_second: int,
+    max_record_bytes: int,
+    dry_run: bool,
+) -> int:
+    """Redrive, or with ``dry_run`` count; return the exit code: 0 when nothing is left to be made good, else 1.
+
+    Raises RedriveError.
+    """
+    try:
+        tables, _ = load_tables(tables_dir)
+        bucket = bucket_in(clients.s3(), bucket_name, PREFIXES if prefix is None else (prefix,))
+        if dry_run:
+            done = _with_progress(console, bucket, "Counting", lambda seen: survey(bucket, seen))
+            _show(console, "In the bucket", done)
+        else:
+            read = reader(clients.dynamodb(), sleep=time.sleep, pause=1 / items_per_second)
+            streams = clients.streams(tables, Limits())
+            done = _with_progress(
+                console,
+                bucket,
+                "Redriving",
+                lambda seen: redrive(
+                    bucket,
+                    tables,
+                    read=read,
+                    publish=partial(_publish_patiently, streams),
+                    max_record_bytes=max_record_bytes,
+                    remaining=lambda: math.inf,
+                    seen=seen,
+                ),
+            )
+            good = done.changes - done.failing.total()
+            console.print(f"{good} changes made good by {done.rows} rows, of {done.objects} objects")
+            _show(console, "Still failing", done)
+    except TableError as error:
+        raise RedriveError(str(error)) from None
+    except ClientError as error:
+        code, operation = error.response["Error"]["Code"], error.operation_name
+        raise RedriveError(f"AWS refused {operation}: {code}: {error.response['Error'].get('Message', '')}") from None
+    except BotoCoreError as error:
+        raise RedriveError(str(error)) from None
+    return 1 if done.failing else 0
+
+
+def _publish_patiently(streams: clients.Streams, target: Target, entries: Sequence[Entry]) -> Published:
+    deadline = time.monotonic() + SECONDS_FOR_ROWS
+    return streams.publish_within(lambda: deadline - time.monotonic())(target, entries)
+
+
+def _with_progress(
+    console: Console, bucket: Bucket, what: str, work: Callable[[Callable[[str], None]], Summary]
+) -> Summary:
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        total = sum(1 for _ in bucket.list_keys()) if console.is_terminal else None
+        task = progress.add_task(what, total=total)
+        return work(lambda _: progress.advance(task))
+
+
+def _show(console: Console, title: str, summary: Summary) -> None:
+    if not summary.failing:
+        console.print(f"{title}: nothing")
+        return
+    grid = Grid(title=title, title_justify="left")
+    grid.add_column("Pinot table")
+    grid.add_column("reason")
+    grid.add_column("changes", justify="right")
+    for (table, reason), count in summary.failing.most_common():
+        grid.add_row(table, reason, str(count))
+    console.print(grid)

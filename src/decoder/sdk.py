@@ -1,0 +1,31 @@
+"""Images as the AWS SDK has them, and as an event has them: the one holds a B's bytes, the other their base64 text."""
+
+from __future__ import annotations
+
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Mapping
+from typing import Any
+
+
+def from_sdk(image: Mapping[str, Any]) -> dict[str, Any]:
+    """Turn an item or a key that the SDK gave into the form of an event."""
+    return {name: _attribute(attribute, lambda data: b64encode(data).decode()) for name, attribute in image.items()}
+
+
+def to_sdk(image: Mapping[str, Any]) -> dict[str, Any]:
+    """Turn an event's item or key into the form that the SDK takes."""
+    return {name: _attribute(attribute, b64decode) for name, attribute in image.items()}
+
+
+def _attribute(attribute: Mapping[str, Any], binary: Callable[[Any], Any]) -> dict[str, Any]:
+    ((tag, value),) = attribute.items()
+    match tag:
+        case "B":
+            return {tag: binary(value)}
+        case "BS":
+            return {tag: [binary(member) for member in value]}
+        case "L":
+            return {tag: [_attribute(item, binary) for item in value]}
+        case "M":
+            return {tag: {name: _attribute(item, binary) for name, item in value.items()}}
+    return {tag: value}

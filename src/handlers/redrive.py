@@ -1,0 +1,58 @@
+"""The redrive's entry point, for a schedule, and its composition root; the command line is the same by hand."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Any, Final
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.metrics import Metrics
+
+from handlers import clients
+from handlers.catalog import load_tables
+from handlers.settings import Settings
+from handlers.telemetry import NAMESPACE, SERVICE, log_redrive, measure_redrive
+from redrive.bucket import bucket_in
+from redrive.item import reader
+from redrive.run import redrive
+
+_TIME_FOR_WORK: Final = 0.75  # see handlers.stream; an object that was begun is finished
+
+logger: Final = Logger(service=SERVICE)
+metrics: Final = Metrics(namespace=NAMESPACE, service=SERVICE)
+
+_settings: Final = Settings.from_mapping(os.environ)
+_tables, _ = load_tables(_settings.tables_dir)
+_streams: Final = clients.streams(_tables, _settings.limits)
+_bucket: Final = bucket_in(clients.s3(), _settings.dead_letter_bucket)
+_read: Final = reader(clients.dynamodb(), sleep=time.sleep, pause=1 / _settings.redrive_items_per_second)
+
+
+def handler(_: object, context: Any) -> dict[str, Any]:  # noqa: ANN401  # the runtime's own
+    """Bring up to date what the dead letter bucket holds, as far as the time goes; answer with what was done."""
+    deadline: float = time.monotonic() + context.get_remaining_time_in_millis() / 1000 * _TIME_FOR_WORK
+
+    def remaining() -> float:
+        return deadline - time.monotonic()
+
+    done = redrive(
+        _bucket,
+        _tables,
+        read=_read,
+        publish=_streams.publish_within(remaining),
+        max_record_bytes=_settings.kinesis_max_record_bytes,
+        remaining=remaining,
+    )
+    measure_redrive(metrics, done)
+    failing = [{"table": table, "reason": reason, "changes": n} for (table, reason), n in done.failing.most_common()]
+    result = {
+        "objects": done.objects,
+        "changes": done.changes,
+        "rows": done.rows,
+        "unfinished": done.unfinished,
+        "failing": failing,
+    }
+    logger.append_keys(request_id=getattr(context, "aws_request_id", None))
+    log_redrive(logger, result)
+    return result

@@ -1,0 +1,33 @@
+"""The dead letter bucket in S3."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Final
+
+from redrive.run import Bucket
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+# The function's own letters, and what the event source mapping gives up: aws/lambda/<mapping>/<shard>/<date>/.
+PREFIXES: Final = ("dead-letters/", "aws/lambda/")
+DONE: Final = "redriven/"
+
+
+def bucket_in(client: S3Client, name: str, prefixes: Sequence[str] = PREFIXES) -> Bucket:
+    """Connect a dead letter bucket. What is done is moved below ``redriven/``, under its old key."""
+
+    def list_keys() -> Iterator[str]:
+        for prefix in prefixes:
+            pages = client.get_paginator("list_objects_v2").paginate(Bucket=name, Prefix=prefix)
+            yield from (each["Key"] for page in pages for each in page.get("Contents", ()))
+
+    def fetch(key: str) -> bytes:
+        return client.get_object(Bucket=name, Key=key)["Body"].read()
+
+    def put_away(key: str) -> None:
+        client.copy_object(Bucket=name, Key=f"{DONE}{key}", CopySource={"Bucket": name, "Key": key})
+        client.delete_object(Bucket=name, Key=key)
+
+    return Bucket(list_keys=list_keys, fetch=fetch, put_away=put_away)

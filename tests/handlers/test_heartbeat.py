@@ -1,0 +1,324 @@
+"""The canary, whole: through an embedded DynamoDB, the real stream function and an embedded Kinesis."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import logging
+import re
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event, Lock, Thread
+from types import SimpleNamespace
+
+import pytest
+from aws_lambda_powertools.metrics import Metrics
+from botocore.exceptions import ClientError, ConnectTimeoutError, EndpointConnectionError, ReadTimeoutError
+
+from dynapinot import local
+from dynapinot.dynamodb_streams import Poller
+from dynapinot.event_source import EventSource, Settings
+from dynapinot.kinesis_stream import StreamReader
+from handlers.settings import SHIPPED_TABLES, HeartbeatSettings, SettingsError
+from handlers.telemetry import NAMESPACE, SERVICE, measure_heartbeat
+from heartbeat.aim import Place, Shard
+from heartbeat.beat import UnreadableError
+from heartbeat.marker import ATTRIBUTE, NUMBERS, PLACEHOLDER, PREFIX, HeartbeatError
+from heartbeat.services import open_shards, reader
+
+PAGE = (Path(__file__).parents[2] / "docs" / "heartbeat.md").read_text()
+TABLE = "meetups"
+SHARDS = 3
+NAMES = ("handlers.stream", "handlers.heartbeat")
+
+
+def load(name, monkeypatch, **variables):
+    for variable, value in variables.items():
+        monkeypatch.setenv(variable, value)
+    sys.modules.pop(name, None)
+    logging.Logger.manager.loggerDict.pop("dynapinot", None)  # it would go on writing to an earlier test's stdout
+    return importlib.import_module(name)
+
+
+@pytest.fixture
+def world(monkeypatch):
+    """A table with its stream, the seed's Kinesis stream of several shards, and the functions in between."""
+    with local.seed_tables() as files, local.embedded_services(files.region) as services:
+        stream_arn = local.create_meetups_table(services.dynamodb, TABLE)
+        services.kinesis.create_stream(StreamName=files.stream, ShardCount=SHARDS)
+        services.s3.create_bucket(Bucket=local.BUCKET)
+        monkeypatch.setenv("TABLES_DIR", str(files.folder))
+        monkeypatch.setenv("DEAD_LETTER_BUCKET", local.BUCKET)
+        monkeypatch.setenv("HEARTBEAT_TABLE", TABLE)
+        yield SimpleNamespace(services=services, stream_arn=stream_arn, files=files, kinesis=services.kinesis)
+    for name in NAMES:
+        sys.modules.pop(name, None)
+
+
+# Powertools has one set of metrics a process; on Lambda the two functions are two processes.
+ONE_MEASURES = Lock()
+
+
+def locked(call):
+    def called(*arguments):
+        with ONE_MEASURES:
+            return call(*arguments)
+
+    return called
+
+
+@contextmanager
+def replicating(world, handler):
+    """Replicate, in a thread, as the event source mapping would."""
+
+    def connect(shard, read):
+        return EventSource(
+            read,
+            locked(lambda event: local.invoke(handler, event)),
+            clock=time.time,
+            sleep=time.sleep,
+            settings=Settings(report_batch_item_failures=True),
+        )
+
+    poller = Poller(world.services.streams, world.stream_arn, connect)
+    stop = Event()
+
+    def poll():
+        while not stop.is_set():
+            poller.drain()
+            stop.wait(0.1)
+
+    thread = Thread(target=poll)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def context(seconds):
+    return local.Context(deadline=time.monotonic() + seconds)
+
+
+def measured(capsys):
+    """What was emitted, by metric, and the log's lines about markers."""
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    found = {"HeartbeatsMissing": [], "HeartbeatLag": []}
+    for line in lines:
+        for name, values in found.items():
+            values.extend(line.get(name, []))
+    return found, [line for line in lines if line.get("message") == "heartbeat missing"]
+
+
+def markers(world):
+    items = world.services.dynamodb.scan(TableName=TABLE)["Items"]
+    return {item["meetup_id"]["S"]: item for item in items}
+
+
+def test_every_shard_is_measured_and_a_function_that_is_not_invoked_is_seen(world, monkeypatch, capsys):
+    stream = load("handlers.stream", monkeypatch).handler
+    module = load("handlers.heartbeat", monkeypatch)
+    monkeypatch.setattr(module, "measure_heartbeat", locked(module.measure_heartbeat))
+    heartbeat = module.handler
+    before_ms = time.time_ns() // 1_000_000
+    with replicating(world, stream):
+        assert heartbeat({}, context(30)) == {"shards": SHARDS, "missing": 0}
+    found, missing = measured(capsys)
+    assert found["HeartbeatsMissing"] == [0.0]
+    assert len(found["HeartbeatLag"]) == SHARDS
+    assert all(0 <= lag < 20_000 for lag in found["HeartbeatLag"])
+    assert missing == []
+    first = markers(world)
+    assert len(first) == SHARDS
+    for name, item in first.items():
+        assert re.fullmatch(r"dynapinot-heartbeat-\d+", name)
+        assert item["mtime"] == {"N": "946684800000"}
+        assert int(item["heartbeat"]["N"]) >= before_ms
+    rows = StreamReader(world.kinesis, world.files.stream).read()
+    assert {row.shard for row in rows} == {f"shardId-{number:012d}" for number in range(SHARDS)}
+    assert {json.loads(row.data)["meetup_id"] for row in rows} == first.keys()
+
+    assert heartbeat({}, context(4)) == {"shards": SHARDS, "missing": SHARDS}
+    found, missing = measured(capsys)
+    assert found == {"HeartbeatsMissing": [float(SHARDS)], "HeartbeatLag": []}
+    assert {(line["level"], line["table"], line["stream"], line["region"], line.get("error")) for line in missing} == {
+        ("ERROR", world.files.upsert_table.name, world.files.stream, world.files.region, None)
+    }
+    assert {line["shard"] for line in missing} == {row.shard for row in rows}
+    assert {line["request_id"] for line in missing} != {None}
+    second = markers(world)
+    assert second.keys() == first.keys()  # the same items, over and over
+    assert all(second[name]["heartbeat"] != first[name]["heartbeat"] for name in first)
+
+    with replicating(world, stream):  # what waited comes first, and is not taken for this run's
+        assert heartbeat({}, context(30)) == {"shards": SHARDS, "missing": 0}
+    found, _ = measured(capsys)
+    assert (found["HeartbeatsMissing"], len(found["HeartbeatLag"])) == ([0.0], SHARDS)
+
+
+def test_an_item_of_the_user_s_is_never_overwritten(world, monkeypatch):
+    heartbeat = load("handlers.heartbeat", monkeypatch, HEARTBEAT_ITEM='{"meetup_id": {"S": "{marker}"}}').handler
+    heartbeat({}, context(0))
+    name = next(iter(markers(world)))
+    mine = {"meetup_id": {"S": name}, "mtime": {"N": "946684800000"}, "venue_name": {"S": "mine"}}
+    world.services.dynamodb.put_item(TableName=TABLE, Item=mine)
+    with pytest.raises(HeartbeatError, match="has the key of a marker and is none"):
+        heartbeat({}, context(0))
+    assert markers(world)[name] == mine
+
+
+def test_further_attributes_are_written_in_the_sdk_s_form(world, monkeypatch):
+    further = {
+        "b": {"B": "AP8="},
+        "bs": {"BS": ["AA==", "AQ=="]},
+        "m": {"M": {"l": {"L": [{"B": "AA=="}, {"N": "1"}]}}},
+        "group_city": {"S": "nowhere"},
+    }
+    load("handlers.heartbeat", monkeypatch, HEARTBEAT_ITEM=json.dumps(further)).handler({}, context(0))
+    for item in markers(world).values():
+        assert item["b"] == {"B": b"\x00\xff"}
+        assert sorted(item["bs"]["BS"]) == [b"\x00", b"\x01"]
+        assert item["m"] == {"M": {"l": {"L": [{"B": b"\x00"}, {"N": "1"}]}}}
+        assert item["group_city"] == {"S": "nowhere"}
+
+
+def test_closed_shards_get_no_marker(world, monkeypatch):
+    first, second, _ = world.kinesis.list_shards(StreamName=world.files.stream)["Shards"]
+    world.kinesis.merge_shards(
+        StreamName=world.files.stream,
+        ShardToMerge=first["ShardId"],
+        AdjacentShardToMerge=second["ShardId"],
+    )
+    heartbeat = load("handlers.heartbeat", monkeypatch).handler
+    assert heartbeat({}, context(0)) == {"shards": 2, "missing": 2}
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({"HEARTBEAT_TABLE": "missing"}, "HEARTBEAT_TABLE: there is no DynamoDB table missing"),
+        ({"HEARTBEAT_ITEM": '{"mtime": {"S": "1"}}'}, "key attribute mtime"),
+        ({"HEARTBEAT_ITEM": '{"rsvp_count": {"S": "many"}}'}, "column rsvp_count cannot be filled"),
+    ],
+)
+def test_a_mistake_in_the_configuration_is_raised_with_its_remedy(world, monkeypatch, variables, said):
+    heartbeat = load("handlers.heartbeat", monkeypatch, **variables).handler
+    with pytest.raises(HeartbeatError, match=said):
+        heartbeat({}, context(30))
+
+
+def test_a_missing_stream_is_named(world, monkeypatch):
+    world.kinesis.delete_stream(StreamName=world.files.stream)
+    with pytest.raises(HeartbeatError, match="no Kinesis stream pinot-ingestion-stream in the region us-east-1"):
+        load("handlers.heartbeat", monkeypatch).handler({}, context(30))
+
+
+def test_a_table_that_nothing_replicates_fails_the_start(world, monkeypatch):
+    source = world.files.folder / local.PINOT_TABLE / "source.toml"
+    source.write_text('dynamodb_table = "another"\n')
+    with pytest.raises(HeartbeatError, match="no folder of tables replicates the DynamoDB table meetups"):
+        load("handlers.heartbeat", monkeypatch)
+
+
+def test_the_shards_of_all_pages_are_found_and_a_token_goes_alone():
+    asked = []
+
+    def list_shards(**request):
+        asked.append(request)
+        number = len(asked)
+        shard = {"ShardId": str(number), "HashKeyRange": {"StartingHashKey": "0", "EndingHashKey": "9"}}
+        return {"Shards": [{**shard, "SequenceNumberRange": {}}], **({"NextToken": "token"} if number < 2 else {})}
+
+    exceptions = SimpleNamespace(ResourceNotFoundException=LookupError)
+    shards = open_shards(SimpleNamespace(list_shards=list_shards, exceptions=exceptions), "s")
+    assert shards == [Shard(id="1", first=0, last=9), Shard(id="2", first=0, last=9)]
+    assert asked == [{"StreamName": "s"}, {"NextToken": "token"}]
+
+
+class Kinesis:
+    """A client that answers, in turn, what it was given."""
+
+    def __init__(self, *answers):
+        self.answers = list(answers)
+        self.iterators = []
+
+    def get_shard_iterator(self, **_):
+        return {"ShardIterator": "0"}
+
+    def get_records(self, *, ShardIterator):  # noqa: N803  # the SDK's name
+        self.iterators.append(ShardIterator)
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return {"Records": [], **answer}
+
+
+def client_error(code, status):
+    return ClientError({"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}, "GetRecords")
+
+
+@pytest.mark.parametrize(
+    ("error", "expected", "said"),
+    [
+        (client_error("ProvisionedThroughputExceededException", 400), UnreadableError, "ProvisionedThroughputExceeded"),
+        (client_error("Odd", 503), UnreadableError, "Odd"),
+        (ConnectTimeoutError(endpoint_url="x"), UnreadableError, "ConnectTimeoutError"),
+        (EndpointConnectionError(endpoint_url="x"), UnreadableError, "EndpointConnectionError"),
+        (ReadTimeoutError(endpoint_url="x"), UnreadableError, "ReadTimeoutError"),
+        (client_error("AccessDeniedException", 400), ClientError, "AccessDenied"),
+    ],
+)
+def test_only_errors_that_time_mends_leave_a_shard_to_be_read_again(error, expected, said):
+    client = Kinesis(error, {"NextShardIterator": "1"}, {})
+    read, place = reader({"r": client}, 0), Place("s", "r", "shard")
+    with pytest.raises(expected, match=said):
+        read(place)
+    assert [read(place), read(place), read(place)] == [[], [], []]  # at last the shard is closed
+    assert client.iterators == ["0", "0", "1"]
+
+
+@pytest.mark.parametrize("count", [1, 99, 100, 120])
+def test_there_is_one_lag_a_shard_however_many_shards_there_are(capsys, count):
+    measure_heartbeat(Metrics(namespace=NAMESPACE, service=SERVICE), [SimpleNamespace(lag_ms=n) for n in range(count)])
+    found, _ = measured(capsys)
+    assert found == {"HeartbeatsMissing": [0.0], "HeartbeatLag": [float(each) for each in range(count)]}
+
+
+def test_a_table_s_name_is_all_that_must_be_set():
+    assert HeartbeatSettings.from_mapping({"HEARTBEAT_TABLE": "t"}) == HeartbeatSettings(
+        heartbeat_table="t", heartbeat_item=[{}], tables_dir=SHIPPED_TABLES
+    )
+
+
+def test_one_item_or_several_can_be_set():
+    variables = {"HEARTBEAT_TABLE": "t", "HEARTBEAT_ITEM": '{"a": {"S": "b"}}', "TABLES_DIR": "/opt/tables"}
+    assert HeartbeatSettings.from_mapping(variables) == HeartbeatSettings(
+        heartbeat_table="t", heartbeat_item=[{"a": {"S": "b"}}], tables_dir=Path("/opt/tables")
+    )
+    variables["HEARTBEAT_ITEM"] = '[{"a": {"S": "b"}}, {}]'
+    assert HeartbeatSettings.from_mapping(variables).heartbeat_item == [{"a": {"S": "b"}}, {}]
+
+
+@pytest.mark.parametrize(
+    ("variables", "name"),
+    [
+        ({}, "HEARTBEAT_TABLE"),
+        ({"HEARTBEAT_TABLE": ""}, "HEARTBEAT_TABLE"),
+        *(({"HEARTBEAT_TABLE": "t", "HEARTBEAT_ITEM": text}, "HEARTBEAT_ITEM") for text in ("{", "1", "[]", "[1]")),
+    ],
+)
+def test_a_missing_or_unreadable_variable_is_told_by_its_name(variables, name):
+    with pytest.raises(SettingsError, match=name):
+        HeartbeatSettings.from_mapping(variables)
+
+
+def test_the_page_has_the_names_that_the_code_uses():
+    code = (SHIPPED_TABLES.parent / "handlers" / "heartbeat.py").read_text()
+    for name in (*re.findall(r'name="(\w+)", unit', code), *re.findall(r'logger\.\w+\("([^"]+)"', code)):
+        assert f"| `{name}` |" in PAGE
+    for name in ("HEARTBEAT_TABLE", "HEARTBEAT_ITEM", ATTRIBUTE, PLACEHOLDER, f"{PREFIX}<n>"):
+        assert f"`{name}`" in PAGE
+    assert all(str(number) in PAGE for number in NUMBERS)
