@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -48,7 +49,7 @@ def _load_table(folder: Path) -> tuple[Table, tuple[Finding, ...]]:
     source: dict[str, Any] = {}
     if files[SOURCE].exists():
         try:
-            source = tomllib.loads(_text(files[SOURCE]))
+            source = tomllib.loads(_text(files[SOURCE]), parse_float=Decimal)
         except tomllib.TOMLDecodeError as error:
             _refuse(files[SOURCE], "the file", f"it is not TOML: {error}", "Mend it there")
     return read_table(

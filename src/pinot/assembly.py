@@ -11,8 +11,9 @@ from decoder.errors import ChangeError
 from pinot.config import TableConfig, names_read_by, read_config
 from pinot.errors import Finding, Findings, MisfitError
 from pinot.metadata import DYNAMODB_NAMES, METADATA, can_hold, filler, types_for
+from pinot.path import Step, follow
 from pinot.schema import Field, Schema, read_schema
-from pinot.source import REST, Source, Step, follow, read_source
+from pinot.source import REST, Source, read_source
 from pinot.table import Column, Role, Table, Take
 from pinot.values import Convert, converter, document, expression_input, natural, shapes_of
 
@@ -238,6 +239,7 @@ def _table(parts: _Parts) -> Table:
         stream=parts.config.stream,
         region=parts.config.region,
         dynamodb_table=parts.source.dynamodb_table,
+        when=parts.source.when,
         keep_ttl_deletes=parts.source.ttl_deletes == "keep",
         columns=tuple(columns),
         primary_key=tuple(by_name[name] for name in parts.schema.primary_key),

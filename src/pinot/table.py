@@ -12,6 +12,7 @@ from decoder.attribute import decode
 from decoder.change import Change, Image
 from decoder.errors import ChangeError
 from pinot.errors import MisfitError
+from pinot.filter import Matches
 from pinot.key import Scalar, partition_key
 
 # A change, the image its row is made from, whether that row is a delete -> the value, None when there is none.
@@ -64,14 +65,16 @@ class Column:
 class Table:
     """A Pinot table: what it is called, which stream feeds it, and how a change becomes its rows.
 
-    ``dynamodb_table`` is the one source table, None for any. ``taken`` names the attributes that columns take whole;
-    the others are checked, and are in the row only where a ``$rest`` column has them.
+    ``dynamodb_table`` is the one source table, None for any; ``when`` tells which of its items are rows, None for all.
+    ``taken`` names the attributes that columns take whole; the others are checked, and are in the row only where a
+    ``$rest`` column has them.
     """
 
     name: str
     stream: str
     region: str | None
     dynamodb_table: str | None
+    when: Matches | None
     keep_ttl_deletes: bool
     columns: tuple[Column, ...]
     primary_key: tuple[Column, ...]
@@ -96,13 +99,39 @@ class Table:
         if change.ttl_delete and self.keep_ttl_deletes:
             return
         if change.event_name == "REMOVE":
-            yield self._row(change, change.old_image or change.keys, deleted=True)
+            if self._was_row(change) is not False:
+                yield self._row(change, change.old_image or change.keys, deleted=True)
             return
         if change.new_image is None:
             raise _no_image("NewImage", "a row is made of the new image")
+        if not self.has_row_of(change.new_image):
+            yield from self._tombstone_of_left(change)
+            return
         if change.event_name == "MODIFY" and not self.is_keyed_by(change.keys):
             yield from self._tombstone_of_moved(change, change.new_image)
         yield self._row(change, change.new_image, deleted=False)
+
+    def has_row_of(self, image: Image) -> bool:
+        """Tell whether an item is a row of this table, by ``when``. Raises MalformedError."""
+        return self.when is None or self.when(image, True) is True  # noqa: FBT003  # Matches has no names
+
+    def _was_row(self, change: Change) -> bool | None:
+        """Tell whether the item was a row before the change; None where only an old image could tell."""
+        if self.when is None:
+            return True
+        if change.old_image is None:
+            return self.when(change.keys, False)  # noqa: FBT003
+        return self.when(change.old_image, True)  # noqa: FBT003
+
+    def _tombstone_of_left(self, change: Change) -> Iterator[Row]:
+        """Give a tombstone for an item that is no row any more and was one before."""
+        if change.event_name == "INSERT":
+            return
+        was_row = self._was_row(change)
+        if was_row is None:
+            raise _no_image("OldImage", "the item may have been a row before, and only the old image can tell")
+        if was_row and change.old_image is not None:
+            yield self._row(change, change.old_image, deleted=True)
 
     def is_keyed_by(self, keys: Image) -> bool:
         """Tell whether the primary key is made of the DynamoDB key alone, so that it never changes."""
@@ -145,6 +174,8 @@ class Table:
         old = change.old_image
         if old is None:
             raise _no_image("OldImage", "the primary key may have changed, and only the old image can tell")
+        if not self.has_row_of(old):
+            return
         old_key = self._key(change, old)
         if old_key is not None and old_key != self._key(change, new):
             yield self._row(change, old, deleted=True)

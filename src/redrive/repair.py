@@ -59,7 +59,7 @@ def repair(lost: Lost, tables: Sequence[Table], read: Read) -> Iterator[tuple[Ta
 
 
 def _rows(change: Change, reading: Reading, table: Table) -> Iterator[Row]:
-    is_gone = reading.image is None
+    is_gone = reading.image is None or not table.has_row_of(reading.image)
     if is_gone and table.keep_ttl_deletes:
         # Who deleted it cannot be told any more, and Time to Live must not: the change as it was is the best there is.
         yield from table.rows(change)
@@ -71,7 +71,7 @@ def _rows(change: Change, reading: Reading, table: Table) -> Iterator[Row]:
             event_name="REMOVE" if is_gone else "INSERT",
             timestamp_ms=reading.began * MS_PER_SECOND - 1,
             sequence_number=None,
-            new_image=reading.image,
+            new_image=None if is_gone else reading.image,
             old_image=None,
             ttl_delete=False,
         )

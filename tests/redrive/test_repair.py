@@ -99,6 +99,13 @@ def test_a_row_that_time_to_live_was_to_leave_is_left():
     assert (row["name"], row["deleted"], row["changed"]) == ("last", False, SECOND * 1000)
 
 
+def test_an_item_that_left_the_filter_becomes_a_tombstone():
+    filtered = table(source={"when": {"name": "in"}})
+    each = lost(modify(KEYS, {"name": {"S": "out"}}, {"name": {"S": "in"}}))
+    ((_, key, row),) = rows(each, reading({"name": {"S": "out"}}), filtered)
+    assert (key, row["deleted"], row["changed"]) == ("1:a", True, NOW * 1000 - 1)
+
+
 # A primary key that is not made of DynamoDB's.
 
 MOVABLE = table(with_setting(SCHEMA, "primaryKeyColumns", ["name"]))
