@@ -36,6 +36,11 @@ $(UV): requirements/uv.txt
 	$(UV) pip install --quiet --python .venv-checkov --require-hashes -r requirements/checkov.txt
 	@touch $@
 
+.venv-audit/.ready: $(UV) requirements/audit.txt
+	$(UV) venv --quiet --clear --python "$$(scripts/find-python 3.13)" .venv-audit
+	$(UV) pip install --quiet --python .venv-audit --require-hashes -r requirements/audit.txt
+	@touch $@
+
 .PHONY: check
 check: setup ## Lint, formatting and types
 	$(BIN)/ruff check .
@@ -49,6 +54,13 @@ test: check .venv-sam/.ready .venv-checkov/.ready ## Everything CI runs
 .PHONY: test-fast
 test-fast: setup ## The tests without the template's tools
 	$(BIN)/pytest -n 2 -m "not template"
+
+.PHONY: audit
+audit: .venv-audit/.ready ## Look for known vulnerabilities in everything locked (asks the Python Package Index)
+	set -e; for locked in src/requirements.txt requirements/*.txt; do \
+	  echo "$$locked"; .venv-audit/bin/pip-audit $(AUDIT_OPTIONS) --requirement "$$locked"; done
+# Strict: what the service does not know of fails. Else a service that knows nothing would find "no vulnerabilities".
+AUDIT_OPTIONS := --strict --disable-pip --require-hashes --progress-spinner off
 
 .PHONY: demo
 demo: setup ## Replicate a table to an embedded Kinesis and show what Pinot would show
@@ -68,6 +80,7 @@ lock: $(UV) ## Lock the newest versions of everything in requirements/*.in
 	$(UV) pip compile --quiet --upgrade $(LOCK) --python-version 3.11 requirements/uv.in -o requirements/uv.txt
 	$(UV) pip compile --quiet --upgrade $(LOCK) --python-version 3.13 requirements/sam.in -o requirements/sam.txt
 	$(UV) pip compile --quiet --upgrade $(LOCK) --python-version 3.13 requirements/checkov.in -o requirements/checkov.txt
+	$(UV) pip compile --quiet --upgrade $(LOCK) --python-version 3.13 requirements/audit.in -o requirements/audit.txt
 LOCK := --universal --generate-hashes --no-emit-index-url --no-header --no-annotate
 
 .PHONY: clean

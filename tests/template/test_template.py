@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
+import re
 import subprocess
 import tomllib
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from aws_lambda_powertools.metrics import Metrics
 
-from publisher.order import MAX_RECORD_BYTES, MAX_REQUEST_BYTES
+from changes import SECOND, insert
+from files import table as a_table
+from handlers.relay import relay
+from handlers.telemetry import NAMESPACE, SERVICE, measure, measure_heartbeat, measure_redrive
+from publisher.order import MAX_RECORD_BYTES, MAX_REQUEST_BYTES, Published
+from redrive.bucket import DONE, PREFIXES
+from redrive.run import Summary
 
 pytestmark = pytest.mark.template
 
@@ -25,7 +35,13 @@ KINESIS_STREAM = "arn:aws:kinesis:eu-central-1:123456789012:stream/orders-rows"
 TABLE_KEY = "arn:aws:kms:eu-west-1:123456789012:key/11111111-1111-1111-1111-111111111111"
 KINESIS_KEY = "arn:aws:kms:eu-central-1:123456789012:key/22222222-2222-2222-2222-222222222222"
 
-NEW, TABLE, BOTH = "all new", "existing table", "existing table and stream, both with keys"
+STACK_KEY = "arn:aws:kms:eu-west-1:123456789012:key/33333333-3333-3333-3333-333333333333"
+TOPIC = "arn:aws:sns:eu-west-1:123456789012:on-call"
+REGION = TABLE_STREAM.split(":")[3]  # the stack's
+
+NEW, TABLE, BOTH = "all new", "existing table", "existing table and stream in another region, both with keys"
+NEW_ALL_ON, BOTH_ALL_ON = "all new, all options on", "existing table and stream, all keys, all options on"
+SCHEDULES = {"RedriveSchedule": "rate(1 hour)", "HeartbeatSchedule": "rate(5 minutes)"}
 CASES = {
     NEW: {},
     TABLE: {"TableStreamArn": TABLE_STREAM},
@@ -35,11 +51,27 @@ CASES = {
         "KinesisStreamArn": KINESIS_STREAM,
         "KinesisKeyArn": KINESIS_KEY,
     },
+    NEW_ALL_ON: {**SCHEDULES, "AlarmEmail": "on-call@example.com", "StackKeyArn": STACK_KEY},
+    BOTH_ALL_ON: {
+        **SCHEDULES,
+        "TableStreamArn": TABLE_STREAM,
+        "TableKeyArn": TABLE_KEY,
+        "KinesisStreamArn": KINESIS_STREAM.replace("eu-central-1", REGION),
+        "KinesisKeyArn": KINESIS_KEY,
+        "StackKeyArn": STACK_KEY,
+        "AlarmTopicArn": TOPIC,
+    },
 }
 every_case = pytest.mark.parametrize("case", CASES)
 
-# Resources of an identity policy that are everything, by the statement's Sid, each with its reason. There are none.
-EVERYTHING: dict[str, str] = {}
+with_schedules = pytest.mark.parametrize("case", [NEW_ALL_ON, BOTH_ALL_ON])
+
+# Statements about everything, by resource and Sid, each with its reason. All others name what they are about.
+EVERYTHING = {
+    ("DeadLetterBucketPolicy", "OnlyTls"): "It denies: to everybody, whatever they do, unless they do it over TLS.",
+}
+
+IN_THIS_ACCOUNT = {"StringEquals": {"s3:ResourceAccount": {"Ref": "AWS::AccountId"}}}
 
 # No account, no telemetry, and a proxy that is not there: what runs with this needs no network.
 OFFLINE = {
@@ -103,10 +135,11 @@ NOTHING = object()
 def deployed(template, given):
     """Decide the conditions and put the parameters in; give the resources' properties and the outputs' values."""
     parameters = {name: given.get(name, declared.get("Default")) for name, declared in template["Parameters"].items()}
-    conditions = {name: decide(condition, parameters, {}) for name, condition in template["Conditions"].items()}
+    known = {**parameters, "AWS::Region": REGION}
+    conditions = {name: decide(condition, known, {}) for name, condition in template["Conditions"].items()}
     return {
         section: {
-            name: decide(each[content], parameters, conditions)
+            name: decide(each.get(content, {}), parameters, conditions)
             for name, each in template[section].items()
             if conditions.get(each.get("Condition"), True)
         }
@@ -127,14 +160,11 @@ def decide(node, parameters, conditions):
             return parameters[name]
         case {"Fn::If": [condition, yes, no]}:
             return value(yes if conditions[condition] else no)
-        case {"Fn::Equals": [left, right]}:
-            return value(left) == value(right)
-        case {"Fn::Not": [condition]}:
-            return not value(condition)
-        case {"Fn::Select": [index, items]}:
-            return value(items)[index]
-        case {"Fn::Split": [separator, text]}:
-            return value(text).split(separator)
+        case {"Fn::Sub": str(text)} if set(VARIABLE.findall(text)) <= parameters.keys():
+            return VARIABLE.sub(lambda match: str(parameters[match[1]]), text)
+        case dict() if node.keys() <= FUNCTIONS.keys() and len(node) == 1:
+            [(name, arguments)] = node.items()
+            return FUNCTIONS[name](*value(arguments))
         case dict():
             return {name: of for name, each in node.items() if (of := value(each)) is not NOTHING}
         case list():
@@ -142,8 +172,59 @@ def decide(node, parameters, conditions):
     return node
 
 
+FUNCTIONS = {
+    "Fn::Equals": lambda left, right: left == right,
+    "Fn::Not": lambda condition: not condition,
+    "Fn::Or": lambda *conditions: any(conditions),
+    "Fn::Select": lambda index, items: items[index],
+    "Fn::Split": lambda separator, text: text.split(separator),
+}
+VARIABLE = re.compile(r"\$\{([^}]+)\}")
+
+
 def attribute(resource, name):
     return {"Fn::GetAtt": [resource, name]}
+
+
+def table_stream(case):
+    return CASES[case].get("TableStreamArn") or attribute("DemoTable", "StreamArn")
+
+
+def table_arn(case):
+    given = CASES[case].get("TableStreamArn")
+    return given.split("/stream/")[0] if given else attribute("DemoTable", "Arn")
+
+
+def kinesis_stream(case):
+    return CASES[case].get("KinesisStreamArn") or attribute("KinesisStream", "Arn")
+
+
+def kinesis_stream_name(case):
+    given = CASES[case].get("KinesisStreamArn")
+    return given.split("/")[1] if given else {"Ref": "KinesisStream"}
+
+
+def allow(sid, actions, resource, **more):
+    return {"Sid": sid, "Effect": "Allow", "Action": actions, "Resource": resource, **more}
+
+
+def allow_keys(case, *statements):
+    """A statement for each of the keys that the case has, of (parameter, Sid, actions)."""
+    return [allow(sid, actions, CASES[case][key]) for key, sid, actions in statements if key in CASES[case]]
+
+
+def role(policy, *statements):
+    return {
+        "AssumeRolePolicyDocument": {
+            "Version": "2012-10-17",
+            "Statement": [
+                {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+            ],
+        },
+        "Policies": [
+            {"PolicyName": policy, "PolicyDocument": {"Version": "2012-10-17", "Statement": [*statements]}},
+        ],
+    }
 
 
 # What the tools say
@@ -183,10 +264,16 @@ def test_checkov_finds_nothing_but_what_is_suppressed_with_a_reason(translated, 
     assert suppressed == {
         (skip["id"], name, skip["comment"])
         for name, resource in template["Resources"].items()
-        if resource["Type"] != "AWS::Lambda::EventSourceMapping"  # SAM copies the function's metadata to it
+        if resource["Type"] not in MADE_BY_SAM  # it copies the function's metadata to them
         for skip in resource.get("Metadata", {}).get("checkov", {}).get("skip", ())
     }
     assert all(len(reason) > 20 for _, _, reason in suppressed)
+
+
+MADE_BY_SAM = {
+    *("AWS::Lambda::EventSourceMapping", "AWS::Lambda::EventInvokeConfig", "AWS::Lambda::Permission"),
+    "AWS::Events::Rule",
+}
 
 
 def test_build_makes_a_small_artefact_of_the_code_and_its_locked_dependencies_for_arm64(tmp_path):
@@ -217,7 +304,7 @@ def test_build_makes_a_small_artefact_of_the_code_and_its_locked_dependencies_fo
 def test_event_source_reads_from_the_beginning_and_gives_up_nothing_before_twenty_hours(case, stack):
     assert stack["Resources"]["ReplicatorChanges"] == {
         "FunctionName": {"Ref": "Replicator"},
-        "EventSourceArn": attribute("DemoTable", "StreamArn") if case == NEW else TABLE_STREAM,
+        "EventSourceArn": table_stream(case),
         "StartingPosition": "TRIM_HORIZON",
         "BatchSize": 1000,
         "MaximumBatchingWindowInSeconds": 1,
@@ -227,6 +314,7 @@ def test_event_source_reads_from_the_beginning_and_gives_up_nothing_before_twent
         "MaximumRetryAttempts": 10_000,
         "MaximumRecordAgeInSeconds": 72_000,
         "DestinationConfig": {"OnFailure": {"Destination": attribute("DeadLetterBucket", "Arn")}},
+        "MetricsConfig": {"Metrics": ["EventCount"]},
     }
 
 
@@ -253,68 +341,220 @@ def test_function_is_this_code_on_arm64_and_knows_its_bucket(case, stack):
 
 
 @every_case
-def test_function_may_do_what_it_does_and_no_more(case, stack):
-    in_this_account = {"StringEquals": {"s3:ResourceAccount": {"Ref": "AWS::AccountId"}}}
-    statements = [
-        {
-            "Sid": "ReadChanges",
-            "Effect": "Allow",
-            "Action": [
-                "dynamodb:DescribeStream",
-                "dynamodb:GetRecords",
-                "dynamodb:GetShardIterator",
-                "dynamodb:ListStreams",
-            ],
-            "Resource": attribute("DemoTable", "StreamArn") if case == NEW else TABLE_STREAM,
-        },
-        {
-            "Sid": "PublishRows",
-            "Effect": "Allow",
-            "Action": "kinesis:PutRecords",
-            "Resource": KINESIS_STREAM if case == BOTH else attribute("KinesisStream", "Arn"),
-        },
-        {
-            "Sid": "StoreDeadLetters",
-            "Effect": "Allow",
-            "Action": "s3:PutObject",
-            "Resource": {"Fn::Sub": "${DeadLetterBucket.Arn}/*"},
-            "Condition": in_this_account,
-        },
-        {
-            "Sid": "FindDeadLetterBucket",
-            "Effect": "Allow",
-            "Action": "s3:ListBucket",
-            "Resource": attribute("DeadLetterBucket", "Arn"),
-            "Condition": in_this_account,
-        },
-        {
-            "Sid": "WriteLogs",
-            "Effect": "Allow",
-            "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
-            "Resource": attribute("ReplicatorLogs", "Arn"),
-        },
-    ]
-    if case == BOTH:
-        statements += [
-            {"Sid": "DecryptChanges", "Effect": "Allow", "Action": "kms:Decrypt", "Resource": TABLE_KEY},
-            {"Sid": "EncryptRows", "Effect": "Allow", "Action": "kms:GenerateDataKey", "Resource": KINESIS_KEY},
-        ]
-    assert stack["Resources"]["ReplicatorRole"] == {
-        "AssumeRolePolicyDocument": {
-            "Version": "2012-10-17",
-            "Statement": [
-                {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
-            ],
-        },
-        "Policies": [{"PolicyName": "replicate", "PolicyDocument": {"Version": "2012-10-17", "Statement": statements}}],
+def test_nothing_runs_on_a_schedule_unless_it_is_asked_to(case, stack):
+    scheduled = {name for name in stack["Resources"] if name.startswith(("Redrive", "Heartbeat"))}
+    expected = {
+        *("Redrive", "RedriveErrors", "RedriveEventInvokeConfig", "RedriveLogs", "RedriveRole"),
+        *("RedriveTimer", "RedriveTimerPermission"),
+        *("Heartbeat", "HeartbeatEventInvokeConfig", "HeartbeatLogs", "HeartbeatRole"),
+        *("HeartbeatTimer", "HeartbeatTimerPermission", "HeartbeatsMissing"),
     }
-    assert {each["Sid"] for each in statements if each["Resource"] == "*" or "*" in each["Action"]} == set(EVERYTHING)
+    assert scheduled == (expected if "RedriveSchedule" in CASES[case] else set())
+
+
+@with_schedules
+def test_redrive_runs_as_scheduled_and_never_twice_at_once(case, stack):
+    resources = stack["Resources"]
+    assert resources["Redrive"] == {
+        "Description": "Brings dead letters back to the Kinesis stream",
+        "Code": {"S3Bucket": "bucket", "S3Key": "key"},
+        "Handler": "handlers.redrive.handler",
+        "Runtime": "python3.13",
+        "Architectures": ["arm64"],
+        "MemorySize": 512,
+        "Timeout": 900,
+        "ReservedConcurrentExecutions": 1,
+        "Role": attribute("RedriveRole", "Arn"),
+        "LoggingConfig": {"LogFormat": "JSON", "LogGroup": {"Ref": "RedriveLogs"}},
+        "Environment": {
+            "Variables": {
+                "DEAD_LETTER_BUCKET": {"Ref": "DeadLetterBucket"},
+                "KINESIS_MAX_RECORD_BYTES": 1_048_576,
+                "REDRIVE_ITEMS_PER_SECOND": 50,
+            }
+        },
+        "Tags": [{"Key": "lambda:createdBy", "Value": "SAM"}],
+    }
+    assert resources["RedriveTimer"] == {
+        "Description": "Starts the redrive of dead letters",
+        "ScheduleExpression": "rate(1 hour)",
+        "Targets": [{"Arn": attribute("Redrive", "Arn"), "Id": "RedriveTimerLambdaTarget"}],
+    }
+    assert resources["RedriveEventInvokeConfig"] == {
+        "FunctionName": {"Ref": "Redrive"},
+        "Qualifier": "$LATEST",
+        "MaximumEventAgeInSeconds": 60,
+        "MaximumRetryAttempts": 0,
+        "DestinationConfig": {},
+    }
+
+
+@with_schedules
+def test_heartbeat_runs_as_scheduled_and_knows_its_table(case, stack):
+    resources = stack["Resources"]
+    assert resources["Heartbeat"] == {
+        "Description": "Writes marker items and measures how long their rows take to the Kinesis stream",
+        "Code": {"S3Bucket": "bucket", "S3Key": "key"},
+        "Handler": "handlers.heartbeat.handler",
+        "Runtime": "python3.13",
+        "Architectures": ["arm64"],
+        "MemorySize": 256,
+        "Timeout": 60,
+        "Role": attribute("HeartbeatRole", "Arn"),
+        "LoggingConfig": {"LogFormat": "JSON", "LogGroup": {"Ref": "HeartbeatLogs"}},
+        "Environment": {
+            "Variables": {
+                "HEARTBEAT_TABLE": {"Ref": "DemoTable"} if case == NEW_ALL_ON else "orders",
+                "HEARTBEAT_ITEM": "{}",
+            }
+        },
+        "Tags": [{"Key": "lambda:createdBy", "Value": "SAM"}],
+    }
+    assert resources["HeartbeatTimer"] == {
+        "Description": "Starts a heartbeat",
+        "ScheduleExpression": "rate(5 minutes)",
+        "Targets": [{"Arn": attribute("Heartbeat", "Arn"), "Id": "HeartbeatTimerLambdaTarget"}],
+    }
+
+
+@with_schedules
+def test_only_its_schedule_may_start_a_scheduled_function(case, stack):
+    assert {
+        name: (each["FunctionName"], each["Action"], each["Principal"], each["SourceArn"])
+        for name, each in stack["Resources"].items()
+        if name.endswith("Permission")
+    } == {
+        f"{name}TimerPermission": (
+            {"Ref": name},
+            "lambda:InvokeFunction",
+            "events.amazonaws.com",
+            attribute(f"{name}Timer", "Arn"),
+        )
+        for name in ("Redrive", "Heartbeat")
+    }
 
 
 @every_case
-def test_that_role_is_the_only_one(case, translated):
-    types = [resource["Type"] for resource in translated[case]["Resources"].values()]
-    assert [each for each in types if each.startswith("AWS::IAM::")] == ["AWS::IAM::Role"]
+def test_function_may_do_what_it_does_and_no_more(case, stack):
+    assert stack["Resources"]["ReplicatorRole"] == role(
+        "replicate",
+        allow(
+            "ReadChanges",
+            ["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams"],
+            table_stream(case),
+        ),
+        allow("PublishRows", "kinesis:PutRecords", kinesis_stream(case)),
+        allow("StoreDeadLetters", "s3:PutObject", {"Fn::Sub": "${DeadLetterBucket.Arn}/*"}, Condition=IN_THIS_ACCOUNT),
+        allow("FindDeadLetterBucket", "s3:ListBucket", attribute("DeadLetterBucket", "Arn"), Condition=IN_THIS_ACCOUNT),
+        allow("WriteLogs", ["logs:CreateLogStream", "logs:PutLogEvents"], attribute("ReplicatorLogs", "Arn")),
+        *allow_keys(
+            case,
+            ("TableKeyArn", "DecryptChanges", "kms:Decrypt"),
+            ("KinesisKeyArn", "EncryptRows", "kms:GenerateDataKey"),
+            ("StackKeyArn", "EncryptDeadLetters", "kms:GenerateDataKey"),
+        ),
+    )
+
+
+@with_schedules
+def test_redrive_may_move_letters_read_items_and_publish_rows(case, stack):
+    assert stack["Resources"]["RedriveRole"] == role(
+        "redrive",
+        allow(
+            "ListDeadLetters",
+            "s3:ListBucket",
+            attribute("DeadLetterBucket", "Arn"),
+            Condition={**IN_THIS_ACCOUNT, "StringLike": {"s3:prefix": [f"{prefix}*" for prefix in PREFIXES]}},
+        ),
+        allow(
+            "TakeDeadLetters",
+            ["s3:DeleteObject", "s3:GetObject"],
+            [{"Fn::Sub": f"${{DeadLetterBucket.Arn}}/{prefix}*"} for prefix in PREFIXES],
+            Condition=IN_THIS_ACCOUNT,
+        ),
+        allow(
+            "PutDeadLettersAway",
+            "s3:PutObject",
+            {"Fn::Sub": f"${{DeadLetterBucket.Arn}}/{DONE}*"},
+            Condition=IN_THIS_ACCOUNT,
+        ),
+        allow("ReadItems", "dynamodb:GetItem", table_arn(case)),
+        allow("PublishRows", "kinesis:PutRecords", kinesis_stream(case)),
+        allow("WriteLogs", ["logs:CreateLogStream", "logs:PutLogEvents"], attribute("RedriveLogs", "Arn")),
+        *allow_keys(
+            case,
+            ("TableKeyArn", "DecryptItems", "kms:Decrypt"),
+            ("KinesisKeyArn", "EncryptRows", "kms:GenerateDataKey"),
+            ("StackKeyArn", "ReadAndWriteDeadLetters", ["kms:Decrypt", "kms:GenerateDataKey"]),
+        ),
+    )
+
+
+@with_schedules
+def test_heartbeat_may_write_its_marker_and_read_the_stream(case, stack):
+    assert stack["Resources"]["HeartbeatRole"] == role(
+        "heartbeat",
+        allow("WriteMarkers", ["dynamodb:DescribeTable", "dynamodb:PutItem"], table_arn(case)),
+        allow(
+            "FindTheirRows",
+            ["kinesis:GetRecords", "kinesis:GetShardIterator", "kinesis:ListShards"],
+            kinesis_stream(case),
+        ),
+        allow("WriteLogs", ["logs:CreateLogStream", "logs:PutLogEvents"], attribute("HeartbeatLogs", "Arn")),
+        *allow_keys(
+            case,
+            ("TableKeyArn", "WriteMarkersByKey", "kms:Decrypt"),
+            ("KinesisKeyArn", "DecryptTheirRows", "kms:Decrypt"),
+        ),
+    )
+
+
+@every_case
+def test_there_are_no_other_roles_and_no_policies_beside_them(case, stack, translated):
+    resources = translated[case]["Resources"]
+    iam = {name for name in stack["Resources"] if resources[name]["Type"].startswith("AWS::IAM::")}
+    schedules = {"RedriveRole", "HeartbeatRole"} if "RedriveSchedule" in CASES[case] else set()
+    assert iam == {"ReplicatorRole"} | schedules
+    assert {resources[name]["Type"] for name in iam} == {"AWS::IAM::Role"}
+    roles = {name: each["Role"] for name, each in stack["Resources"].items() if "Role" in each}
+    assert roles == {name.removesuffix("Role"): attribute(name, "Arn") for name in iam}
+
+
+@every_case
+def test_nothing_may_be_done_to_everything_without_a_reason(case, stack):
+    wide = {
+        (name, statement.get("Sid"))
+        for name, resource in stack["Resources"].items()
+        for document in policies(resource)
+        for statement in document["Statement"]
+        if any(is_everything(statement.get(part)) for part in ("Action", "Resource", "Principal"))
+    }
+    assert wide == set(EVERYTHING)
+    assert all(len(reason) > 20 for reason in EVERYTHING.values())
+
+
+def policies(resource):
+    """The policies that a resource has or is; who may assume a role is checked with the role."""
+    yield from (policy["PolicyDocument"] for policy in resource.get("Policies", ()))
+    match resource.get("PolicyDocument"):
+        case {"Fn::Sub": str(text)}:
+            yield json.loads(text)
+        case dict(document):
+            yield document
+
+
+def is_everything(value):
+    """Whether there is a "*" anywhere but in a path below a resource that is named."""
+    match value:
+        case str():
+            return "*" in re.sub(r"^\$\{\w+\.Arn\}/.*", "", value)
+        case list():
+            return any(is_everything(each) for each in value)
+        case {"AWS": principal} | {"Service": principal}:
+            return is_everything(principal)
+        case {"Fn::Sub": str(text)}:
+            return is_everything(text)
+    return False
 
 
 @every_case
@@ -326,7 +566,7 @@ def test_new_stream_is_encrypted_and_keeps_its_shards_and_an_existing_one_is_lef
         "RetentionPeriodHours": 168,
         "StreamEncryption": {"EncryptionType": "KMS", "KeyId": "alias/aws/kinesis"},
     }
-    assert stack["Resources"].get("KinesisStream") == (None if case == BOTH else made)
+    assert stack["Resources"].get("KinesisStream") == (None if "KinesisStreamArn" in CASES[case] else made)
 
 
 def test_new_stream_can_be_encrypted_by_a_key_of_ones_own(translated):
@@ -358,24 +598,39 @@ def test_demo_table_is_made_only_without_a_table_of_ones_own(case, stack):
         "PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": True},
         "SSESpecification": {"SSEEnabled": True, "SSEType": "KMS"},
     }
-    assert stack["Resources"].get("DemoTable") == (made if case == NEW else None)
+    assert stack["Resources"].get("DemoTable") == (None if "TableStreamArn" in CASES[case] else made)
 
 
 @every_case
-def test_logs_do_not_stay_for_ever(case, stack):
-    assert stack["Resources"]["ReplicatorLogs"] == {
-        "LogGroupName": {"Fn::Sub": "/aws/lambda/${AWS::StackName}"},
-        "RetentionInDays": 30,
+def test_logs_do_not_stay_for_ever_and_have_the_stacks_key(case, stack, translated):
+    groups = {
+        name: properties
+        for name, properties in stack["Resources"].items()
+        if translated[case]["Resources"][name]["Type"] == "AWS::Logs::LogGroup"
+    }
+    names = {"ReplicatorLogs": "/aws/lambda/${AWS::StackName}"}
+    if case != BOTH:  # whose stream is in another region
+        names["ShardCountChangeLogs"] = "/aws/events/${AWS::StackName}-shard-count-changes"
+    if "RedriveSchedule" in CASES[case]:
+        names["RedriveLogs"] = "/aws/lambda/${AWS::StackName}-redrive"
+        names["HeartbeatLogs"] = "/aws/lambda/${AWS::StackName}-heartbeat"
+    key = {"KmsKeyId": STACK_KEY} if "StackKeyArn" in CASES[case] else {}
+    assert groups == {
+        name: {"LogGroupName": {"Fn::Sub": group}, "RetentionInDays": 30, **key} for name, group in names.items()
     }
 
 
 @every_case
 def test_dead_letters_are_private_encrypted_and_expire(case, stack):
+    by_key = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": STACK_KEY}
+    encryption = (
+        {"ServerSideEncryptionByDefault": by_key, "BucketKeyEnabled": True}
+        if "StackKeyArn" in CASES[case]
+        else {"ServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}
+    )
     bucket = stack["Resources"]["DeadLetterBucket"]
     assert bucket == {
-        "BucketEncryption": {
-            "ServerSideEncryptionConfiguration": [{"ServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]
-        },
+        "BucketEncryption": {"ServerSideEncryptionConfiguration": [encryption]},
         "OwnershipControls": {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]},
         "PublicAccessBlockConfiguration": {
             "BlockPublicAcls": True,
@@ -425,7 +680,10 @@ def test_what_cannot_be_made_again_outlives_the_stack(translated):
         "DeadLetterBucketPolicy": ("RetainExceptOnCreate", "Retain"),
         "KinesisStream": ("RetainExceptOnCreate", "Retain"),
         "DemoTable": ("Delete", "Delete"),
+        "HeartbeatLogs": ("Delete", "Delete"),
+        "RedriveLogs": ("Delete", "Delete"),
         "ReplicatorLogs": ("Delete", "Delete"),
+        "ShardCountChangeLogs": ("Delete", "Delete"),
     }
 
 
@@ -436,13 +694,270 @@ def test_outputs_are_what_a_pinot_user_needs_next(case, stack):
         "-tableConfigFile src/tables/pinot_dynamo_ingestion/table.json -exec"
     )
     assert stack["Outputs"] == {
-        "KinesisStreamName": "orders-rows" if case == BOTH else {"Ref": "KinesisStream"},
-        "Region": "eu-central-1" if case == BOTH else {"Ref": "AWS::Region"},
+        "KinesisStreamName": kinesis_stream_name(case),
+        "Region": {BOTH: "eu-central-1", BOTH_ALL_ON: "eu-west-1"}.get(case, {"Ref": "AWS::Region"}),
         "AddTableCommand": add_table,
         "DeadLetterBucketName": {"Ref": "DeadLetterBucket"},
         "FunctionName": {"Ref": "Replicator"},
-        **({"DemoTableName": {"Ref": "DemoTable"}} if case == NEW else {}),
+        "DashboardName": {"Ref": "Dashboard"},
+        **({"DemoTableName": {"Ref": "DemoTable"}} if "TableStreamArn" not in CASES[case] else {}),
+        **({"AlarmTopicArn": {"Ref": "AlarmTopic"}} if "AlarmEmail" in CASES[case] else {}),
     }
+
+
+# What it tells, and whom
+
+ALARMS = {  # what they watch: (namespace, metric, dimension, its value, statistic)
+    "IteratorAgeOver5Minutes": ("AWS/Lambda", "IteratorAge", "FunctionName", "Replicator", "Maximum"),
+    "IteratorAgeOver6Hours": ("AWS/Lambda", "IteratorAge", "FunctionName", "Replicator", "Maximum"),
+    "IteratorAgeOver18Hours": ("AWS/Lambda", "IteratorAge", "FunctionName", "Replicator", "Maximum"),
+    "NotPolling": ("AWS/Lambda", "PolledEventCount", "EventSourceMappingUUID", "ReplicatorChanges", "SampleCount"),
+    "Errors": ("AWS/Lambda", "Errors", "FunctionName", "Replicator", "Sum"),
+    "Throttles": ("AWS/Lambda", "Throttles", "FunctionName", "Replicator", "Sum"),
+    "DeadLetters": ("dynapinot", "DeadLetters", "service", "dynapinot", "Sum"),
+    "BatchesGivenUp": (
+        *("AWS/Lambda", "OnFailureDestinationDeliveredEventCount"),
+        *("EventSourceMappingUUID", "ReplicatorChanges", "Sum"),
+    ),
+    "OnFailureDeliveryFailures": ("AWS/Lambda", "DestinationDeliveryFailures", "FunctionName", "Replicator", "Sum"),
+    "KinesisWriteThrottling": ("AWS/Kinesis", "WriteProvisionedThroughputExceeded", "StreamName", "stream", "Sum"),
+    "ShardCountChange": ("AWS/Events", "TriggeredRules", "RuleName", "ShardCountChanges", "Sum"),
+    "HeartbeatsMissing": ("dynapinot", "HeartbeatsMissing", "service", "dynapinot", "Maximum"),
+    "RedriveErrors": ("AWS/Lambda", "Errors", "FunctionName", "Redrive", "Sum"),
+}
+# when: (comparison, threshold, seconds, periods, what silence means)
+AT_ONCE = ("GreaterThanThreshold", 0, 300, 1, "notBreaching")
+FOR_15_MINUTES = ("GreaterThanThreshold", 0, 300, 3, "notBreaching")
+SOUNDS = {
+    **dict.fromkeys(ALARMS, AT_ONCE),
+    "IteratorAgeOver5Minutes": ("GreaterThanThreshold", 5 * 60_000, 300, 1, "ignore"),
+    "IteratorAgeOver6Hours": ("GreaterThanThreshold", 6 * 3_600_000, 300, 1, "ignore"),
+    "IteratorAgeOver18Hours": ("GreaterThanThreshold", 18 * 3_600_000, 300, 1, "ignore"),
+    "NotPolling": ("LessThanThreshold", 1, 300, 3, "breaching"),
+    "Throttles": FOR_15_MINUTES,
+    "KinesisWriteThrottling": FOR_15_MINUTES,
+    "HeartbeatsMissing": ("GreaterThanThreshold", 0, 900, 1, "breaching"),
+}
+ALL_CLEAR = {  # those that tell of a state, which ends, rather than of something that happened
+    *("IteratorAgeOver5Minutes", "IteratorAgeOver6Hours", "IteratorAgeOver18Hours", "NotPolling", "Throttles"),
+    *("KinesisWriteThrottling", "HeartbeatsMissing"),
+}
+
+
+def alarms(case, translated):
+    template = translated[case]
+    resources = deployed(template, CASES[case])["Resources"]
+    return {
+        name: properties
+        for name, properties in resources.items()
+        if template["Resources"][name]["Type"] == "AWS::CloudWatch::Alarm"
+    }
+
+
+def alarms_of(case):
+    names = set(ALARMS)
+    if "RedriveSchedule" not in CASES[case]:
+        names -= {"HeartbeatsMissing", "RedriveErrors"}
+    if case == BOTH:  # whose stream is in another region, where alarms do not see it
+        names -= {"KinesisWriteThrottling", "ShardCountChange"}
+    return names
+
+
+def plain(value):
+    return value["Ref"] if isinstance(value, dict) else value
+
+
+@every_case
+def test_alarms_watch_what_they_say_and_know_what_silence_means(case, translated):
+    found = alarms(case, translated)
+    watched = {**ALARMS, "KinesisWriteThrottling": list(ALARMS["KinesisWriteThrottling"])}
+    watched["KinesisWriteThrottling"][3] = plain(kinesis_stream_name(case))
+    assert {
+        name: (
+            *(each["Namespace"], each["MetricName"], each["Dimensions"][0]["Name"]),
+            *(plain(each["Dimensions"][0]["Value"]), each["Statistic"]),
+        )
+        for name, each in found.items()
+        if len(each["Dimensions"]) == 1
+    } == {name: tuple(watched[name]) for name in alarms_of(case)}
+    parts = ("ComparisonOperator", "Threshold", "Period", "EvaluationPeriods", "TreatMissingData")
+    assert {name: tuple(each[part] for part in parts) for name, each in found.items()} == {
+        name: SOUNDS[name] for name in alarms_of(case)
+    }
+
+
+@every_case
+def test_alarms_tell_the_topic_if_there_is_one(case, translated):
+    topics = {NEW_ALL_ON: [{"Ref": "AlarmTopic"}], BOTH_ALL_ON: [TOPIC]}.get(case, [])
+    found = alarms(case, translated)
+    assert {name: each["AlarmActions"] for name, each in found.items()} == dict.fromkeys(alarms_of(case), topics)
+    assert {name: each["OKActions"] for name, each in found.items() if "OKActions" in each} == dict.fromkeys(
+        alarms_of(case) & ALL_CLEAR, topics
+    )
+
+
+def test_each_alarm_is_named_after_its_runbook_and_says_where_it_is(translated):
+    page = (ROOT / "docs" / "operations.md").read_text()
+    section = page[page.index("\n## Runbooks of the alarms\n") :].split("\n## ")[1]
+    headings = [heading.lower().replace(" ", "-") for heading in re.findall(r"^### (.+)$", section, re.MULTILINE)]
+    found = alarms(NEW_ALL_ON, translated)
+    assert sorted(each["AlarmName"]["Fn::Sub"].removeprefix("${AWS::StackName}-") for each in found.values()) == sorted(
+        headings
+    )
+    assert {name: each["AlarmDescription"].split()[-1] for name, each in found.items()} == {
+        name: each["AlarmName"]["Fn::Sub"].replace("${AWS::StackName}-", "docs/operations.md#")
+        for name, each in found.items()
+    }
+
+
+def test_metrics_of_the_event_source_are_switched_on_where_they_are_watched(translated):
+    switched_on = {  # https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
+        *("PolledEventCount", "FilteredOutEventCount", "InvokedEventCount", "FailedInvokeEventCount"),
+        *("DroppedEventCount", "OnFailureDestinationDeliveredEventCount"),
+    }
+    resources = deployed(translated[NEW], {})["Resources"]
+    watched = {metric for _, metric, dimension, _, _ in ALARMS.values() if dimension == "EventSourceMappingUUID"}
+    watched |= {name for _, name, dimensions in shown(resources) if ("EventSourceMappingUUID", ...) in dimensions}
+    assert watched <= switched_on
+    assert resources["ReplicatorChanges"]["MetricsConfig"] == {"Metrics": ["EventCount"]}
+
+
+@every_case
+def test_a_topic_is_made_for_an_address_and_for_this_accounts_alarms_only(case, stack):
+    key = {"KmsMasterKeyId": STACK_KEY}
+    subscription = {"Protocol": "email", "Endpoint": "on-call@example.com"}
+    made = case == NEW_ALL_ON
+    assert stack["Resources"].get("AlarmTopic") == ({**key, "Subscription": [subscription]} if made else None)
+    source = "arn:${AWS::Partition}:cloudwatch:${AWS::Region}:${AWS::AccountId}:alarm:*"
+    statement = allow(
+        "AlarmsOfThisAccount",
+        "sns:Publish",
+        {"Ref": "AlarmTopic"},
+        Principal={"Service": "cloudwatch.amazonaws.com"},
+        Condition={
+            "StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}},
+            "ArnLike": {"aws:SourceArn": {"Fn::Sub": source}},
+        },
+    )
+    policy = {
+        "Topics": [{"Ref": "AlarmTopic"}],
+        "PolicyDocument": {"Version": "2012-10-17", "Statement": [statement]},
+    }
+    assert stack["Resources"].get("AlarmTopicPolicy") == (policy if made else None)
+
+
+@every_case
+def test_calls_that_change_the_shards_are_heard_by_either_name_of_the_stream(case, stack):
+    rule = {
+        "Description": "Calls that change the shards of the stream that Pinot reads",
+        "EventPattern": {
+            "source": ["aws.kinesis"],
+            "detail-type": ["AWS API Call via CloudTrail"],
+            "detail": {
+                "eventSource": ["kinesis.amazonaws.com"],
+                "eventName": ["MergeShards", "SplitShard", "UpdateShardCount", "UpdateStreamMode"],
+                "errorCode": [{"exists": False}],
+                "requestParameters": {
+                    "$or": [{"streamName": [kinesis_stream_name(case)]}, {"streamARN": [kinesis_stream(case)]}]
+                },
+            },
+        },
+        "Targets": [
+            {
+                "Id": "log",
+                "Arn": {
+                    "Fn::Sub": (
+                        "arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:${ShardCountChangeLogs}"
+                    )
+                },
+            }
+        ],
+    }
+    assert stack["Resources"].get("ShardCountChanges") == (None if case == BOTH else rule)
+
+
+def shown(resources):
+    """What is on the dashboard: (namespace, metric, dimensions), with ... for a dimension's value that may be any."""
+    text, variables = resources["Dashboard"]["DashboardBody"]["Fn::Sub"]
+    named = {"AWS::Region", "Replicator", "ReplicatorChanges", *variables}
+    assert set(VARIABLE.findall(text)) <= named
+    return {
+        metric
+        for widget in json.loads(VARIABLE.sub(r"\1", text))["widgets"]
+        for entry in widget["properties"]["metrics"]
+        for metric in [searched(entry[0]["expression"]) if isinstance(entry[0], dict) else listed(entry)]
+    }
+
+
+def listed(entry):
+    namespace, name, *pairs = [part for part in entry if not isinstance(part, dict)]
+    own = namespace == "dynapinot"  # others' dimensions are this stack's resources
+    dimensions = zip(pairs[::2], pairs[1::2], strict=True)
+    return namespace, name, frozenset((each, value if own else ...) for each, value in dimensions)
+
+
+def searched(expression):
+    schema, name, filters = re.fullmatch(
+        r"""SEARCH\('\{([^}]+)\} MetricName="(\w+)"(.*)', '\w+', \d+\)""", expression
+    ).groups()
+    namespace, *dimensions = schema.split(",")
+    values = dict(re.findall(r' (\w+)="(\w+)"', filters))
+    return namespace, name, frozenset((each, values.get(each, ...)) for each in dimensions)
+
+
+@pytest.fixture
+def emitted(capsys):
+    """What the code emits, by running it: (namespace, metric, dimensions), with ... for the value of reason."""
+    report = relay(
+        {"Records": [insert({"id": {"S": "a"}}, {"name": {"S": "x"}}), {}]},
+        [a_table()],
+        publish=lambda target, entries: Published(first_unpublished=None, resent=0, errors={}),
+        store=lambda letters: (None, None),
+        max_record_bytes=MAX_RECORD_BYTES,
+    )
+    metrics = Metrics(namespace=NAMESPACE, service=SERVICE)
+    measure(metrics, report, now_ms=SECOND * 1000)
+    metrics.flush_metrics()
+    measure_redrive(metrics, Summary())
+    measure_heartbeat(metrics, [SimpleNamespace(lag_ms=1), SimpleNamespace(lag_ms=None)])
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    return {
+        (
+            directive["Namespace"],
+            metric["Name"],
+            frozenset((name, ... if name == "reason" else line[name]) for name in dimensions),
+        )
+        for line in lines
+        for directive in line.get("_aws", {}).get("CloudWatchMetrics", ())
+        for dimensions in directive["Dimensions"]
+        for metric in directive["Metrics"]
+    }
+
+
+@every_case
+def test_dashboard_shows_everything_that_the_code_emits_and_nothing_that_it_does_not(case, stack, emitted):
+    assert {metric for metric in shown(stack["Resources"]) if metric[0] == "dynapinot"} == emitted
+
+
+def test_alarms_and_dashboard_know_the_metrics_of_every_handler(translated, emitted):
+    in_the_code = {
+        keyword.value.value
+        for file in (ROOT / "src" / "handlers").glob("*.py")
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.Call) and getattr(node.func, "attr", getattr(node.func, "id", "")) in EMITTERS
+        for keyword in node.keywords
+        if keyword.arg == "name"
+    }
+    assert in_the_code == {name for _, name, _ in emitted}
+    watched = {
+        (namespace, name, frozenset([(dimension, value)]))
+        for namespace, name, dimension, value, _ in ALARMS.values()
+        if namespace == "dynapinot"
+    }
+    assert watched <= emitted
+
+
+EMITTERS = ("add_metric", "single_metric")
 
 
 # What fits together
