@@ -31,6 +31,7 @@ PURE_STANDARD = {
         "fractions",
         "functools",
         "hashlib",
+        "json",
         "re",
         "typing",
     ),

@@ -11,13 +11,13 @@ from typing import Final
 
 from decoder.change import Change
 from decoder.errors import ChangeError
+from decoder.record import sequence_number_of
 from handlers.version import VERSION
 from publisher.entry import Entry
 
 PREFIX: Final = "dead-letters"
 UNDECODED: Final = "undecoded"  # in place of the Pinot table, for a record that could not be read at all
 
-_DIGITS: Final = re.compile(r"[0-9]{1,40}")
 _TABLE_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,255}")  # of DynamoDB; a Pinot table's is narrower
 
 
@@ -67,10 +67,3 @@ class Letter:
             name = hashlib.sha256(canonical).hexdigest()
         parts = (source if _TABLE_NAME.fullmatch(source) else "unknown", self.table or UNDECODED, date, f"{name}.json")
         return "/".join((PREFIX, *parts))
-
-
-def sequence_number_of(record: object) -> str | None:
-    """Find the sequence number by which the event source knows a record; None when there is none to be read."""
-    inner = record.get("dynamodb") if isinstance(record, dict) else None
-    number = inner.get("SequenceNumber") if isinstance(inner, dict) else None
-    return number if isinstance(number, str) and _DIGITS.fullmatch(number) else None

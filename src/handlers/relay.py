@@ -8,9 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
-from decoder.change import Change, decode_change
+from decoder.change import Change
 from decoder.errors import ChangeError
-from handlers.letter import Letter, sequence_number_of
+from decoder.record import decode_record, sequence_number_of
+from handlers.letter import Letter
 from pinot.errors import MisfitError
 from pinot.table import Row, Table, Target
 from publisher.entry import Entry
@@ -24,7 +25,7 @@ Store: TypeAlias = Callable[[Sequence[Entry]], "tuple[int | None, str | None]"] 
 
 
 class EventError(ValueError):
-    """The event is not one that a DynamoDB stream's event source mapping sends."""
+    """The event is not one that an event source mapping of a stream sends."""
 
 
 class UnreportableError(RuntimeError):
@@ -91,7 +92,7 @@ def records_of(event: object) -> Sequence[object]:
     """Take the records out of a Lambda event. Raises EventError."""
     records: Any = event.get("Records") if isinstance(event, dict) else None
     if not isinstance(records, list):
-        raise EventError('the event has no list "Records": connect the function to a DynamoDB stream')
+        raise EventError('the event has no list "Records": connect the function to a stream')
     return records
 
 
@@ -105,7 +106,7 @@ def plan(records: Sequence[object], tables: Sequence[Table], *, max_record_bytes
     ignored = 0
     for position, record in enumerate(records):
         try:
-            change = decode_change(record)
+            change = decode_record(record)
             targets = _tables_for(change, tables)
         except ChangeError as error:
             letters.append(Letter(position=position, record=record, error=error, table=None, change=None))

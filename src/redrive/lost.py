@@ -6,8 +6,9 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from decoder.change import Change, decode_change
+from decoder.change import Change
 from decoder.errors import ChangeError
+from decoder.record import decode_record
 
 
 class ObjectError(ValueError):
@@ -40,7 +41,7 @@ def read_object(body: bytes) -> tuple[Lost, ...]:
         case {"record": record, "reason": str(reason)}:
             table = document.get("table")
             return (_lost(record, reason, table if isinstance(table, str) else None),)
-        case {"DDBStreamBatchInfo": dict(), "payload": payload}:
+        case {"DDBStreamBatchInfo": dict(), "payload": payload} | {"KinesisBatchInfo": dict(), "payload": payload}:
             context = document.get("requestContext")
             condition = context.get("condition") if isinstance(context, dict) else None
             return tuple(_lost(record, str(condition or "GivenUp"), None) for record in _records(payload))
@@ -61,6 +62,6 @@ def _records(payload: Any) -> list[object]:  # noqa: ANN401  # whatever the obje
 
 def _lost(record: object, reason: str, table: str | None) -> Lost:
     try:
-        return Lost(reason=reason, table=table, change=decode_change(record))
+        return Lost(reason=reason, table=table, change=decode_record(record))
     except ChangeError as error:
         return Lost(reason=reason, table=table, change=None, error=error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from collections import defaultdict
 
 import pytest
@@ -240,3 +241,38 @@ def test_key_attributes_that_a_table_leaves_out_are_named_once_a_batch():
     keys = {**key("a"), "sk": {"S": "b"}}
     report, _ = run([insert(keys, GOOD), insert(key("b"), GOOD)], tables=[table(), others()])
     assert report.plan.shared == {"items": ("sk",), "others": ("sk",)}
+
+
+# Kinesis Data Streams for DynamoDB.
+
+
+def in_kinesis(change, number):
+    change = {**change, "recordFormat": "application/json", "tableName": "meetups", "userIdentity": None}
+    del change["eventSourceARN"]
+    change["dynamodb"] = {
+        **change["dynamodb"],
+        "ApproximateCreationDateTime": 1719082124026123,
+        "ApproximateCreationDateTimePrecision": "MICROSECOND",
+    }
+    del change["dynamodb"]["SequenceNumber"]
+    data = b64encode(json.dumps(change).encode()).decode()
+    return {"eventSource": "aws:kinesis", "kinesis": {"sequenceNumber": number, "data": data}}
+
+
+def test_changes_come_out_of_kinesis_as_well():
+    report, outside = run([in_kinesis(insert(key("a"), GOOD), "1"), in_kinesis(remove(key("a"), GOOD), "2")])
+    assert failures(report) == []
+    assert [json.loads(entry.data)["changed"] for entry in outside.rows[ITEMS]] == [1719082124026] * 2
+
+
+def test_a_change_out_of_kinesis_is_reported_by_the_number_that_kinesis_gave_it():
+    report, _ = run([in_kinesis(insert(key("a"), GOOD), number) for number in "12"], stops={"items-stream": 1})
+    assert failures(report) == ["2"]
+
+
+def test_a_foreign_record_in_kinesis_is_dead_lettered():
+    foreign = {"eventSource": "aws:kinesis", "kinesis": {"sequenceNumber": "7", "data": "aGVsbG8="}}
+    report, outside = run([foreign, in_kinesis(insert(key("a"), GOOD), "8")])
+    assert failures(report) == []
+    assert [letter.key for letter in outside.letters] == ["dead-letters/unknown/undecoded/undated/7.json"]
+    assert len(outside.rows[ITEMS]) == 1

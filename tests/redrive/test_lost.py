@@ -41,6 +41,11 @@ def test_a_batch_that_was_given_up_is_all_its_changes_for_all_tables(payload):
     assert (junk.reason, junk.change) == ("RetryAttemptsExhausted", None)
 
 
+def test_a_batch_of_kinesis_that_was_given_up_is_read_as_well():
+    document = {name: value for name, value in GIVEN_UP.items() if name != "DDBStreamBatchInfo"}
+    assert len(read_object(body({**document, "KinesisBatchInfo": {"batchSize": 2}}))) == 2
+
+
 @pytest.mark.parametrize(
     "text",
     [
