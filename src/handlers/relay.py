@@ -13,7 +13,7 @@ from decoder.errors import ChangeError
 from decoder.record import decode_record, sequence_number_of
 from handlers.letter import Letter
 from pinot.errors import MisfitError
-from pinot.table import Row, Table, Target
+from pinot.table import Table, Target
 from publisher.entry import Entry
 from publisher.order import Published
 
@@ -116,8 +116,8 @@ def plan(records: Sequence[object], tables: Sequence[Table], *, max_record_bytes
             entries = rows[table.target]
             before = len(entries)
             try:
-                for row in table.rows(change):
-                    entries.append(_entry(row, position, max_record_bytes))
+                for row in table.rows(change, max_record_bytes):
+                    entries.append(Entry(row.key, row.data, position))
                     left_out.update((table.name, column, reason) for column, reason in row.left_out)
                 ignored += len(entries) == before
             except ChangeError as error:
@@ -165,11 +165,3 @@ def _tables_for(change: Change, tables: Sequence[Table]) -> list[Table]:
         detail = f"no folder of tables replicates the DynamoDB table {change.table}"
         raise MisfitError(NO_TABLE, detail).inside("eventSourceARN")
     return targets
-
-
-def _entry(row: Row, position: int, max_record_bytes: int) -> Entry:
-    entry = Entry(row.key, row.data, position)
-    if entry.size > max_record_bytes:
-        detail = f"the row and its key are {entry.size} bytes, over the stream's limit of {max_record_bytes}"
-        raise MisfitError("row_too_large", detail)
-    return entry

@@ -15,6 +15,7 @@ SHIPPED_TABLES: Final = Path(__file__).parent.parent / "tables"
 REDRIVE_ITEMS_PER_SECOND: Final = 50
 
 # What Kinesis itself takes at the most: records and bytes a request, bytes a record of a stream configured for it.
+_LOWEST: Final = {"KINESIS_MAX_REQUEST_RECORDS": 2}  # a change may be two rows, which are to go in one request
 _HIGHEST: Final = {
     "KINESIS_MAX_REQUEST_RECORDS": 500,
     "KINESIS_MAX_REQUEST_BYTES": 10 * 1024 * 1024,
@@ -109,7 +110,7 @@ def _number(environment: Mapping[str, str], name: str, default: int) -> int:
     text = environment.get(name, "")
     if not text:
         return default
-    highest = _HIGHEST[name]
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= highest:
-        raise SettingsError(f"{name} is not a whole number from 1 to {highest}")
+    lowest, highest = _LOWEST.get(name, 1), _HIGHEST[name]
+    if not text.isascii() or not text.isdigit() or not lowest <= int(text) <= highest:
+        raise SettingsError(f"{name} is not a whole number from {lowest} to {highest}")
     return int(text)

@@ -244,6 +244,11 @@ def _table(parts: _Parts) -> Table:
         columns=tuple(columns),
         primary_key=tuple(by_name[name] for name in parts.schema.primary_key),
         taken=taken,
+        essential=frozenset(
+            column.name
+            for column in columns
+            if column.role or column.name in DYNAMODB_NAMES or origins.get(column.name, REST) in METADATA
+        ),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal, NamedTuple, TypeAlias, cast
 
 import orjson
@@ -18,6 +18,8 @@ from pinot.key import Scalar, partition_key
 # A change, the image its row is made from, whether that row is a delete -> the value, None when there is none.
 Take: TypeAlias = Callable[[Change, Image, bool], object]
 Role: TypeAlias = Literal["key", "comparison", "time"]
+
+TOO_LARGE: Final = "row_too_large"
 
 _WHY_NEEDED: Final[dict[Role, str]] = {
     "key": "it is part of the primary key, and Pinot would file the row under the text null",
@@ -43,7 +45,13 @@ class Row:
 
     key: str
     data: bytes
+    is_delete: bool
     left_out: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def size(self) -> int:
+        """How many bytes the row and its key are, as Kinesis counts."""
+        return len(self.data) + len(self.key.encode())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +75,7 @@ class Table:
 
     ``dynamodb_table`` is the one source table, None for any; ``when`` tells which of its items are rows, None for all.
     ``taken`` names the attributes that columns take whole; the others are checked, and are in the row only where a
-    ``$rest`` column has them.
+    ``$rest`` column has them. ``essential`` names the columns that a delete cannot go without.
     """
 
     name: str
@@ -79,6 +87,7 @@ class Table:
     columns: tuple[Column, ...]
     primary_key: tuple[Column, ...]
     taken: frozenset[str]
+    essential: frozenset[str]
 
     @property
     def target(self) -> Target:
@@ -89,13 +98,33 @@ class Table:
         """Tell whether changes of a DynamoDB table belong to this Pinot table."""
         return self.dynamodb_table is None or self.dynamodb_table == dynamodb_table
 
-    def rows(self, change: Change) -> Iterator[Row]:
+    def rows(self, change: Change, max_bytes: int | None = None) -> Iterator[Row]:
         """Make the rows of a change, one after the other: none, one, or a tombstone of its old primary key and one.
 
-        Raises MalformedError for what DynamoDB never writes and MisfitError for what the columns cannot hold; either
-        way the change can never become a valid row. A tombstone that came before is to be sent all the same: the old
-        row is wrong whatever the new one is.
+        ``max_bytes`` is how large a row may be with its key; a delete that is larger goes without its last values.
+        Raises MalformedError for what DynamoDB never writes and MisfitError for what the columns, or the stream, cannot
+        hold; either way the change can never become a valid row. A tombstone that came before is to be sent all the
+        same: the old row is wrong whatever the new one is.
         """
+        for row in self._rows(change):
+            yield row if max_bytes is None or row.size <= max_bytes else self._shortened(row, max_bytes)
+
+    def _shortened(self, row: Row, max_bytes: int) -> Row:
+        if row.is_delete:
+            values = orjson.loads(row.data)
+            left_out = ((name, TOO_LARGE) for name in values if name not in self.essential)
+            short = replace(
+                row,
+                data=orjson.dumps({name: value for name, value in values.items() if name in self.essential}),
+                left_out=(*row.left_out, *left_out),
+            )
+            if short.size <= max_bytes:
+                return short
+        raise MisfitError(
+            TOO_LARGE, f"the row and its key are {row.size} bytes, over the stream's limit of {max_bytes}"
+        )
+
+    def _rows(self, change: Change) -> Iterator[Row]:
         if change.ttl_delete and self.keep_ttl_deletes:
             return
         if change.event_name == "REMOVE":
@@ -166,6 +195,7 @@ class Table:
             key=partition_key(cast("Scalar", values[column.name]) for column in self.primary_key),
             # orjson's buffer is far larger than a small row, and rows wait for the whole batch: keep a copy its size.
             data=memoryview(orjson.dumps(values)).tobytes(),
+            is_delete=deleted,
             left_out=tuple(left_out),
         )
 

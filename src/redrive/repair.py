@@ -38,7 +38,9 @@ class RepairError(Exception):
     """A lost change that cannot be made good yet; the message is a short reason, out of those of dead letters."""
 
 
-def repair(lost: Lost, tables: Sequence[Table], read: Read) -> Iterator[tuple[Table, Row]]:
+def repair(
+    lost: Lost, tables: Sequence[Table], read: Read, max_record_bytes: int | None = None
+) -> Iterator[tuple[Table, Row]]:
     """Make the rows that bring the Pinot tables of a lost change up to date, each with its table.
 
     Raises RepairError when the change cannot be read, nobody replicates it, or the item still does not fit.
@@ -53,16 +55,16 @@ def repair(lost: Lost, tables: Sequence[Table], read: Read) -> Iterator[tuple[Ta
     reading = read(change.table, change.keys, change.timestamp_ms // MS_PER_SECOND + 1)
     for table in mine:
         try:
-            yield from ((table, row) for row in _rows(change, reading, table))
+            yield from ((table, row) for row in _rows(change, reading, table, max_record_bytes))
         except ChangeError as error:
             raise RepairError(error.reason) from None
 
 
-def _rows(change: Change, reading: Reading, table: Table) -> Iterator[Row]:
+def _rows(change: Change, reading: Reading, table: Table, max_record_bytes: int | None) -> Iterator[Row]:
     is_gone = reading.image is None or not table.has_row_of(reading.image)
     if is_gone and table.keep_ttl_deletes:
         # Who deleted it cannot be told any more, and Time to Live must not: the change as it was is the best there is.
-        yield from table.rows(change)
+        yield from table.rows(change, max_record_bytes)
         return
     current: list[Row] = []
     if not is_gone or table.is_keyed_by(change.keys):
@@ -75,16 +77,16 @@ def _rows(change: Change, reading: Reading, table: Table) -> Iterator[Row]:
             old_image=None,
             ttl_delete=False,
         )
-        current = list(table.rows(now))
+        current = list(table.rows(now, max_record_bytes))
     if not table.is_keyed_by(change.keys) and change.event_name != "INSERT":
-        yield from _left_behind(change, table, {row.key for row in current})
+        yield from _left_behind(change, table, {row.key for row in current}, max_record_bytes)
     yield from current
 
 
-def _left_behind(change: Change, table: Table, live: set[str]) -> Iterator[Row]:
+def _left_behind(change: Change, table: Table, live: set[str], max_record_bytes: int | None) -> Iterator[Row]:
     """Delete the row that a lost change would have deleted, where the primary key is not made of DynamoDB's.
 
     At the change's own time, as it would have done: an item that took the primary key since then keeps its row.
     """
     gone = replace(change, event_name="REMOVE", new_image=None)
-    yield from (row for row in table.rows(gone) if row.key not in live)
+    yield from (row for row in table.rows(gone, max_record_bytes) if row.key not in live)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 from decoder.change import Image
-from pinot.table import Row, Table, Target
+from pinot.table import Table, Target
 from publisher.entry import Entry
 from publisher.order import Published
 from redrive.lost import Lost, ObjectError, read_object
@@ -16,7 +16,6 @@ from redrive.repair import Read, Reading, RepairError, repair
 
 UNPUBLISHED: Final = "unpublished"  # the stream did not take the row in time
 UNREADABLE: Final = "unreadable_object"
-TOO_LARGE: Final = "row_too_large"
 
 Publish: TypeAlias = Callable[[Target, Sequence[Entry]], Published]
 Reasons: TypeAlias = "Counter[tuple[str, str]]"  # (Pinot table or "all", reason) -> changes
@@ -106,8 +105,8 @@ def _repair_all(
     failed: Reasons = Counter()
     for each in lost:
         try:
-            for table, row in repair(each, tables, read):
-                entries[table.target][_entry(row, max_record_bytes)] = None
+            for table, row in repair(each, tables, read, max_record_bytes):
+                entries[table.target][Entry(row.key, row.data, 0)] = None
         except RepairError as error:
             reason = each.reason if each.reason == UNREADABLE else str(error)
             failed[each.table or "all", reason] += 1
@@ -115,13 +114,6 @@ def _repair_all(
         target: [entry._replace(position=position) for position, entry in enumerate(unique)]
         for target, unique in entries.items()
     }, failed
-
-
-def _entry(row: Row, max_record_bytes: int) -> Entry:
-    entry = Entry(row.key, row.data, 0)
-    if entry.size > max_record_bytes:
-        raise RepairError(TOO_LARGE)
-    return entry
 
 
 def _once(read: Read) -> Read:

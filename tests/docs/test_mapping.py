@@ -116,13 +116,19 @@ def test_every_reason_in_the_code_is_on_the_page_and_no_other():
 def reasons_in_the_code():
     yield "malformed"
     for file in (ROOT / "src").rglob("*.py"):
-        for node in ast.walk(ast.parse(file.read_text())):
+        tree = ast.parse(file.read_text())
+        constants = {
+            node.target.id: node.value.value
+            for node in tree.body
+            if isinstance(node, ast.AnnAssign) and isinstance(node.value, ast.Constant)
+        }
+        for node in ast.walk(tree):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "MisfitError":
                 match node.args[0]:
                     case ast.Constant(value):
                         yield value
-                    case ast.Name("NO_TABLE"):
-                        yield "no_table"
+                    case ast.Name(name):
+                        yield constants[name]
                     case ast.JoinedStr():
                         yield from ("missing_key", "missing_comparison", "missing_time")
                     case other:

@@ -36,6 +36,8 @@ def test_an_insert_becomes_a_row_in_the_order_of_the_schema():
     assert row.key == "1:a"
     assert row.data == b'{"id":"a","name":"x","deleted":false,"price":1.5,"changed":1719082124000}'
     assert row.left_out == ()
+    assert not row.is_delete
+    assert row.size == len(row.data) + len(row.key)
 
 
 def test_absent_and_null_attributes_are_left_out():
@@ -420,3 +422,27 @@ def test_any_item_becomes_rows_or_is_refused(item, deleted):
         assert "changed" in item or not deleted
         return
     assert (key, row["id"], row["deleted"], row["changed"]) == ("1:a", "a", deleted, MS)
+
+
+# The stream's limit.
+
+
+def test_a_row_over_the_streams_limit_is_refused():
+    record = decode_change(insert(KEYS, {"name": {"S": "x" * 100}}))
+    (row,) = table().rows(record)
+    assert list(table().rows(record, row.size)) == [row]
+    with pytest.raises(MisfitError) as caught:
+        list(table().rows(record, row.size - 1))
+    assert caught.value.reason == "row_too_large"
+
+
+def test_a_delete_over_the_streams_limit_goes_without_its_last_values():
+    schema = with_column("rest", "JSON", singleValueField=True)
+    schema["dimensionFieldSpecs"].append({"name": "eventName", "dataType": "STRING"})
+    files = {"schema": schema, "source": {"columns": {"rest": "$rest"}}, "config": computing(("price", "length(note)"))}
+    record = decode_change(remove(KEYS, {"name": {"S": "x" * 100}, "note": {"S": "y"}, "more": {"S": "z"}}))
+    (row,) = table(**files).rows(record, 150)
+    assert json.loads(row.data) == {"id": "a", "deleted": True, "changed": MS, "eventName": "REMOVE"}
+    assert row.left_out == tuple((name, "row_too_large") for name in ("name", "rest", "note"))
+    with pytest.raises(MisfitError):
+        list(table(**files).rows(record, 50))

@@ -1,0 +1,171 @@
+"""The suite can fail: each defect that somebody might make is caught within a few hundred histories."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from faults.history import BY_CITY
+from faults.world import World
+from handlers import relay
+from pinot.table import Table
+from publisher import order, s3
+
+WITHIN = 600
+
+
+def never_sends_overtaken_entries_again(monkeypatch):
+    judge = order._Publication._judge
+
+    def failed_only(self, key, answered):
+        return [] if all(isinstance(outcome, int) for _, outcome in answered) else judge(self, key, answered)
+
+    monkeypatch.setattr(order._Publication, "_judge", failed_only)
+
+
+def sends_only_the_failed_entries_again(monkeypatch):
+    def failed_only(self, _, answered):
+        return [entry for entry, outcome in answered if isinstance(outcome, str)]
+
+    monkeypatch.setattr(order._Publication, "_judge", failed_only)
+
+
+def takes_a_lost_reply_for_an_accepted_request(monkeypatch):
+    judge = order._Publication._judge
+
+    def trusting(self, key, answered):
+        if all(outcome == "ReadTimeoutError" for _, outcome in answered):
+            return []
+        return judge(self, key, answered)
+
+    monkeypatch.setattr(order._Publication, "_judge", trusting)
+
+
+def lets_later_entries_of_a_held_key_go(monkeypatch):
+    def send_all(self, pending):
+        unsettled = []
+        for start in range(0, len(pending), self._limits.records):
+            unsettled.extend(self._send_request(pending[start : start + self._limits.records]))
+        return unsettled
+
+    monkeypatch.setattr(order._Publication, "send_all", send_all)
+
+
+def takes_a_refused_stream_for_done(monkeypatch):
+    publish = order.publish
+
+    def cheerful(*arguments, **options):
+        published = publish(*arguments, **options)
+        refused = "AccessDeniedException" in published.errors
+        return replace(published, first_unpublished=None) if refused else published
+
+    monkeypatch.setattr(order, "publish", cheerful)
+
+
+def reports_the_second_failure(monkeypatch):
+    response = relay.Report.response
+
+    def second(self):
+        first = self.first_unpublished
+        if first is None or first + 1 >= len(self.plan.records):
+            return response(self)
+        return response(replace(self, first_unpublished=first + 1))
+
+    monkeypatch.setattr(relay.Report, "response", second)
+
+
+def reports_the_later_of_two_stops(monkeypatch):
+    monkeypatch.setattr(relay, "min", max, raising=False)
+
+
+def reports_no_failure(monkeypatch):
+    monkeypatch.setattr(relay.Report, "response", lambda _: {"batchItemFailures": []})
+
+
+def drops_the_last_letter(monkeypatch):
+    store = s3.store
+    monkeypatch.setattr(s3, "store", lambda entries, put, **options: store(entries[:-1], put, **options))
+
+
+def ignores_that_letters_were_not_stored(monkeypatch):
+    def store(entries, put, *, remaining):
+        for entry in entries:
+            put(entry)
+        return None, None
+
+    monkeypatch.setattr(s3, "store", store)
+
+
+def stops_the_batch_at_a_poison_change(monkeypatch):
+    plan = relay.plan
+
+    def cut_short(records, *arguments, **options):
+        made = plan(records, *arguments, **options)
+        end = min((letter.position for letter in made.letters), default=len(records))
+        rows = {target: [each for each in entries if each.position < end] for target, entries in made.rows.items()}
+        return replace(made, rows=rows)
+
+    monkeypatch.setattr(relay, "plan", cut_short)
+
+
+def publishes_the_batch_backwards(monkeypatch):
+    publish = order.publish
+    monkeypatch.setattr(order, "publish", lambda entries, *rest, **options: publish(entries[::-1], *rest, **options))
+
+
+def spreads_a_key_over_the_shards(monkeypatch):
+    rows = Table.rows
+
+    def spread(self, change):
+        return tuple(replace(row, key=f"{row.key}{change.sequence_number}") for row in rows(self, change))
+
+    monkeypatch.setattr(Table, "rows", spread)
+
+
+def loses_deletes(monkeypatch):
+    rows = Table.rows
+    monkeypatch.setattr(Table, "rows", lambda self, change: () if change.event_name == "REMOVE" else rows(self, change))
+
+
+MUTANTS = (
+    drops_the_last_letter,
+    ignores_that_letters_were_not_stored,
+    lets_later_entries_of_a_held_key_go,
+    loses_deletes,
+    never_sends_overtaken_entries_again,
+    publishes_the_batch_backwards,
+    reports_no_failure,
+    reports_the_later_of_two_stops,
+    reports_the_second_failure,
+    sends_only_the_failed_entries_again,
+    spreads_a_key_over_the_shards,
+    stops_the_batch_at_a_poison_change,
+    takes_a_lost_reply_for_an_accepted_request,
+    takes_a_refused_stream_for_done,
+)
+
+
+def histories_until_caught(**options):
+    for seed in range(WITHIN):
+        try:
+            World(seed, **options).run()
+        except AssertionError as error:
+            assert f"seed {seed}" in str(error)
+            return seed + 1
+    return None
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.__name__)
+def test_a_function_that_is_caught(mutant, monkeypatch):
+    mutant(monkeypatch)
+    assert histories_until_caught() is not None
+
+
+def test_a_function_that_leaves_the_row_of_a_former_primary_key_is_caught(monkeypatch):
+    monkeypatch.setattr(Table, "_tombstone_of_moved", lambda *_: ())
+    assert histories_until_caught(kinds=(BY_CITY,)) is not None
+
+
+def test_the_function_as_it_is_passes_the_same_histories():
+    assert histories_until_caught() is None

@@ -1,0 +1,161 @@
+"""What must come of any record at all, for several tables: a row that is right, a dead letter, or a rule's leave."""
+
+from __future__ import annotations
+
+import json
+from decimal import Context, Decimal
+
+from decoder.change import decode_change
+from dynapinot.comparison import expected
+from dynapinot.readback import read_value
+from dynapinot.replica import Replica, UpsertTable
+from files import CONFIG, with_setting
+from files import table as make_table
+from handlers.catalog import load_tables
+from handlers.relay import plan
+from handlers.settings import SHIPPED_TABLES
+from hostile.mutation import MULTIPLE, ROOT
+from pinot.config import read_config
+from pinot.errors import Findings
+from pinot.metadata import DYNAMODB_NAMES
+from pinot.schema import read_schema
+
+MAX_RECORD_BYTES = 200_000
+
+WIDE_SCHEMA = {
+    "schemaName": "wide",
+    "primaryKeyColumns": ["meetup_id"],
+    "dimensionFieldSpecs": [
+        {"name": "meetup_id", "dataType": "STRING", "maxLength": 100_000},
+        {"name": "deleted", "dataType": "STRING"},
+        {"name": "rest", "dataType": "STRING", "maxLength": 100_000},
+        {"name": "city", "dataType": "STRING", "maxLengthExceedStrategy": "NO_ACTION"},
+        {"name": "first", "dataType": "DOUBLE"},
+        {"name": "document", "dataType": "JSON"},
+        {"name": "text_document", "dataType": "JSON"},
+        {"name": "by_ttl", "dataType": "BOOLEAN"},
+        {"name": "version", "dataType": "STRING"},
+        *(
+            {"name": name, "dataType": "LONG" if of == "$size_bytes" else "STRING"}
+            for name, of in DYNAMODB_NAMES.items()
+            if of != "$timestamp"
+        ),
+        *({"name": f"{kind}s", "dataType": kind, "singleValueField": False} for kind in MULTIPLE),
+    ],
+    "dateTimeFieldSpecs": [
+        {"name": "changed", "dataType": "LONG", "format": "EPOCH|MILLISECONDS", "granularity": "1:MILLISECONDS"}
+    ],
+}
+WIDE_COLUMNS = {
+    "rest": "$rest",
+    "city": "a_map.city",
+    "first": "a_list[1]",
+    "document": "a_map.coordinates",
+    "text_document": "a_text",
+    "by_ttl": "$ttl_delete",
+    "version": "$version",
+}
+
+
+def _wide(name, **source):
+    config = with_setting(CONFIG, "tableName", name)
+    stream = ("ingestionConfig", "streamIngestionConfig", "streamConfigMaps", "0", "stream.kinesis.topic.name")
+    config = with_setting(config, stream, f"{name}-stream")
+    return make_table(WIDE_SCHEMA, config, {"columns": WIDE_COLUMNS, **source}), model(WIDE_SCHEMA, config)
+
+
+def model(schema_document, config_document):
+    """The model's view of a table; unlike ``read_upsert_table`` for PARTIAL upserts too, of which only rows matter."""
+    schema = read_schema(schema_document, Findings("schema"))
+    config = read_config(config_document, Findings("config"))
+    return UpsertTable(
+        name=config.name,
+        columns={field.name: field.data_type for field in schema.fields},
+        primary_key=schema.primary_key,
+        comparison=config.comparison_column or config.time_column,
+        delete=config.delete_column,
+        computed={field.name: field.transform for field in schema.fields if field.transform} | dict(config.transforms),
+    )
+
+
+def _folder(folder):
+    (table,), _ = load_tables(folder)
+    files = folder / table.name
+    return table, model(json.loads((files / "schema.json").read_text()), json.loads((files / "table.json").read_text()))
+
+
+SHIPPED = _folder(SHIPPED_TABLES)
+SEED = _folder(ROOT / "tests" / "tables" / "seed")
+EVERY_TYPE = _folder(ROOT / "tests" / "tables" / "every_type")
+WIDE = _wide("wide")
+KEEPING = _wide("keeping", ttl_deletes="keep")
+GROUPS = ([SHIPPED, EVERY_TYPE, WIDE, KEEPING], [SEED])  # the seed's stream is the shipped table's too
+
+
+def check(record, tables, counts):
+    """Plan one record for several tables and check all that comes of it."""
+    made = plan([record], [table for table, _ in tables], max_record_bytes=MAX_RECORD_BYTES)
+    for letter in made.letters:
+        entry = letter.entry()
+        assert json.loads(entry.data)["reason"]
+        entry.key.encode()
+        assert letter.error.path is not None
+        str(letter.error).encode("utf-8", "surrogatepass")
+        counts[f"letter: {letter.error.reason}"] += 1
+    lettered = {letter.table for letter in made.letters}
+    if None in lettered:
+        assert len(made.letters) == 1
+        assert not made.rows
+        return
+    for table, upsert in tables:
+        entries = [entry for target, all_of in made.rows.items() for entry in all_of if target.stream == table.stream]
+        if table.replicates(made.changes[0].table) and not entries and table.name not in lettered:
+            change = made.changes[0]
+            assert change.ttl_delete, "a change is neither a row, nor a dead letter, nor left out by a rule"
+            assert table.keep_ttl_deletes
+            counts["ignored"] += 1
+        for entry in entries:
+            _check_row(record, entry, upsert, counts)
+
+
+def _check_row(record, entry, upsert, counts):
+    counts["rows"] += 1
+    assert 0 < len(entry.key) <= 256
+    assert entry.size <= MAX_RECORD_BYTES
+    replica = Replica(upsert)
+    row = replica.ingest(0, entry.data)
+    assert not row.keys() - upsert.columns.keys() - {"group_lon", "group_lat"}
+    for name, value in row.items():
+        if name in upsert.columns:
+            read_value(upsert.columns[name], value)
+            assert "\0" not in str(value) or upsert.columns[name] == "JSON"
+    _check_values(record, row, upsert)
+
+
+def _check_values(record, row, upsert):
+    """Compare with the record by another way than the function's: what stands under a column's own name."""
+    change = decode_change(record)
+    image = change.old_image or change.keys if change.event_name == "REMOVE" else change.new_image
+    if change.event_name == "MODIFY" and row.get(upsert.delete) in (True, "true"):
+        return  # the tombstone of a former primary key, made of the old image
+    for name, data_type in upsert.columns.items():
+        attribute = image.get(name)
+        if name in DYNAMODB_NAMES or name in (upsert.delete, upsert.comparison) or name in upsert.computed:
+            continue
+        if name in WIDE_COLUMNS or not isinstance(attribute, dict) or name == "changed_s":
+            continue
+        wanted = _plain(attribute)
+        if wanted is None or (data_type == "TIMESTAMP" and isinstance(wanted, str)) or data_type in ("JSON", "BYTES"):
+            continue
+        if name in row:
+            assert read_value(data_type, row[name]) == expected(data_type, wanted), name
+        else:
+            assert change.event_name == "REMOVE", "only a delete goes without a value that does not fit"
+
+
+def _plain(attribute):
+    ((tag, payload),) = attribute.items()
+    if tag == "N":
+        value = Decimal(payload)
+        return value.normalize(Context(prec=500)) if value else Decimal(0)
+    return payload if tag in ("S", "BOOL") else None

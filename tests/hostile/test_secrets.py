@@ -1,0 +1,281 @@
+"""No value of an item is ever told: not in logs, metrics or errors, whatever happens to the change that holds it."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import logging
+import re
+import sys
+import traceback
+from pathlib import Path
+from types import SimpleNamespace
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError, ReadTimeoutError
+from moto import mock_aws
+
+from changes import TTL_IDENTITY, insert, modify, record, remove
+from files import CONFIG, SCHEMA, with_setting
+
+REGION = "eu-west-1"
+CONTEXT = SimpleNamespace(get_remaining_time_in_millis=lambda: 60_000, aws_request_id="request-1")
+SECRET = "s3cr3t"  # the mark that every value below bears
+STREAMS = ("items-stream", "others-stream", "sums-stream")
+NUMBER = "7734773477347734"  # and every number
+MAPPING = Path(__file__).parent.parent.parent / "docs" / "mapping.md"
+
+COLUMNS = [
+    {"name": "count", "dataType": "INT"},
+    {"name": "at", "dataType": "TIMESTAMP"},
+    {"name": "notes", "dataType": "JSON"},
+    {"name": "tags", "dataType": "STRING", "singleValueField": False},
+    {"name": "rest", "dataType": "JSON"},
+    {"name": "city", "dataType": "STRING"},
+    {"name": "own", "dataType": "LONG"},
+    {"name": "needed", "dataType": "LONG"},
+]
+KEY = {"id": {"S": f"{SECRET} key"}}
+
+
+@pytest.fixture
+def aws(monkeypatch, tmp_path):
+    """A world with two tables: one takes all, and one has what the reasons for dead letters need."""
+    _table(tmp_path, "items", SCHEMA["dimensionFieldSpecs"] + COLUMNS[:6], {"rest": "$rest", "city": "home.city"})
+    _table(
+        tmp_path,
+        "others",
+        SCHEMA["dimensionFieldSpecs"] + COLUMNS[6:],
+        {"own": "own"},
+        ("upsertConfig.comparisonColumns", ["own"]),
+        ("segmentsConfig.timeColumnName", "needed"),
+        dynamodb_table="others",
+    )
+    _table(
+        tmp_path,
+        "sums",
+        [*SCHEMA["dimensionFieldSpecs"], {"name": "sum", "dataType": "DOUBLE"}],
+        {},
+        primary_key=["id", "sum"],
+        dynamodb_table="sums",
+    )
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "DEAD_LETTER_BUCKET": "dead",
+        "TABLES_DIR": str(tmp_path),
+    }.items():
+        monkeypatch.setenv(name, value)
+    with mock_aws():
+        kinesis = boto3.client("kinesis", region_name=REGION)
+        for stream in STREAMS:
+            kinesis.create_stream(StreamName=stream, ShardCount=1)
+        s3 = boto3.client("s3")
+        s3.create_bucket(Bucket="dead")
+        yield SimpleNamespace(kinesis=kinesis, s3=s3, tables=tmp_path)
+    sys.modules.pop("handlers.stream", None)
+
+
+def _table(root, name, columns, mapped, *settings, primary_key=("id",), dynamodb_table=None):
+    folder = root / name
+    folder.mkdir()
+    config = with_setting(CONFIG, "tableName", name)
+    stream = ("ingestionConfig", "streamIngestionConfig", "streamConfigMaps", "0", "stream.kinesis.topic.name")
+    config = with_setting(config, stream, f"{name}-stream")
+    for path, value in settings:
+        config = with_setting(config, path, value)
+    schema = {**SCHEMA, "schemaName": name, "dimensionFieldSpecs": columns, "primaryKeyColumns": list(primary_key)}
+    (folder / "schema.json").write_text(json.dumps(schema))
+    (folder / "table.json").write_text(json.dumps(config))
+    lines = [f'dynamodb_table = "{dynamodb_table or "meetups"}"', "[columns]"]
+    (folder / "source.toml").write_text("\n".join([*lines, *(f'{a} = "{b}"' for a, b in mapped.items())]))
+
+
+def load():
+    sys.modules.pop("handlers.stream", None)
+    logging.Logger.manager.loggerDict.pop("dynapinot", None)
+    return importlib.import_module("handlers.stream")
+
+
+@pytest.fixture
+def told(capfd, caplog):
+    """Gather all that was said on stdout, on stderr and to any logger, and see that no value is in it."""
+
+    def gather(*more):
+        out, err = capfd.readouterr()
+        logged = [json.dumps(each.__dict__, default=repr) for each in caplog.records]
+        said = "\n".join((out, err, *logged, *more))
+        assert SECRET not in said
+        assert NUMBER not in said
+        return said
+
+    caplog.set_level(logging.WARNING)
+    return gather
+
+
+def rows_and_letters(aws):
+    rows = []
+    for stream in STREAMS:
+        (shard,) = aws.kinesis.list_shards(StreamName=stream)["Shards"]
+        start = aws.kinesis.get_shard_iterator(
+            StreamName=stream, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
+        )
+        rows += [each["Data"] for each in aws.kinesis.get_records(ShardIterator=start["ShardIterator"])["Records"]]
+    objects = aws.s3.list_objects_v2(Bucket="dead").get("Contents", [])
+    return rows, [json.loads(aws.s3.get_object(Bucket="dead", Key=each["Key"])["Body"].read()) for each in objects]
+
+
+def text(value=""):
+    return {"S": f"{SECRET} {value}"}
+
+
+def good():
+    new = {
+        "name": text(),
+        "price": {"N": NUMBER},
+        "notes": {"M": {f"{SECRET}": text()}},
+        "tags": {"SS": [f"{SECRET} tag"]},
+        "home": {"M": {"city": text("city")}},
+        "more": text(),
+    }
+    return [
+        insert(KEY, new),
+        modify(KEY, new, new),
+        remove(KEY, {**new, "price": text()}),
+        remove(KEY, new, userIdentity=TTL_IDENTITY),
+    ]
+
+
+def spoilt():
+    """One record a reason, at least; the reasons are those of docs/mapping.md."""
+    without_image = record("MODIFY", KEY, None, None)
+    return {
+        "malformed": insert(KEY, {"more": {SECRET: SECRET}}),
+        "type_mismatch": insert(KEY, {"price": text()}),
+        "fraction": insert(KEY, {"count": {"N": f"{NUMBER}.5"}}),
+        "out_of_range": insert(KEY, {"count": {"N": NUMBER}}),
+        "not_milliseconds": insert(KEY, {"at": {"N": f"{NUMBER}{NUMBER}"}}),
+        "not_a_time": insert(KEY, {"at": text()}),
+        "nul_character": insert(KEY, {"name": text("\0")}),
+        "too_long": insert(KEY, {"name": text("x" * 600)}),
+        "too_many_values": insert(KEY, {"tags": {"L": [text(str(each)) for each in range(1001)]}}),
+        "missing_key": insert({"other": text()}, {"name": text()}),
+        "missing_comparison": insert(KEY, {"needed": {"N": "1"}, "name": text()}, table="others"),
+        "missing_time": insert(KEY, {"own": {"N": "1"}, "name": text()}, table="others"),
+        "inexact_key": insert({**KEY, "sum": {"N": f"{NUMBER}{NUMBER}"}}, {}, table="sums"),
+        "ambiguous_column": insert(KEY, {"changed": {"N": NUMBER}}),
+        "no_image": without_image,
+        "no_table": insert(KEY, {"name": text()}, table="unheard-of"),
+        "row_too_large": insert(KEY, {"notes": text("x" * 1_100_000)}),
+    }
+
+
+def test_there_is_a_spoilt_change_for_every_reason_of_the_mapping():
+    section = MAPPING.read_text().partition("## Why a change becomes a dead letter")[2]
+    assert set(spoilt()) == set(re.findall(r"^\| `([a-z_]+)` \|", section, re.MULTILINE))
+
+
+@pytest.mark.parametrize("level", ["INFO", "DEBUG"])
+def test_rows_hold_the_values_and_nothing_else_does(aws, told, monkeypatch, level):
+    monkeypatch.setenv("POWERTOOLS_LOG_LEVEL", level)
+    assert load().handler({"Records": good()}, CONTEXT) == {"batchItemFailures": []}
+    rows, letters = rows_and_letters(aws)
+    assert len(rows) == 4
+    assert all(SECRET.encode() in row for row in rows)
+    assert letters == []
+    assert "deletes sent without a last value" in told()
+
+
+@pytest.mark.parametrize("reason", list(spoilt()))
+def test_dead_letters_hold_the_values_and_what_is_told_of_them_does_not(aws, told, reason):
+    assert load().handler({"Records": [spoilt()[reason]]}, CONTEXT) == {"batchItemFailures": []}
+    _, letters = rows_and_letters(aws)
+    assert [letter["reason"] for letter in letters] == [reason]
+    assert SECRET in json.dumps(letters[0]["record"])
+    assert SECRET not in letters[0]["detail"]
+    said = told()
+    assert "change dead-lettered" in said
+    assert reason in said
+
+
+@pytest.mark.parametrize(
+    "junk", [SECRET, [SECRET], {SECRET: SECRET}, {"eventName": SECRET, "dynamodb": {}}, 7734773477347734]
+)
+def test_what_is_no_change_at_all_is_not_told_either(aws, told, junk):
+    assert load().handler({"Records": [junk]}, CONTEXT) == {"batchItemFailures": []}
+    assert "change dead-lettered" in told()
+
+
+def test_a_hostile_records_properties_are_told_only_where_they_are_identities(aws, told):
+    """An event id and a table's name are told by design; a sequence number only if it is one; no other field ever."""
+    bad = insert(KEY, {"price": text()}, eventName="INSERT", awsRegion=SECRET, userIdentity={"type": SECRET})
+    bad["dynamodb"]["SizeBytes"] = int(NUMBER)
+    worse = insert(KEY, {})
+    worse["dynamodb"]["SequenceNumber"] = SECRET
+    load().handler({"Records": [bad, worse]}, CONTEXT)
+    assert "change dead-lettered" in told()
+
+
+def test_nothing_is_told_when_the_streams_are_gone(aws, told):
+    aws.kinesis.delete_stream(StreamName="items-stream")
+    assert load().handler({"Records": good()}, CONTEXT)["batchItemFailures"]
+    assert "ResourceNotFoundException" in told()
+
+
+def test_nothing_is_told_when_the_bucket_is_gone(aws, told):
+    aws.s3.delete_bucket(Bucket="dead")
+    assert load().handler({"Records": [*good(), spoilt()["fraction"]]}, CONTEXT)["batchItemFailures"]
+    assert "NoSuchBucket" in told()
+
+
+def _raises(error):
+    def call(*_, **__):
+        raise error
+
+    return call
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ClientError({"Error": {"Code": "ThrottlingException", "Message": SECRET}}, "PutRecords"),
+        ClientError({"Error": {"Code": "ValidationException", "Message": f"Value {SECRET}"}}, "PutRecords"),
+        ReadTimeoutError(endpoint_url=SECRET),
+    ],
+    ids=["throttled", "refused", "timeout"],
+)
+def test_what_a_service_says_of_a_request_is_not_told(aws, told, monkeypatch, error):
+    """A service may quote the request in its message; only its error code is told."""
+    module = load()
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    short = SimpleNamespace(get_remaining_time_in_millis=lambda: 50, aws_request_id="request-1")
+    monkeypatch.setattr("botocore.client.BaseClient._make_api_call", _raises(error))
+    assert module.handler({"Records": [*good(), spoilt()["fraction"]]}, short)["batchItemFailures"]
+    assert "stream rejected rows" in told()
+
+
+@pytest.mark.parametrize(
+    ("event", "error"),
+    [
+        ({"records": [SECRET]}, "EventError"),
+        ({"Records": {SECRET: SECRET}}, "EventError"),
+        ([SECRET], "EventError"),
+        (SECRET, "EventError"),
+        ({"Records": [{SECRET: SECRET}]}, "UnreportableError"),
+    ],
+)
+def test_the_errors_of_a_failed_invocation_hold_no_values(aws, told, event, error):
+    """Lambda logs the traceback of what a function raises."""
+    aws.s3.delete_bucket(Bucket="dead")
+    with pytest.raises((ValueError, RuntimeError)) as raised:
+        load().handler(event, CONTEXT)
+    assert type(raised.value).__name__ == error
+    told(*(line for line in traceback.format_exception_only(raised.value)))
+
+
+def test_the_start_tells_nothing_of_the_environment(aws, told, monkeypatch):
+    monkeypatch.setenv("SOMETHING_ELSE", SECRET)
+    load()
+    assert "tables loaded" in told()
