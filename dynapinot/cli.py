@@ -29,7 +29,9 @@ MeetupId: TypeAlias = Annotated[str, typer.Option("--meetup_id", "--meetup-id", 
 Mtime: TypeAlias = Annotated[int, typer.Option("--mtime", help="Its time, as published: epoch milliseconds.")]
 
 Events: TypeAlias = Annotated[list[Path], typer.Argument(help="JSON files, each a Lambda event of a DynamoDB stream.")]
-Tables: TypeAlias = Annotated[Path, typer.Option("--tables", help="The folder of tables; the shipped one by default.")]
+Tables: TypeAlias = Annotated[
+    Path, typer.Option("--tables", envvar="TABLES_DIR", help="The folder of tables; the shipped one by default.")
+]
 
 BucketName: TypeAlias = Annotated[
     str, typer.Option("--bucket", envvar="DEAD_LETTER_BUCKET", help="The dead letter bucket; an output of the stack.")

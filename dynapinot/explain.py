@@ -11,7 +11,7 @@ import orjson
 
 from handlers.catalog import load_tables
 from handlers.letter import Letter
-from handlers.relay import Plan, plan, records_of
+from handlers.relay import EventError, Plan, plan, records_of
 from pinot.errors import TableError
 from pinot.table import Table
 from publisher.entry import Entry
@@ -29,6 +29,8 @@ def read_event(file: Path) -> Sequence[object]:
     try:
         event = json.loads(file.read_text(encoding="utf-8"))
         return records_of(event)
+    except EventError:
+        raise InputError(f'{file}: it has no list "Records"; give the JSON of a Lambda event') from None
     except OSError as error:
         raise InputError(f"{file}: it cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
@@ -99,5 +101,7 @@ def run(files: Sequence[Path], tables_dir: Path, write: Say, warn: Say) -> int:
                 warn(f"warning: {table}: {problem}")
         for line in _lines(batch, tables):
             write(line)
+        if batch.ignored:
+            warn(f"{batch.ignored} times a change makes no row of a table, by the table's own source.toml")
         exit_code = exit_code or int(bool(batch.letters))
     return exit_code

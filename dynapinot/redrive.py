@@ -68,8 +68,7 @@ def run(
                     seen=seen,
                 ),
             )
-            good = done.changes - done.failing.total()
-            console.print(f"{good} changes made good by {done.rows} rows, of {done.objects} objects")
+            console.print(f"{done.good} changes made good by {done.rows} rows, of {done.objects} objects")
             _show(console, "Still failing", done)
     except TableError as error:
         raise RedriveError(str(error)) from None

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import random
 import time
+from dataclasses import replace
 from typing import Any, Final
 
 from aws_lambda_powertools import Logger
@@ -15,7 +17,7 @@ from handlers.settings import Settings
 from handlers.telemetry import NAMESPACE, SERVICE, log_redrive, measure_redrive
 from redrive.bucket import bucket_in
 from redrive.item import reader
-from redrive.run import redrive
+from redrive.run import Bucket, redrive
 
 _TIME_FOR_WORK: Final = 0.75  # see handlers.stream; an object that was begun is finished
 
@@ -29,6 +31,13 @@ _bucket: Final = bucket_in(clients.s3(), _settings.dead_letter_bucket)
 _read: Final = reader(clients.dynamodb(), sleep=time.sleep, pause=1 / _settings.redrive_items_per_second)
 
 
+def _bucket_in_any_order() -> Bucket:
+    """Take the objects in another order each time, so that those which always fail do not keep the rest from a turn."""
+    keys = list(_bucket.list_keys())
+    random.shuffle(keys)
+    return replace(_bucket, list_keys=lambda: keys)
+
+
 def handler(_: object, context: Any) -> dict[str, Any]:  # noqa: ANN401  # the runtime's own
     """Bring up to date what the dead letter bucket holds, as far as the time goes; answer with what was done."""
     deadline: float = time.monotonic() + context.get_remaining_time_in_millis() / 1000 * _TIME_FOR_WORK
@@ -37,7 +46,7 @@ def handler(_: object, context: Any) -> dict[str, Any]:  # noqa: ANN401  # the r
         return deadline - time.monotonic()
 
     done = redrive(
-        _bucket,
+        _bucket_in_any_order(),
         _tables,
         read=_read,
         publish=_streams.publish_within(remaining),

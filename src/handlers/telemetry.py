@@ -93,9 +93,8 @@ def measure(metrics: Metrics, report: Report, now_ms: int) -> None:
 
 def measure_redrive(metrics: Metrics, done: Summary) -> None:
     """Emit what a scheduled redrive made good, and what still fails, in changes."""
-    failing = done.failing.total()
-    metrics.add_metric(name="RedrivenChanges", unit=MetricUnit.Count, value=done.changes - failing)
-    metrics.add_metric(name="RedriveFailures", unit=MetricUnit.Count, value=failing)
+    metrics.add_metric(name="RedrivenChanges", unit=MetricUnit.Count, value=done.good)
+    metrics.add_metric(name="RedriveFailures", unit=MetricUnit.Count, value=done.failing.total())
     metrics.flush_metrics()
 
 

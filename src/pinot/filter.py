@@ -12,7 +12,6 @@ An image may be incomplete, the keys of a REMOVE alone; what it lacks cannot be 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import date, time
 from decimal import Decimal
 from typing import Any, Final, TypeAlias
 
@@ -79,12 +78,13 @@ def _read_attribute(text: str, value: object, findings: Findings, where: str) ->
             remedy = 'Write equals = "a", begins_with = "a", in = ["a", "b"] or exists = true'
             findings.error(here, "its operand is of the wrong type", remedy)
         else:
-            findings.error(here, "this operator is unknown", f"Use {', '.join(OPERATORS)}")
+            remedy = f'Use {", ".join(OPERATORS)}; a path is one key, in quotes: "{text}.{name}" = …'
+            findings.error(here, "this operator is unknown", remedy)
     return _conjunction(parts)
 
 
 def _is_scalar(operand: object) -> bool:
-    return isinstance(operand, str | int | Decimal) and not isinstance(operand, date | time)
+    return isinstance(operand, str | int | Decimal)
 
 
 def _begins_with(prefix: str) -> _Test:

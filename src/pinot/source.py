@@ -45,14 +45,21 @@ def read_source(document: Mapping[str, object], findings: Findings) -> Source:
     if policy not in TTL_POLICIES:
         findings.error("ttl_deletes", "the policy is unknown", f"Use {' or '.join(TTL_POLICIES)}")
     when = read_when(document["when"], findings) if "when" in document else None
+    columns = _read_columns(document.get("columns", {}), findings)
+    findings.raise_errors()
+    return Source(dynamodb_table=table, when=when, ttl_deletes=cast("TtlPolicy", policy), columns=columns)
+
+
+def _read_columns(entries: object, findings: Findings) -> dict[str, str | tuple[Step, ...]]:
     columns: dict[str, str | tuple[Step, ...]] = {}
-    entries = document.get("columns", {})
     if not isinstance(entries, dict):
         findings.error("columns", "it is not a table", 'Write [columns] and below it lines of column = "path"')
         entries = {}
     for column, text in entries.items():
         where = f"columns.{column}"
-        if not isinstance(text, str) or not text:
+        if column in _KEYS:
+            findings.error(where, "this is no column", f"Write {column} above the line [columns]")
+        elif not isinstance(text, str) or not text:
             findings.error(where, "it is not text", f'Write {column} = "path.into.the.item"')
         elif not text.startswith("$"):
             steps = parse_path(text)
@@ -66,5 +73,4 @@ def read_source(document: Mapping[str, object], findings: Findings) -> Source:
             columns[column] = text
         else:
             findings.error(where, f"{text} is unknown", f"Use one of {', '.join((*METADATA, REST))}")
-    findings.raise_errors()
-    return Source(dynamodb_table=table, when=when, ttl_deletes=cast("TtlPolicy", policy), columns=columns)
+    return columns

@@ -128,7 +128,10 @@ class Table:
         if change.ttl_delete and self.keep_ttl_deletes:
             return
         if change.event_name == "REMOVE":
-            if self._was_row(change) is not False:
+            was_row = self._was_row(change)
+            if was_row is None and self.not_in_key(change.keys):
+                raise _no_image("OldImage", "the key may be another item's too, and only the old image can tell")
+            if was_row is not False:
                 yield self._row(change, change.old_image or change.keys, deleted=True)
             return
         if change.new_image is None:

@@ -21,10 +21,14 @@ def bucket_in(client: S3Client, name: str, prefixes: Sequence[str] = PREFIXES) -
     def list_keys() -> Iterator[str]:
         for prefix in prefixes:
             pages = client.get_paginator("list_objects_v2").paginate(Bucket=name, Prefix=prefix)
-            yield from (each["Key"] for page in pages for each in page.get("Contents", ()))
+            keys = (each["Key"] for page in pages for each in page.get("Contents", ()))
+            yield from (key for key in keys if not key.startswith(DONE))
 
-    def fetch(key: str) -> bytes:
-        return client.get_object(Bucket=name, Key=key)["Body"].read()
+    def fetch(key: str) -> bytes | None:
+        try:
+            return client.get_object(Bucket=name, Key=key)["Body"].read()
+        except client.exceptions.NoSuchKey:
+            return None
 
     def put_away(key: str) -> None:
         client.copy_object(Bucket=name, Key=f"{DONE}{key}", CopySource={"Bucket": name, "Key": key})

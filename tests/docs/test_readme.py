@@ -36,7 +36,7 @@ def test_the_readmes_source_toml_can_be_read():
     (text,) = blocks("toml")
     source = read_source(tomllib.loads(text), Findings("source.toml"))
     assert (source.dynamodb_table, source.ttl_deletes) == ("app", "keep")
-    assert source.when({"PK": {"S": "USER#1"}, "status": {"S": "new"}}, True)
+    assert source.when({"PK": {"S": "USER#1"}, "plan": {"M": {"status": {"S": "new"}}}}, True)
     assert source.columns == {"city": ("address", "city"), "order_version": "$version", "rest": "$rest"}
 
 

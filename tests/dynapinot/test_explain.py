@@ -92,7 +92,7 @@ def test_nothing_to_explain_is_no_failure(explained):
     [
         (b"{", "line 1, column 2: it is not JSON"),
         (b"\xff", "it is not text in UTF-8"),
-        (b"{}", 'no list "Records"'),
+        (b"{}", 'no list "Records"; give the JSON of a Lambda event'),
         (b"[]", 'no list "Records"'),
         (b"[" * 100_000, "nested too deeply"),
         (b'{"Records": [' + b"1" * 5000 + b"]}", "0.json"),
@@ -136,3 +136,10 @@ def test_items_that_may_share_a_row_are_warned_of(explained):
     assert result.stderr == (
         "warning: items: its primary key leaves out sk of the DynamoDB key: items may share a row\n"
     )
+
+
+def test_changes_that_make_no_row_by_the_tables_own_rules_are_counted_to_the_side(explained, tables):
+    (tables / "items" / "source.toml").write_text('when = { name = "x" }')
+    result = explained([insert(key("a"), {}), insert(key("b"), {"name": {"S": "x"}})])
+    assert (result.exit_code, len(result.stdout.splitlines())) == (0, 1)
+    assert result.stderr.startswith("1 times a change makes no row")

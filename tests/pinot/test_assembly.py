@@ -186,6 +186,7 @@ def test_a_delete_column_that_cannot_hold_a_flag_is_refused():
         ({"columns": {"price": "$event_name"}}, "columns.price"),
         ({"columns": {"price": "$rest"}}, "columns.price"),
         ({"columns": {"name": "$timestamp"}}, "columns.name"),
+        ({"columns": {"name": "title", "when": {"a": "b"}}}, "columns.when"),
         ({"columns": {"id": "$event_id"}}, "columns.id"),
         ({"columns": {"id": "$rest"}}, "columns.id"),
         ({"columns": {"deleted": "archived"}}, "columns.deleted"),

@@ -147,6 +147,13 @@ def test_a_delete_whose_keys_do_not_match_makes_no_row():
     assert rows(modify(KEYS, IN), source={"when": {"id": {"begins_with": "M"}}}) == []
 
 
+def test_a_delete_that_may_be_another_items_is_refused_without_its_old_image():
+    both = {**KEYS, "sk": {"S": "b"}}
+    with pytest.raises(ChangeError) as caught:
+        rows(remove(both))
+    assert (caught.value.reason, caught.value.path) == ("no_image", "dynamodb.OldImage")
+
+
 def test_ttl_deletes_of_a_filtered_table_may_be_kept():
     assert rows(remove(KEYS, IN, userIdentity=TTL_IDENTITY), source={**WHEN, "ttl_deletes": "keep"}) == []
 

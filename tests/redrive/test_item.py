@@ -1,9 +1,18 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from email.utils import formatdate
+from types import SimpleNamespace
 
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError, ParamValidationError
+
+from changes import insert
+from decoder.change import decode_change
 from redrive.item import reader
-from redrive.repair import Reading
+from redrive.repair import Reading, RepairError
+
+CHANGE = decode_change(insert({"id": {"B": "aGk="}}, {}))
 
 
 class Clockwork:
@@ -15,15 +24,19 @@ class Clockwork:
         self.slept = []
         self.asked = []
 
+        self.meta = SimpleNamespace(region_name="us-east-1")
+
     def get_item(self, **request):
         self.asked.append(request)
+        if isinstance(self.seconds[0], Exception):
+            raise self.seconds.pop(0)
         answer = {"ResponseMetadata": {"HTTPHeaders": {"date": formatdate(self.seconds.pop(0), usegmt=True)}}}
         return answer | ({} if self.item is None else {"Item": self.item})
 
 
 def read(clockwork, *earliest):
     function = reader(clockwork, sleep=clockwork.slept.append, pause=0.02)
-    return [function("meetups", {"id": {"B": "aGk="}}, second) for second in earliest]
+    return [function(CHANGE, second) for second in earliest]
 
 
 def test_a_reading_is_consistent_and_in_the_form_of_an_event():
@@ -48,3 +61,31 @@ def test_readings_keep_to_their_rate():
     clockwork = Clockwork(*range(100, 111))
     read(clockwork, *[0] * 10)
     assert clockwork.slept == [0.02] * 11
+
+
+def test_an_item_of_another_region_is_not_looked_for_here():
+    with pytest.raises(RepairError, match="another_region"):
+        reader(Clockwork(), sleep=print)(replace(CHANGE, region="eu-west-1"), 0)
+
+
+def test_a_time_that_is_far_ahead_is_not_waited_for():
+    with pytest.raises(RepairError, match="in_the_future"):
+        read(Clockwork(100), 1000)
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (ClientError({"Error": {"Code": "ResourceNotFoundException"}}, "GetItem"), "ResourceNotFoundException"),
+        (ClientError({}, "GetItem"), "Unknown"),
+        (ParamValidationError(report="x"), "malformed"),
+    ],
+)
+def test_what_dynamodb_refuses_is_told_by_its_code(error, reason):
+    with pytest.raises(RepairError, match=reason):
+        read(Clockwork(error), 0)
+
+
+def test_no_connection_goes_through():
+    with pytest.raises(EndpointConnectionError):
+        read(Clockwork(EndpointConnectionError(endpoint_url="http://127.0.0.1")), 0)

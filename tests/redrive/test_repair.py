@@ -28,8 +28,8 @@ def lost(record, *, of=None):
 def reading(image, began=NOW):
     asked = []
 
-    def read(name, key, earliest):
-        asked.append((name, key, earliest))
+    def read(change, earliest):
+        asked.append((change.table, change.keys, earliest))
         return Reading(None if image is None else {**KEYS, **image}, began)
 
     read.asked = asked
@@ -96,7 +96,7 @@ def test_a_row_that_time_to_live_was_to_leave_is_left():
     keep = table(source={"ttl_deletes": "keep"})
     assert rows(lost(remove(KEYS, userIdentity=TTL_IDENTITY)), reading(None), keep) == []
     ((_, _, row),) = rows(lost(modify(KEYS, {"name": {"S": "last"}})), reading(None), keep)
-    assert (row["name"], row["deleted"], row["changed"]) == ("last", False, SECOND * 1000)
+    assert (row["name"], row["deleted"], row["changed"]) == ("last", False, SECOND * 1000 - 1)
 
 
 def test_an_item_that_left_the_filter_becomes_a_tombstone():
@@ -114,8 +114,8 @@ MOVABLE = table(with_setting(SCHEMA, "primaryKeyColumns", ["name"]))
 def test_the_row_that_a_lost_change_left_behind_is_deleted_at_the_changes_own_time():
     each = lost(modify(KEYS, {"name": {"S": "lost"}}, {"name": {"S": "old"}}))
     assert rows(each, reading({"name": {"S": "now"}}), MOVABLE) == [
-        ("items", "3:old", {"id": "a", "name": "old", "deleted": True, "changed": SECOND * 1000}),
         ("items", "3:now", {"id": "a", "name": "now", "deleted": False, "changed": NOW * 1000 - 1}),
+        ("items", "3:old", {"id": "a", "name": "old", "deleted": True, "changed": SECOND * 1000}),
     ]
 
 
@@ -170,7 +170,7 @@ class World:
                 self.replica.ingest(0, row.data)
         del self.stream[:upto]
 
-    def read(self, _, __, earliest):
+    def read(self, _, earliest):
         while self.second < earliest:
             self.second += 1
             self.pass_time(writes=0.5)
@@ -188,6 +188,43 @@ class World:
             self.deliver(self.random.randrange(len(self.stream) + 1))
         for row in made:
             self.replica.ingest(0, row.data)
+
+
+# A primary key that leaves out a part of DynamoDB's: it may be another item's too.
+
+BOTH = {"id": {"S": "u1"}, "sk": {"S": "order"}}
+USERS = table(source={"when": {"name": "user"}})
+
+
+def test_an_item_that_never_was_a_row_deletes_nobody_elses():
+    for record in (
+        modify(BOTH, {"name": {"S": "order"}}, {"name": {"S": "order"}}),
+        remove(BOTH, {"name": {"S": "order"}}),
+    ):
+        assert rows(lost(record), reading(None), USERS) == []
+        assert rows(lost(record), reading({"name": {"S": "order"}}), USERS) == []
+
+
+def test_an_item_that_is_gone_deletes_the_row_it_shares_at_its_own_time():
+    each = lost(remove(BOTH, {"name": {"S": "user"}}))
+    assert [(key, row["changed"]) for _, key, row in rows(each, reading(None), USERS)] == [("2:u1", SECOND * 1000)]
+
+
+def test_one_table_that_cannot_take_the_item_does_not_keep_it_from_the_other():
+    others = table(config=with_setting(CONFIG, "tableName", "others"), source={"columns": {"price": "cost"}})
+    made = repair(lost(insert(KEYS, {})), [table(), others], reading({"price": {"S": "cheap"}}))
+    assert next(made)[0].name == "others"
+    with pytest.raises(RepairError) as caught:
+        next(made)
+    assert (caught.value.reason, caught.value.table) == ("type_mismatch", "items")
+
+
+def test_a_malformed_key_is_told_before_anything_is_read():
+    def read(_, __):
+        raise AssertionError("read")
+
+    with pytest.raises(RepairError, match="malformed"):
+        rows(lost(insert({"id": {"S": "a", "N": "1"}}, {})), read)
 
 
 @settings(max_examples=2000, deadline=None)

@@ -1007,3 +1007,9 @@ def test_sam_local_invoke_gives_the_function_its_variables_and_an_emulators_addr
         {"DEAD_LETTER_BUCKET": "DeadLetterBucket", "KINESIS_MAX_RECORD_BYTES": "1048576", "AWS_ENDPOINT_URL": ""},
         {**emulator, "KINESIS_MAX_RECORD_BYTES": "1048576"},
     ]
+
+
+def test_sam_local_invoke_takes_the_replicating_function_unless_told_otherwise(translated):
+    config = tomllib.loads((ROOT / "samconfig.toml").read_text())
+    name = config["default"]["local_invoke"]["parameters"]["function_logical_id"]
+    assert translated[NEW]["Resources"][name]["Properties"]["Handler"] == "handlers.stream.handler"
