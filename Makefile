@@ -55,6 +55,16 @@ test: check .venv-sam/.ready .venv-checkov/.ready ## Everything CI runs
 test-fast: setup ## The tests without the template's tools
 	$(BIN)/pytest -n 2 -m "not template"
 
+.venv-oldest/.ready: $(UV) requirements/dev.txt pyproject.toml
+	$(UV) venv --quiet --clear --python "$$(scripts/find-python 3.11)" .venv-oldest
+	$(UV) pip install --quiet --python .venv-oldest --require-hashes -r requirements/dev.txt
+	$(UV) pip install --quiet --python .venv-oldest --no-deps --no-build-isolation -e .
+	@touch $@
+
+.PHONY: test-oldest
+test-oldest: .venv-oldest/.ready ## The tests without the template's tools, on Python 3.11
+	.venv-oldest/bin/pytest -n 2 -m "not template"
+
 .PHONY: audit
 audit: .venv-audit/.ready ## Look for known vulnerabilities in everything locked (asks the Python Package Index)
 	set -e; for locked in src/requirements.txt requirements/*.txt; do \

@@ -33,7 +33,7 @@ def read_when(document: object, findings: Findings, where: str = "when") -> Matc
     """Read a condition; mistakes are noted in ``findings``, by the key they stand at."""
     if not isinstance(document, dict) or not document:
         findings.error(where, "it is not a condition", f'Write {where} = {{ attribute = "value" }}')
-        return _always
+        return _conjunction(())
     parts: list[Matches] = []
     for key, value in document.items():
         here = f"{where}.{key}"
@@ -59,7 +59,7 @@ def _read_attribute(text: str, value: object, findings: Findings, where: str) ->
     steps = parse_path(text)
     if steps is None:
         findings.error(where, "the path cannot be read", 'Write it as "address.city", "lines[0].sku" or \'["a b"]\'')
-        return _always
+        return _conjunction(())
     operators: Mapping[str, object] = value if isinstance(value, dict) else {"equals": value}
     if not operators:
         findings.error(where, "it says nothing", f"Use {', '.join(OPERATORS)}")
@@ -99,10 +99,6 @@ def _is_one_of(operands: Sequence[Any]) -> _Test:
 
 def _kind(value: object) -> str:
     return "BOOL" if isinstance(value, bool) else "S" if isinstance(value, str) else "N"
-
-
-def _always(_: Image, __: bool) -> bool:  # noqa: FBT001  # called by position only
-    return True
 
 
 def _existence(steps: tuple[Step, ...], *, wanted: bool) -> Matches:

@@ -18,6 +18,7 @@ from changes import insert, remove
 from dynapinot.cli import app
 from files import CONFIG, SCHEMA, table
 from publisher.order import Published
+from redrive.bucket import bucket_in
 from redrive.repair import Reading
 from redrive.run import Bucket, Summary, redrive, survey
 
@@ -179,6 +180,16 @@ def test_the_command_can_be_told_to_look_at_some_objects_only(aws):
     code, output = command("--prefix", "aws/", tables=aws.tables)
     assert (code, "Still failing: nothing" in output) == (0, True)
     assert keys_in(aws.s3) == sorted([*LETTERS, f"redriven/{BATCH}"])
+
+
+def test_an_object_that_is_gone_by_now_is_nothing(aws):
+    bucket = bucket_in(aws.s3, "dead")
+    assert bucket.fetch("nix") is None
+
+
+def test_what_is_done_is_never_looked_at_again(aws):
+    aws.s3.put_object(Bucket="dead", Key="redriven/dead-letters/x", Body=b"")
+    assert list(bucket_in(aws.s3, "dead", ("redriven/",)).list_keys()) == []
 
 
 def test_an_empty_bucket_is_nothing_to_do(aws):
