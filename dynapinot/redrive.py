@@ -16,6 +16,7 @@ from rich.table import Table as Grid
 
 from handlers import clients
 from handlers.catalog import load_tables
+from handlers.deadline import seconds_from_now
 from pinot.errors import TableError
 from pinot.table import Target
 from publisher.entry import Entry
@@ -81,8 +82,7 @@ def run(
 
 
 def _publish_patiently(streams: clients.Streams, target: Target, entries: Sequence[Entry]) -> Published:
-    deadline = time.monotonic() + SECONDS_FOR_ROWS
-    return streams.publish_within(lambda: deadline - time.monotonic())(target, entries)
+    return streams.publish_within(seconds_from_now(SECONDS_FOR_ROWS))(target, entries)
 
 
 def _with_progress(

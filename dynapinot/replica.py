@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from dynapinot.readback import RowError, is_true, read_value
-from pinot.config import read_config
+from pinot.assembly import transforms_of
+from pinot.config import TableConfig, read_config
 from pinot.errors import Findings
-from pinot.schema import read_schema
+from pinot.schema import Schema, read_schema
 
 Row: TypeAlias = Mapping[str, Any]  # column -> value as in the JSON
 Key: TypeAlias = tuple[Hashable, ...]
@@ -62,13 +63,18 @@ def read_upsert_table(schema_document: object, config_document: object) -> Upser
     config = read_config(config_document, Findings("table config"))
     if config.mode != "FULL":
         raise ValueError("the model knows upserts of mode FULL only")
+    return upsert_table(schema, config)
+
+
+def upsert_table(schema: Schema, config: TableConfig) -> UpsertTable:
+    """Take what the model needs from a schema and a config as read, whatever their mode."""
     return UpsertTable(
         name=config.name,
         columns={field.name: field.data_type for field in schema.fields},
         primary_key=schema.primary_key,
         comparison=config.comparison_column or config.time_column,
         delete=config.delete_column,
-        computed={field.name: field.transform for field in schema.fields if field.transform} | dict(config.transforms),
+        computed=transforms_of(schema, config),
     )
 
 

@@ -14,14 +14,13 @@ from aws_lambda_powertools.metrics import Metrics
 
 from handlers import clients
 from handlers.catalog import load_tables
+from handlers.deadline import time_for_work
 from handlers.settings import HeartbeatSettings
 from handlers.telemetry import NAMESPACE, SERVICE, log_missing, measure_heartbeat
 from heartbeat.aim import CLOCK_TOLERANCE_MS, take_aim
 from heartbeat.beat import beat
 from heartbeat.marker import HeartbeatError, check_templates
 from heartbeat.services import describe, open_shards, putter, reader
-
-_TIME_FOR_WAITING: Final = 0.75  # of what is left of the function's time
 
 logger: Final = Logger(service=SERVICE)
 metrics: Final = Metrics(namespace=NAMESPACE, service=SERVICE)
@@ -46,7 +45,7 @@ def handler(_event: object, context: Any) -> dict[str, int]:  # noqa: ANN401  # 
     Raises HeartbeatError for what has to be set otherwise, and what DynamoDB and Kinesis refuse; nothing for a marker
     that is missing, which is what the metric is for.
     """
-    deadline: float = time.monotonic() + context.get_remaining_time_in_millis() / 1000 * _TIME_FOR_WAITING
+    remaining = time_for_work(context)
     origin = describe(_dynamodb, _settings.heartbeat_table)
     check_templates(_settings.heartbeat_item, origin)
     shards = [(table, open_shards(_kinesis[table.region], table.stream)) for table in _tables]
@@ -57,7 +56,7 @@ def handler(_event: object, context: Any) -> dict[str, int]:  # noqa: ANN401  # 
         read=reader(_kinesis, start_ms - CLOCK_TOLERANCE_MS),
         now_ms=_now_ms,
         sleep=time.sleep,
-        remaining=lambda: deadline - time.monotonic(),
+        remaining=remaining,
     )
     measure_heartbeat(metrics, outcomes)
     logger.append_keys(request_id=getattr(context, "aws_request_id", None))

@@ -13,13 +13,12 @@ from aws_lambda_powertools.metrics import Metrics
 
 from handlers import clients
 from handlers.catalog import load_tables
+from handlers.deadline import time_for_work
 from handlers.settings import Settings
 from handlers.telemetry import NAMESPACE, SERVICE, log_redrive, measure_redrive
 from redrive.bucket import bucket_in
 from redrive.item import reader
 from redrive.run import Bucket, redrive
-
-_TIME_FOR_WORK: Final = 0.75  # see handlers.stream; an object that was begun is finished
 
 logger: Final = Logger(service=SERVICE)
 metrics: Final = Metrics(namespace=NAMESPACE, service=SERVICE)
@@ -40,11 +39,7 @@ def _bucket_in_any_order() -> Bucket:
 
 def handler(_: object, context: Any) -> dict[str, Any]:  # noqa: ANN401  # the runtime's own
     """Bring up to date what the dead letter bucket holds, as far as the time goes; answer with what was done."""
-    deadline: float = time.monotonic() + context.get_remaining_time_in_millis() / 1000 * _TIME_FOR_WORK
-
-    def remaining() -> float:
-        return deadline - time.monotonic()
-
+    remaining = time_for_work(context)
     done = redrive(
         _bucket_in_any_order(),
         _tables,

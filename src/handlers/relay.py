@@ -6,19 +6,16 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 
 from decoder.change import Change
 from decoder.errors import ChangeError
 from decoder.record import decode_record, sequence_number_of
 from handlers.letter import Letter
-from pinot.errors import MisfitError
+from pinot.errors import NO_TABLE, MisfitError
 from pinot.table import Table, Target
 from publisher.entry import Entry
 from publisher.order import Published
-
-NO_TABLE: Final = "no_table"
-
 
 Publish: TypeAlias = Callable[[Target, Sequence[Entry]], Published]
 Store: TypeAlias = Callable[[Sequence[Entry]], "tuple[int | None, str | None]"]  # see publisher.s3.store

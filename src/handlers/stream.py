@@ -11,12 +11,11 @@ from aws_lambda_powertools.metrics import Metrics
 
 from handlers import clients
 from handlers.catalog import load_tables
+from handlers.deadline import time_for_work
 from handlers.relay import relay
 from handlers.settings import Settings
 from handlers.telemetry import NAMESPACE, SERVICE, log_report, log_tables, measure
 from publisher.s3 import putter, store
-
-_TIME_FOR_WORK: Final = 0.75  # of what is left of the function's time; the rest is for the last request and the report
 
 logger: Final = Logger(service=SERVICE)
 metrics: Final = Metrics(namespace=NAMESPACE, service=SERVICE)
@@ -35,11 +34,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, list[dict[str, str
     Raises EventError for an event that has no records, UnreportableError for a change that must come again and has no
     sequence number; the event source mapping then retries the whole batch.
     """
-    deadline: float = time.monotonic() + context.get_remaining_time_in_millis() / 1000 * _TIME_FOR_WORK
-
-    def remaining() -> float:
-        return deadline - time.monotonic()
-
+    remaining = time_for_work(context)
     report = relay(
         event,
         _tables,

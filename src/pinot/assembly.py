@@ -43,10 +43,8 @@ class _Parts:
 
     @property
     def transforms(self) -> Mapping[str, str]:
-        """The expressions Pinot fills columns from; the table config's wins over the schema's, as in Pinot."""
-        return {each.name: each.transform for each in self.schema.fields if each.transform} | dict(
-            self.config.transforms
-        )
+        """The expressions that Pinot fills columns from."""
+        return transforms_of(self.schema, self.config)
 
     @property
     def origins(self) -> Mapping[str, Origin]:
@@ -90,6 +88,11 @@ class _Parts:
         return names - transforms.keys() - {field.name for field in self.schema.fields}
 
 
+def transforms_of(schema: Schema, config: TableConfig) -> dict[str, str]:
+    """Collect the expressions that Pinot fills columns from; the table config's wins over the schema's, as in Pinot."""
+    return {field.name: field.transform for field in schema.fields if field.transform} | dict(config.transforms)
+
+
 def read_table(
     schema_document: object,
     config_document: object,
@@ -126,9 +129,8 @@ def _check_schema(parts: _Parts, findings: Findings) -> None:
         if name == parts.config.delete_column:
             problem = "it is the delete column, and a delete would have another key than the row it deletes"
             findings.error(f"primary key column {name}", problem, "Take it out of primaryKeyColumns")
-    for field, origin, wanted in _cannot_hold(parts):
+    for field, problem, wanted in _cannot_hold(parts):
         if field.name not in parts.source.columns:
-            problem = f"a column of type {field.data_type}, as it is declared, cannot hold {origin}"
             remedy = f'Make it a single-value {wanted}, or map it in source.toml: [columns] {field.name} = "…"'
             findings.error(f"column {field.name}", problem, remedy)
 
@@ -206,14 +208,13 @@ def _check_source(parts: _Parts, findings: Findings) -> None:
             findings.error(
                 f"columns.{name}", "it is the delete column", f'Write {name} = "$deleted", or remove the line'
             )
-    for field, origin, wanted in _cannot_hold(parts):
+    for field, problem, wanted in _cannot_hold(parts):
         if field.name in parts.source.columns:
-            problem = f"a column of type {field.data_type}, as it is declared, cannot hold {origin}"
             findings.error(f"columns.{field.name}", problem, f"Make it a single-value {wanted} in the schema")
 
 
 def _cannot_hold(parts: _Parts) -> Iterator[tuple[Field, str, str]]:
-    """Find the columns that cannot hold the property of the change they should; with it, the types that can."""
+    """Find the columns that cannot hold the property of the change they should; with each, that and what types can."""
     origins = parts.origins
     for field in parts.schema.fields:
         origin = origins.get(field.name)
@@ -222,7 +223,8 @@ def _cannot_hold(parts: _Parts) -> Iterator[tuple[Field, str, str]]:
         types = _REST_TYPES if origin == REST else types_for(origin)
         fits = field.single_value and field.data_type in types if origin == REST else can_hold(field, origin)
         if not fits:
-            yield field, origin, " or ".join(types)
+            problem = f"a column of type {field.data_type}, as it is declared, cannot hold {origin}"
+            yield field, problem, " or ".join(types)
 
 
 def _table(parts: _Parts) -> Table:
@@ -244,6 +246,7 @@ def _table(parts: _Parts) -> Table:
         columns=tuple(columns),
         primary_key=tuple(by_name[name] for name in parts.schema.primary_key),
         taken=taken,
+        takes_rest=REST in origins.values(),
         essential=frozenset(
             column.name
             for column in columns

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from decoder.errors import ChangeError
+
+NO_TABLE: Final = "no_table"  # the reason of a change that no Pinot table replicates
 
 
 class MisfitError(ChangeError):

@@ -19,7 +19,7 @@ from decoder.attribute import decode
 from decoder.change import Image
 from decoder.errors import ChangeError
 from pinot.errors import Findings, MisfitError
-from pinot.path import Step, follow, parse_path
+from pinot.path import UNREADABLE, Step, follow, parse_path
 
 # An image, and whether it is complete -> whether the item is a row, None where that cannot be told.
 Matches: TypeAlias = Callable[[Image, bool], "bool | None"]
@@ -58,7 +58,7 @@ def _read_several(value: object, findings: Findings, where: str) -> Iterator[Mat
 def _read_attribute(text: str, value: object, findings: Findings, where: str) -> Matches:
     steps = parse_path(text)
     if steps is None:
-        findings.error(where, "the path cannot be read", 'Write it as "address.city", "lines[0].sku" or \'["a b"]\'')
+        findings.error(where, *UNREADABLE)
         return _conjunction(())
     operators: Mapping[str, object] = value if isinstance(value, dict) else {"equals": value}
     if not operators:

@@ -12,6 +12,8 @@ from pinot.errors import MisfitError
 
 Step: TypeAlias = str | int
 
+UNREADABLE: Final = ("the path cannot be read", """Write it as "address.city", "lines[0].sku" or '["a b"]'""")
+
 _STEP: Final = re.compile(r"""\.?([^.\[\]"\s]+)|\[([0-9]+)\]|\["((?:[^"\\]|\\.)*)"\]""")
 
 

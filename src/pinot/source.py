@@ -9,7 +9,7 @@ from typing import Final, Literal, TypeAlias, cast
 from pinot.errors import Findings
 from pinot.filter import Matches, read_when
 from pinot.metadata import METADATA
-from pinot.path import Step, parse_path
+from pinot.path import UNREADABLE, Step, parse_path
 
 TtlPolicy: TypeAlias = Literal["delete", "keep"]
 
@@ -64,9 +64,7 @@ def _read_columns(entries: object, findings: Findings) -> dict[str, str | tuple[
         elif not text.startswith("$"):
             steps = parse_path(text)
             if steps is None:
-                findings.error(
-                    where, "the path cannot be read", 'Write it as "address.city", "lines[0].sku" or ["a b"]'
-                )
+                findings.error(where, *UNREADABLE)
             else:
                 columns[column] = steps
         elif text in METADATA or text == REST:

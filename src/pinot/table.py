@@ -74,8 +74,8 @@ class Table:
     """A Pinot table: what it is called, which stream feeds it, and how a change becomes its rows.
 
     ``dynamodb_table`` is the one source table, None for any; ``when`` tells which of its items are rows, None for all.
-    ``taken`` names the attributes that columns take whole; the others are checked, and are in the row only where a
-    ``$rest`` column has them. ``essential`` names the columns that a delete cannot go without.
+    ``taken`` names the attributes that columns take whole; the others are checked, which a ``$rest`` column does by
+    taking them. ``essential`` names the columns that a delete cannot go without.
     """
 
     name: str
@@ -87,6 +87,7 @@ class Table:
     columns: tuple[Column, ...]
     primary_key: tuple[Column, ...]
     taken: frozenset[str]
+    takes_rest: bool
     essential: frozenset[str]
 
     @property
@@ -191,9 +192,10 @@ class Table:
                 value = _needed(column, change, image, deleted=deleted)
             if value is not None:
                 values[column.name] = value
-        for name, attribute in image.items():
-            if name not in self.taken:
-                _check(name, attribute)
+        if not self.takes_rest:
+            for name, attribute in image.items():
+                if name not in self.taken:
+                    _check(name, attribute)
         return Row(
             key=partition_key(cast("Scalar", values[column.name]) for column in self.primary_key),
             # orjson's buffer is far larger than a small row, and rows wait for the whole batch: keep a copy its size.

@@ -15,11 +15,11 @@ from typing import Final, NamedTuple, TypeAlias
 from decoder.attribute import decode
 from decoder.change import Change, Image
 from decoder.errors import ChangeError
+from pinot.errors import NO_TABLE
 from pinot.table import Row, Table
 from redrive.lost import Lost
 
 MS_PER_SECOND: Final = 1000
-NO_TABLE: Final = "no_table"
 
 
 class Reading(NamedTuple):

@@ -115,13 +115,14 @@ def test_every_reason_in_the_code_is_on_the_page_and_no_other():
 
 def reasons_in_the_code():
     yield "malformed"
-    for file in (ROOT / "src").rglob("*.py"):
-        tree = ast.parse(file.read_text())
-        constants = {
-            node.target.id: node.value.value
-            for node in tree.body
-            if isinstance(node, ast.AnnAssign) and isinstance(node.value, ast.Constant)
-        }
+    trees = [ast.parse(file.read_text()) for file in (ROOT / "src").rglob("*.py")]
+    constants = {
+        node.target.id: node.value.value
+        for tree in trees
+        for node in tree.body
+        if isinstance(node, ast.AnnAssign) and isinstance(node.value, ast.Constant)
+    }
+    for tree in trees:
         for node in ast.walk(tree):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "MisfitError":
                 match node.args[0]:

@@ -8,7 +8,7 @@ from decimal import Context, Decimal
 from decoder.change import decode_change
 from dynapinot.comparison import expected
 from dynapinot.readback import read_value
-from dynapinot.replica import Replica, UpsertTable
+from dynapinot.replica import Replica, upsert_table
 from files import CONFIG, with_setting
 from files import table as make_table
 from handlers.catalog import load_tables
@@ -66,15 +66,8 @@ def _wide(name, **source):
 
 def model(schema_document, config_document):
     """The model's view of a table; unlike ``read_upsert_table`` for PARTIAL upserts too, of which only rows matter."""
-    schema = read_schema(schema_document, Findings("schema"))
-    config = read_config(config_document, Findings("config"))
-    return UpsertTable(
-        name=config.name,
-        columns={field.name: field.data_type for field in schema.fields},
-        primary_key=schema.primary_key,
-        comparison=config.comparison_column or config.time_column,
-        delete=config.delete_column,
-        computed={field.name: field.transform for field in schema.fields if field.transform} | dict(config.transforms),
+    return upsert_table(
+        read_schema(schema_document, Findings("schema")), read_config(config_document, Findings("config"))
     )
 
 
