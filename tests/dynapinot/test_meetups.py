@@ -10,6 +10,7 @@ from decimal import Decimal
 import pytest
 from typer.testing import CliRunner
 
+from dynapinot import local
 from dynapinot.cli import app
 from dynapinot.meetups import TABLE
 
@@ -102,18 +103,7 @@ def test_a_meetup_that_is_not_there_is_an_error_and_none_is_made(services, comma
 
 
 def test_another_table_can_be_named(services):
-    services.dynamodb.create_table(
-        TableName="other",
-        AttributeDefinitions=[
-            {"AttributeName": "meetup_id", "AttributeType": "S"},
-            {"AttributeName": "mtime", "AttributeType": "N"},
-        ],
-        KeySchema=[
-            {"AttributeName": "meetup_id", "KeyType": "HASH"},
-            {"AttributeName": "mtime", "KeyType": "RANGE"},
-        ],
-        BillingMode="PAY_PER_REQUEST",
-    )
+    local.create_meetups_table(services.dynamodb, "other")
     run("publish", "--table", "other", "--count", "2")
     assert len(items(services, "other")) == 2
 

@@ -7,13 +7,13 @@ history follows from its seed alone; a failure names the seed and the command th
 from __future__ import annotations
 
 import os
-import sys
 from collections import Counter
 
 import pytest
 
 from faults.history import BY_CITY, BY_TIME, BY_VERSION
 from faults.world import World
+from told import tell
 
 HISTORIES = int(os.environ.get("FAULT_HISTORIES", "10000"))
 FIRST_SEED = int(os.environ.get("FAULT_SEED", "20240622"))
@@ -46,13 +46,6 @@ FAULTS = (
     "streams deleted",
     "waits of the event source",
 )
-
-
-def tell(capsys, title, counts):
-    """Say what was done, past pytest's capture: a run that exercised nothing must be seen."""
-    with capsys.disabled():
-        said = ", ".join(f"{name} {counts[name]}" for name in sorted(counts))
-        print(f"\n{title}: {said}", file=sys.stderr)  # noqa: T201
 
 
 @pytest.mark.parametrize("start", range(FIRST_SEED, FIRST_SEED + HISTORIES, CHUNK))

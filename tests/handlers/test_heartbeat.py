@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
 import json
-import logging
 import re
 import sys
 import time
@@ -17,6 +15,7 @@ import pytest
 from aws_lambda_powertools.metrics import Metrics
 from botocore.exceptions import ClientError, ConnectTimeoutError, EndpointConnectionError, ReadTimeoutError
 
+import function
 from dynapinot import local
 from dynapinot.dynamodb_streams import Poller
 from dynapinot.event_source import EventSource, Settings
@@ -37,9 +36,7 @@ NAMES = ("handlers.stream", "handlers.heartbeat")
 def load(name, monkeypatch, **variables):
     for variable, value in variables.items():
         monkeypatch.setenv(variable, value)
-    sys.modules.pop(name, None)
-    logging.Logger.manager.loggerDict.pop("dynapinot", None)  # it would go on writing to an earlier test's stdout
-    return importlib.import_module(name)
+    return function.load(name)
 
 
 @pytest.fixture

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import importlib
 import json
-import logging
-import sys
 from types import SimpleNamespace
 
 import boto3
 import pytest
 from moto import mock_aws
 
+import function
 from changes import insert, modify, remove
 from files import CONFIG, SCHEMA
+from function import forget, set_environment
 from handlers.settings import SettingsError
 from pinot.errors import TableError
 
@@ -29,27 +28,18 @@ def aws(monkeypatch, tmp_path):
     folder.mkdir()
     (folder / "schema.json").write_text(json.dumps(SCHEMA))
     (folder / "table.json").write_text(json.dumps(CONFIG))
-    for name, value in {
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "DEAD_LETTER_BUCKET": "dead",
-        "TABLES_DIR": str(tmp_path),
-    }.items():
-        monkeypatch.setenv(name, value)
+    set_environment(monkeypatch, tmp_path)
     with mock_aws():
         kinesis = boto3.client("kinesis", region_name=REGION)
         kinesis.create_stream(StreamName="items-stream", ShardCount=2)
         s3 = boto3.client("s3")
         s3.create_bucket(Bucket="dead")
         yield SimpleNamespace(kinesis=kinesis, s3=s3, tables=tmp_path)
-    sys.modules.pop("handlers.stream", None)
+    forget("handlers.stream")
 
 
 def load():
-    sys.modules.pop("handlers.stream", None)
-    logging.Logger.manager.loggerDict.pop("dynapinot", None)  # it would go on writing to an earlier test's stdout
-    return importlib.import_module("handlers.stream").handler
+    return function.load("handlers.stream").handler
 
 
 def rows_on(kinesis):

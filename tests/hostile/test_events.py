@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections import Counter
 from copy import deepcopy
 from random import Random
@@ -21,6 +20,7 @@ from kinesis_fake import Clock, FakeKinesis
 from publisher.order import publish
 from publisher.s3 import store
 from strategies import encode, values
+from told import tell
 
 EVENTS = int(os.environ.get("HOSTILE_EVENTS", "12000"))
 FIRST_SEED = int(os.environ.get("HOSTILE_SEED", "1"))
@@ -35,12 +35,6 @@ OUTCOMES = (
 def check_all(record, counts):
     for group in GROUPS:
         check(record, group, counts)
-
-
-def tell(capsys, title, counts):
-    with capsys.disabled():
-        said = ", ".join(f"{name} {counts[name]}" for name in sorted(counts))
-        print(f"\n{title}: {said}", file=sys.stderr)  # noqa: T201
 
 
 @pytest.mark.parametrize("start", range(FIRST_SEED, FIRST_SEED + EVENTS, CHUNK))

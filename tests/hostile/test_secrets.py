@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import logging
 import re
-import sys
 import traceback
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,8 +14,10 @@ import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 from moto import mock_aws
 
+import function
 from changes import TTL_IDENTITY, insert, modify, record, remove
 from files import CONFIG, SCHEMA, with_setting
+from function import forget, set_environment
 
 REGION = "eu-west-1"
 CONTEXT = SimpleNamespace(get_remaining_time_in_millis=lambda: 60_000, aws_request_id="request-1")
@@ -60,14 +60,7 @@ def aws(monkeypatch, tmp_path):
         primary_key=["id", "sum"],
         dynamodb_table="sums",
     )
-    for name, value in {
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "DEAD_LETTER_BUCKET": "dead",
-        "TABLES_DIR": str(tmp_path),
-    }.items():
-        monkeypatch.setenv(name, value)
+    set_environment(monkeypatch, tmp_path)
     with mock_aws():
         kinesis = boto3.client("kinesis", region_name=REGION)
         for stream in STREAMS:
@@ -75,7 +68,7 @@ def aws(monkeypatch, tmp_path):
         s3 = boto3.client("s3")
         s3.create_bucket(Bucket="dead")
         yield SimpleNamespace(kinesis=kinesis, s3=s3, tables=tmp_path)
-    sys.modules.pop("handlers.stream", None)
+    forget("handlers.stream")
 
 
 def _table(root, name, columns, mapped, *settings, primary_key=("id",), dynamodb_table=None):
@@ -94,9 +87,7 @@ def _table(root, name, columns, mapped, *settings, primary_key=("id",), dynamodb
 
 
 def load():
-    sys.modules.pop("handlers.stream", None)
-    logging.Logger.manager.loggerDict.pop("dynapinot", None)
-    return importlib.import_module("handlers.stream")
+    return function.load("handlers.stream")
 
 
 @pytest.fixture

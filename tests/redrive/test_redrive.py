@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
 import json
-import logging
 import re
-import sys
 from types import SimpleNamespace
 
 import boto3
@@ -14,9 +11,11 @@ import pytest
 from moto import mock_aws
 from typer.testing import CliRunner
 
+import function
 from changes import insert, remove
 from dynapinot.cli import app
 from files import CONFIG, SCHEMA, table
+from function import forget, set_environment
 from publisher.order import Published
 from redrive.bucket import bucket_in
 from redrive.repair import Reading
@@ -32,15 +31,7 @@ def aws(monkeypatch, tmp_path):
     folder.mkdir(parents=True)
     (folder / "schema.json").write_text(json.dumps(SCHEMA))
     (folder / "table.json").write_text(json.dumps(CONFIG))
-    for name, value in {
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_DEFAULT_REGION": REGION,
-        "DEAD_LETTER_BUCKET": "dead",
-        "TABLES_DIR": str(folder.parent),
-        "REDRIVE_ITEMS_PER_SECOND": "1000",
-    }.items():
-        monkeypatch.setenv(name, value)
+    set_environment(monkeypatch, folder.parent, AWS_DEFAULT_REGION=REGION, REDRIVE_ITEMS_PER_SECOND="1000")
     with mock_aws():
         kinesis = boto3.client("kinesis")
         kinesis.create_stream(StreamName="items-stream", ShardCount=1)
@@ -54,14 +45,11 @@ def aws(monkeypatch, tmp_path):
             BillingMode="PAY_PER_REQUEST",
         )
         yield SimpleNamespace(kinesis=kinesis, s3=s3, dynamodb=dynamodb, tables=folder.parent)
-    for name in ("handlers.stream", "handlers.redrive"):
-        sys.modules.pop(name, None)
+    forget("handlers.stream", "handlers.redrive")
 
 
 def load(name):
-    sys.modules.pop(name, None)
-    logging.Logger.manager.loggerDict.pop("dynapinot", None)  # it would go on writing to an earlier test's stdout
-    return importlib.import_module(name).handler
+    return function.load(name).handler
 
 
 def rows_on(kinesis):
