@@ -36,7 +36,7 @@ class Plan:
     ``changes`` holds what could be decoded, by position. ``left_out`` counts, by column and reason, old values that a
     delete's row had to go without; ``ignored`` the changes that a table's own rules leave out. ``shared`` names, for
     each table, the attributes of the DynamoDB key that its primary key leaves out: items that differ only there share a
-    row.
+    row. ``unmapped`` names, for each table, the attributes of items that nothing in its files uses.
     """
 
     records: Sequence[object]
@@ -45,6 +45,7 @@ class Plan:
     letters: Sequence[Letter]
     left_out: Mapping[tuple[str, str, str], int]
     shared: Mapping[str, Sequence[str]]
+    unmapped: Mapping[str, frozenset[str]]
     ignored: int
 
 
@@ -100,6 +101,7 @@ def plan(records: Sequence[object], tables: Sequence[Table], *, max_record_bytes
     letters: list[Letter] = []
     left_out: Counter[tuple[str, str, str]] = Counter()
     shared: dict[str, Sequence[str]] = {}
+    unmapped: defaultdict[str, set[str]] = defaultdict(set)
     ignored = 0
     for position, record in enumerate(records):
         try:
@@ -116,6 +118,8 @@ def plan(records: Sequence[object], tables: Sequence[Table], *, max_record_bytes
                 for row in table.rows(change, max_record_bytes):
                     entries.append(Entry(row.key, row.data, position))
                     left_out.update((table.name, column, reason) for column, reason in row.left_out)
+                    if row.unmapped:
+                        unmapped[table.name].update(row.unmapped)
                 ignored += len(entries) == before
             except ChangeError as error:
                 letters.append(Letter(position=position, record=record, error=error, table=table.name, change=change))
@@ -128,6 +132,7 @@ def plan(records: Sequence[object], tables: Sequence[Table], *, max_record_bytes
         letters=letters,
         left_out=left_out,
         shared=shared,
+        unmapped={table: frozenset(names) for table, names in unmapped.items()},
         ignored=ignored,
     )
 

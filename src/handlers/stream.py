@@ -24,7 +24,7 @@ _settings: Final = Settings.from_mapping(os.environ)
 _tables, _warnings = load_tables(_settings.tables_dir)
 _streams: Final = clients.streams(_tables, _settings.limits)
 _put: Final = putter(clients.s3(), _settings.dead_letter_bucket)
-_told: Final[set[str]] = set()
+_told: Final[set[tuple[str, ...]]] = set()
 log_tables(logger, [table.name for table in _tables], _warnings)
 
 

@@ -16,6 +16,8 @@ from redrive.run import Summary
 
 SERVICE: Final = "dynapinot"
 NAMESPACE: Final = "dynapinot"
+MAX_TOLD: Final = 1_000  # attributes' names may be made up without end
+MAX_NAMES: Final = 100  # of attributes in a metric's record, which may be 1 MiB
 MAX_LAGS: Final = 99  # an EMF record takes 100 values a metric, and Powertools flushes at the hundredth
 
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
@@ -34,15 +36,20 @@ def log_tables(logger: Logger, names: Sequence[str], warnings: Iterable[Finding]
     logger.info("tables loaded", tables=list(names))
 
 
-def log_report(logger: Logger, report: Report, told: set[str]) -> None:
+def log_report(logger: Logger, report: Report, told: set[tuple[str, ...]]) -> None:
     """Log what did not go as usual; a batch that did is told by the metrics alone.
 
-    ``told`` holds the tables of which it was said already that their items may share rows: once is enough.
+    ``told`` holds what was said already and is to be said once: of which tables items may share rows, and which of
+    their attributes are not mapped.
     """
     for table, attributes in report.plan.shared.items():
-        if attributes and table not in told:
+        if attributes and (table,) not in told:
             logger.warning("items may share a row", table=table, not_in_primary_key=list(attributes))
-            told.add(table)
+            told.add((table,))
+    for table, attribute in _unmapped(report):
+        if (table, attribute) not in told and len(told) < MAX_TOLD:
+            logger.info("attribute not mapped", table=table, attribute=attribute)
+            told.add((table, attribute))
     for letter in report.plan.letters:
         logger.warning(
             "change dead-lettered",
@@ -77,6 +84,10 @@ def measure(metrics: Metrics, report: Report, now_ms: int) -> None:
     metrics.add_metric(name="RowsResent", unit=MetricUnit.Count, value=report.resent)
     metrics.add_metric(name="ChangesIgnored", unit=MetricUnit.Count, value=report.plan.ignored)
     metrics.add_metric(name="DeadLetters", unit=MetricUnit.Count, value=reasons.total())
+    unmapped = _unmapped(report)
+    metrics.add_metric(name="UnmappedAttributes", unit=MetricUnit.Count, value=len(unmapped))
+    if unmapped:
+        metrics.add_metadata(key="unmapped_attributes", value=unmapped[:MAX_NAMES])
     metrics.add_metric(name="BatchesStoppedEarly", unit=MetricUnit.Count, value=report.first_unpublished is not None)
     for lag in _sample(_lags(report, now_ms)):
         metrics.add_metric(name="ReplicationLag", unit=MetricUnit.Milliseconds, value=lag)
@@ -123,6 +134,11 @@ def log_missing(logger: Logger, outcomes: Iterable[Outcome]) -> None:
             logger.error(
                 "heartbeat missing", table=outcome.aim.table, error=outcome.error, **outcome.aim.place._asdict()
             )
+
+
+def _unmapped(report: Report) -> list[tuple[str, str]]:
+    """List the attributes of items that nothing uses, each with its table."""
+    return sorted((table, name) for table, names in report.plan.unmapped.items() for name in names)
 
 
 def _lags(report: Report, now_ms: int) -> list[int]:

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final
 
 from decoder.change import Change, Image
-from decoder.errors import ChangeError
+from decoder.errors import ChangeError, path_text
 from pinot.config import TableConfig, names_read_by, read_config
 from pinot.errors import Finding, Findings, MisfitError
 from pinot.metadata import DYNAMODB_NAMES, METADATA, can_hold, filler, types_for
 from pinot.path import Step, follow
 from pinot.schema import Field, Schema, read_schema
 from pinot.source import REST, Source, read_source
-from pinot.table import Column, Role, Table, Take
+from pinot.table import Column, Origin, Role, Table, Take, Use
 from pinot.values import Convert, converter, document, expression_input, natural, shapes_of
-
-Origin: TypeAlias = "str | tuple[Step, ...]"  # a property of the change ($…), or a path into the item
 
 _REST_TYPES: Final = ("JSON", "STRING")
 _ORDERING: Final = ("$timestamp", "$version")
@@ -195,6 +194,9 @@ def _check_order(parts: _Parts, findings: Findings) -> None:
 
 def _check_source(parts: _Parts, findings: Findings) -> None:
     transforms = parts.transforms
+    for name in sorted(parts.source.leave_out & _needed_attributes(parts)):
+        remedy = "Take the name off the list, or map the column otherwise"
+        findings.error("leave_out", f"the attribute {name} is taken by a column, a filter or an expression", remedy)
     for name, origin in parts.source.columns.items():
         if parts.schema.field(name) is None:
             remedy = "Add it to the schema, or remove the line"
@@ -211,6 +213,11 @@ def _check_source(parts: _Parts, findings: Findings) -> None:
     for field, problem, wanted in _cannot_hold(parts):
         if field.name in parts.source.columns:
             findings.error(f"columns.{field.name}", problem, f"Make it a single-value {wanted} in the schema")
+
+
+def _needed_attributes(parts: _Parts) -> set[str]:
+    first_steps = {str(origin[0]) for origin in parts.origins.values() if isinstance(origin, tuple)}
+    return first_steps | parts.source.when_attributes | (parts.inputs() - DYNAMODB_NAMES.keys())
 
 
 def _cannot_hold(parts: _Parts) -> Iterator[tuple[Field, str, str]]:
@@ -230,12 +237,14 @@ def _cannot_hold(parts: _Parts) -> Iterator[tuple[Field, str, str]]:
 def _table(parts: _Parts) -> Table:
     origins, inputs = parts.origins, parts.inputs()
     whole = {origin[0] for origin in origins.values() if isinstance(origin, tuple) and len(origin) == 1}
-    taken = frozenset(str(name) for name in whole | (inputs - DYNAMODB_NAMES.keys()))
+    read = inputs - DYNAMODB_NAMES.keys()
+    taken = frozenset(str(name) for name in whole | read | parts.source.leave_out)
     columns = [
         _column(field, origins[field.name], parts, taken) for field in parts.schema.fields if field.name in origins
     ]
     columns += map(_input_column, sorted(inputs))
     by_name = {column.name: column for column in columns}
+    primary_key = tuple(by_name[name] for name in parts.schema.primary_key)
     return Table(
         name=parts.config.name,
         stream=parts.config.stream,
@@ -244,7 +253,10 @@ def _table(parts: _Parts) -> Table:
         when=parts.source.when,
         keep_ttl_deletes=parts.source.ttl_deletes == "keep",
         columns=tuple(columns),
-        primary_key=tuple(by_name[name] for name in parts.schema.primary_key),
+        primary_key=primary_key,
+        key_attributes=frozenset(column.attribute for column in primary_key),
+        computed=parts.transforms,
+        uses=_uses(columns, parts),
         taken=taken,
         takes_rest=REST in origins.values(),
         essential=frozenset(
@@ -255,34 +267,47 @@ def _table(parts: _Parts) -> Table:
     )
 
 
+def _uses(columns: Iterable[Column], parts: _Parts) -> Mapping[str, tuple[Use, ...]]:
+    uses: defaultdict[str, list[Use]] = defaultdict(list)
+    for column in columns:
+        if isinstance(column.origin, tuple):
+            path = None if column.attribute else path_text(column.origin)
+            uses[str(column.origin[0])].append(Use("expression" if column.is_input else "column", column.name, path))
+    for name in sorted(parts.source.when_attributes):
+        uses[name].append(Use("filter"))
+    for name in sorted(parts.source.leave_out):
+        uses[name].append(Use("left_out"))
+    for name in parts.transforms:
+        uses[name].append(Use("computed", name))
+    return {name: tuple(found) for name, found in uses.items()}
+
+
 def _column(field: Field, origin: Origin, parts: _Parts, taken: frozenset[str]) -> Column:
     role = parts.role(field.name)
     if origin == REST:
-        return Column(name=field.name, take=_take_rest(field, taken), role=role)
+        return Column(name=field.name, origin=origin, take=_take_rest(field, taken), role=role)
     if isinstance(origin, str):
         take: Take = filler(field, origin)
         if parts.orders_by_default(field):
             take = _unless_in_item(field.name, take)
-        return Column(name=field.name, take=take, role=role)
+        return Column(name=field.name, origin=origin, take=take, role=role)
     convert = converter(field, is_key=role == "key")
     fallback = filler(field, "$timestamp") if role == "time" and can_hold(field, "$timestamp") else None
-    if len(origin) > 1:
-        return Column(name=field.name, take=_take_path(origin, convert), role=role, fallback=fallback)
-    attribute = str(origin[0])
-    take = _take_attribute(attribute, convert)
-    return Column(name=field.name, attribute=attribute, take=take, role=role, fallback=fallback)
+    take = _take_path(origin, convert) if len(origin) > 1 else _take_attribute(str(origin[0]), convert)
+    return Column(name=field.name, origin=origin, take=take, role=role, fallback=fallback)
 
 
 def _input_column(name: str) -> Column:
     """Make the column of a field that only Pinot's expressions read."""
     if name not in DYNAMODB_NAMES:
-        return Column(name=name, attribute=name, take=_take_attribute(name, expression_input))
-    read = METADATA[DYNAMODB_NAMES[name]].read
+        return Column(name=name, origin=(name,), take=_take_attribute(name, expression_input), is_input=True)
+    origin = DYNAMODB_NAMES[name]
+    read = METADATA[origin].read
 
     def take(change: Change, _: Image, deleted: bool) -> object:  # noqa: FBT001  # called by position only
         return read(change, deleted)
 
-    return Column(name=name, take=take)
+    return Column(name=name, origin=origin, take=take, is_input=True)
 
 
 def _take_attribute(name: str, convert: Convert) -> Take:

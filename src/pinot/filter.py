@@ -29,8 +29,11 @@ OPERATORS: Final = ("equals", "begins_with", "in", "exists")
 CONNECTIVES: Final = ("all", "any", "not")
 
 
-def read_when(document: object, findings: Findings, where: str = "when") -> Matches:
-    """Read a condition; mistakes are noted in ``findings``, by the key they stand at."""
+def read_when(document: object, findings: Findings, attributes: set[str], where: str = "when") -> Matches:
+    """Read a condition; ``attributes`` gets the names of those it looks at.
+
+    Mistakes are noted in ``findings``, by the key they stand at.
+    """
     if not isinstance(document, dict) or not document:
         findings.error(where, "it is not a condition", f'Write {where} = {{ attribute = "value" }}')
         return _conjunction(())
@@ -38,28 +41,29 @@ def read_when(document: object, findings: Findings, where: str = "when") -> Matc
     for key, value in document.items():
         here = f"{where}.{key}"
         if key == "not":
-            parts.append(_negation(read_when(value, findings, here)))
+            parts.append(_negation(read_when(value, findings, attributes, here)))
         elif key in CONNECTIVES:
-            several = list(_read_several(value, findings, here))
+            several = list(_read_several(value, findings, attributes, here))
             parts.append(_conjunction(several) if key == "all" else _disjunction(several))
         else:
-            parts.append(_read_attribute(key, value, findings, here))
+            parts.append(_read_attribute(key, value, findings, attributes, here))
     return _conjunction(parts)
 
 
-def _read_several(value: object, findings: Findings, where: str) -> Iterator[Matches]:
+def _read_several(value: object, findings: Findings, attributes: set[str], where: str) -> Iterator[Matches]:
     if not isinstance(value, list) or not value:
         findings.error(where, "it is not a list of conditions", f'Write {where} = [{{ attribute = "value" }}, …]')
         return
     for index, each in enumerate(value):
-        yield read_when(each, findings, f"{where}[{index}]")
+        yield read_when(each, findings, attributes, f"{where}[{index}]")
 
 
-def _read_attribute(text: str, value: object, findings: Findings, where: str) -> Matches:
+def _read_attribute(text: str, value: object, findings: Findings, attributes: set[str], where: str) -> Matches:
     steps = parse_path(text)
     if steps is None:
         findings.error(where, *UNREADABLE)
         return _conjunction(())
+    attributes.add(str(steps[0]))
     operators: Mapping[str, object] = value if isinstance(value, dict) else {"equals": value}
     if not operators:
         findings.error(where, "it says nothing", f"Use {', '.join(OPERATORS)}")

@@ -15,19 +15,22 @@ TtlPolicy: TypeAlias = Literal["delete", "keep"]
 
 REST: Final = "$rest"
 TTL_POLICIES: Final = ("delete", "keep")
-_KEYS: Final = ("dynamodb_table", "when", "ttl_deletes", "columns")
+_KEYS: Final = ("dynamodb_table", "when", "ttl_deletes", "leave_out", "columns")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
     """What ``source.toml`` says; an absent file is all defaults.
 
-    ``dynamodb_table`` None is any table whose stream is connected. ``when`` tells which items are rows, None for all.
+    ``dynamodb_table`` None is any table whose stream is connected. ``when`` tells which items are rows, None for all;
+    ``when_attributes`` are those it looks at. ``leave_out`` names attributes that are not replicated on purpose.
     ``columns`` maps a Pinot column to a property of the change (``$…``) or to the steps of a path into the item.
     """
 
     dynamodb_table: str | None = None
     when: Matches | None = None
+    when_attributes: frozenset[str] = frozenset()
+    leave_out: frozenset[str] = frozenset()
     ttl_deletes: TtlPolicy = "delete"
     columns: Mapping[str, str | tuple[Step, ...]] = field(default_factory=dict)
 
@@ -44,10 +47,22 @@ def read_source(document: Mapping[str, object], findings: Findings) -> Source:
     policy = document.get("ttl_deletes", "delete")
     if policy not in TTL_POLICIES:
         findings.error("ttl_deletes", "the policy is unknown", f"Use {' or '.join(TTL_POLICIES)}")
-    when = read_when(document["when"], findings) if "when" in document else None
+    attributes: set[str] = set()
+    when = read_when(document["when"], findings, attributes) if "when" in document else None
+    leave_out = document.get("leave_out", [])
+    if not isinstance(leave_out, list) or not all(isinstance(name, str) and name for name in leave_out):
+        findings.error("leave_out", "it is not a list of attribute names", 'Write leave_out = ["attribute", …]')
+        leave_out = []
     columns = _read_columns(document.get("columns", {}), findings)
     findings.raise_errors()
-    return Source(dynamodb_table=table, when=when, ttl_deletes=cast("TtlPolicy", policy), columns=columns)
+    return Source(
+        dynamodb_table=table,
+        when=when,
+        when_attributes=frozenset(attributes),
+        leave_out=frozenset(leave_out),
+        ttl_deletes=cast("TtlPolicy", policy),
+        columns=columns,
+    )
 
 
 def _read_columns(entries: object, findings: Findings) -> dict[str, str | tuple[Step, ...]]:

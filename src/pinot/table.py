@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final, Literal, NamedTuple, TypeAlias, cast
 
@@ -14,10 +14,12 @@ from decoder.errors import ChangeError
 from pinot.errors import MisfitError
 from pinot.filter import Matches
 from pinot.key import Scalar, partition_key
+from pinot.path import Step
 
 # A change, the image its row is made from, whether that row is a delete -> the value, None when there is none.
 Take: TypeAlias = Callable[[Change, Image, bool], object]
 Role: TypeAlias = Literal["key", "comparison", "time"]
+Origin: TypeAlias = "str | tuple[Step, ...]"  # a property of the change ($…), or a path into the item
 
 TOO_LARGE: Final = "row_too_large"
 
@@ -40,13 +42,14 @@ class Row:
     """One row: its Kinesis partition key and its JSON, byte for byte the same whenever the change is replayed.
 
     ``left_out`` names the columns of a delete whose last value did not fit, each with the reason: a delete needs no
-    more than its key, so it is not held up by them.
+    more than its key, so it is not held up by them. ``unmapped`` names the item's attributes that nothing uses.
     """
 
     key: str
     data: bytes
     is_delete: bool
     left_out: tuple[tuple[str, str], ...] = ()
+    unmapped: tuple[str, ...] = ()
 
     @property
     def size(self) -> int:
@@ -58,15 +61,33 @@ class Row:
 class Column:
     """One field of a row and where it comes from.
 
-    ``attribute`` is the item's attribute that the column takes whole, None where it takes something else. ``role`` says
-    why a row cannot do without the value; ``fallback`` gives the value of a delete that has none.
+    ``role`` says why a row cannot do without the value; ``fallback`` gives the value of a delete that has none. An
+    ``is_input`` is no column of Pinot's but a field that its expressions read.
     """
 
     name: str
+    origin: Origin
     take: Take
-    attribute: str | None = None
     role: Role | None = None
     fallback: Take | None = None
+    is_input: bool = False
+
+    @property
+    def attribute(self) -> str | None:
+        """The item's attribute that the column takes whole, None where it takes something else."""
+        return str(self.origin[0]) if isinstance(self.origin, tuple) and len(self.origin) == 1 else None
+
+
+class Use(NamedTuple):
+    """What a table makes of an attribute: a column or one of Pinot's expressions takes it, ``when`` looks at it, it is
+    left out on purpose, or it stays away because Pinot computes a column of its name.
+
+    ``name`` is the column's, where there is one; ``path`` what the column takes of the attribute, None for the whole.
+    """
+
+    how: Literal["column", "expression", "filter", "left_out", "computed"]
+    name: str | None = None
+    path: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,8 +95,11 @@ class Table:
     """A Pinot table: what it is called, which stream feeds it, and how a change becomes its rows.
 
     ``dynamodb_table`` is the one source table, None for any; ``when`` tells which of its items are rows, None for all.
-    ``taken`` names the attributes that columns take whole; the others are checked, which a ``$rest`` column does by
-    taking them. ``essential`` names the columns that a delete cannot go without.
+    ``key_attributes`` are those that the primary key takes whole, with None where it takes something else. ``computed``
+    has, for each column that Pinot fills itself, its expression. ``uses`` tells, for each attribute that is anything to
+    the table, what. ``taken`` names those that columns take whole or that are left out on purpose; the others are
+    checked, which a ``$rest`` column does by taking them. ``essential`` names the columns that a delete cannot go
+    without.
     """
 
     name: str
@@ -86,6 +110,9 @@ class Table:
     keep_ttl_deletes: bool
     columns: tuple[Column, ...]
     primary_key: tuple[Column, ...]
+    key_attributes: frozenset[str | None]
+    computed: Mapping[str, str]
+    uses: Mapping[str, tuple[Use, ...]]
     taken: frozenset[str]
     takes_rest: bool
     essential: frozenset[str]
@@ -168,13 +195,13 @@ class Table:
 
     def is_keyed_by(self, keys: Image) -> bool:
         """Tell whether the primary key is made of the DynamoDB key alone, so that it never changes."""
-        return all(column.attribute in keys for column in self.primary_key)
+        return self.key_attributes <= keys.keys()
 
     def not_in_key(self, keys: Image) -> tuple[str, ...]:
         """List the attributes of the DynamoDB key that the primary key leaves out: items may share a row."""
         if not self.is_keyed_by(keys):
             return ()
-        return tuple(sorted(keys.keys() - {column.attribute for column in self.primary_key}))
+        return tuple(sorted(keys.keys() - self.key_attributes))
 
     def _row(self, change: Change, image: Image, *, deleted: bool) -> Row:
         values: dict[str, object] = {}
@@ -192,16 +219,20 @@ class Table:
                 value = _needed(column, change, image, deleted=deleted)
             if value is not None:
                 values[column.name] = value
+        unmapped = []
         if not self.takes_rest:
             for name, attribute in image.items():
                 if name not in self.taken:
                     _check(name, attribute)
+                    if name not in self.uses:
+                        unmapped.append(name)
         return Row(
             key=partition_key(cast("Scalar", values[column.name]) for column in self.primary_key),
             # orjson's buffer is far larger than a small row, and rows wait for the whole batch: keep a copy its size.
             data=memoryview(orjson.dumps(values)).tobytes(),
             is_delete=deleted,
             left_out=tuple(left_out),
+            unmapped=tuple(unmapped),
         )
 
     def _tombstone_of_moved(self, change: Change, new: Image) -> Iterator[Row]:

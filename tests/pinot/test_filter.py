@@ -32,7 +32,7 @@ ITEM = {
 
 def condition(text):
     findings = Findings("source.toml")
-    matches = read_when(tomllib.loads(f"when = {text}", parse_float=Decimal)["when"], findings)
+    matches = read_when(tomllib.loads(f"when = {text}", parse_float=Decimal)["when"], findings, set())
     assert findings.found == []
     return matches
 

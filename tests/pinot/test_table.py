@@ -446,3 +446,47 @@ def test_a_delete_over_the_streams_limit_goes_without_its_last_values():
     assert row.left_out == tuple((name, "row_too_large") for name in ("name", "rest", "note"))
     with pytest.raises(MisfitError):
         list(table(**files).rows(record, 50))
+
+
+def unmapped(record, **files):
+    return [row.unmapped for row in table(**files).rows(decode_change(record))]
+
+
+NEW = {"name": {"S": "x"}, "colour": {"S": "red"}, "size": {"N": "1"}}
+
+
+def test_attributes_that_nothing_uses_are_named():
+    assert unmapped(insert(KEYS, NEW)) == [("colour", "size")]
+    assert unmapped(remove(KEYS, NEW)) == [("colour", "size")]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        {"leave_out": ["colour", "size"]},
+        {"when": {"colour": "red", "size": 1}},
+        {"columns": {"name": "colour.hex", "price": "size"}},
+    ],
+)
+def test_attributes_are_used_by_columns_and_filters_and_left_out_on_purpose(source):
+    record = insert(KEYS, {**NEW, "colour": {"M": {"hex": {"S": "f00"}}}} if "columns" in source else NEW)
+    assert set(unmapped(record, source=source)[0]) <= {"name"}
+
+
+def test_a_rest_column_takes_what_no_other_does_but_what_is_left_out():
+    source = {"columns": {"name": "$rest"}, "leave_out": ["colour"]}
+    (row,) = table(source=source).rows(decode_change(insert(KEYS, NEW)))
+    assert json.loads(json.loads(row.data)["name"]) == {"name": "x", "size": 1}
+    assert row.unmapped == ()
+
+
+def test_what_is_left_out_on_purpose_is_not_even_looked_at():
+    assert rows(insert(KEYS, {"colour": {"X": 1}}), source={"leave_out": ["colour"]})
+    assert refused(insert(KEYS, {"colour": {"X": 1}}))[1] == "colour"
+
+
+def test_an_attribute_of_the_name_of_a_computed_column_is_not_unmapped():
+    config = with_setting(
+        CONFIG, "ingestionConfig.transformConfigs", [{"columnName": "name", "transformFunction": "concat(a, b)"}]
+    )
+    assert unmapped(insert(KEYS, {"name": {"S": "x"}, "a": {"S": "y"}, "c": {"S": "z"}}), config=config) == [("c",)]
