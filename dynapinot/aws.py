@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import boto3
 from botocore.config import Config
@@ -13,7 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, 
 
 from dynapinot.errors import CommandError
 
-_CONFIG = Config(connect_timeout=5, read_timeout=60, retries={"mode": "standard", "total_max_attempts": 5})
+_CONFIG: Final = Config(connect_timeout=5, read_timeout=60, retries={"mode": "standard", "total_max_attempts": 5})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +31,20 @@ class Aws:
                 service, region_name=region or self.region, endpoint_url=self.endpoint_url, config=_CONFIG
             )
 
+    @contextmanager
+    def for_all(self) -> Iterator[None]:
+        """Make it known to every client that is made inside of the block, by the SDK's own variables."""
+        before = dict(os.environ)
+        if self.region:
+            os.environ["AWS_DEFAULT_REGION"] = os.environ["AWS_REGION"] = self.region
+        if self.endpoint_url:
+            os.environ["AWS_ENDPOINT_URL"] = self.endpoint_url
+        try:
+            yield
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
+
 
 @contextmanager
 def refusals() -> Iterator[None]:
@@ -45,8 +60,12 @@ def refusals() -> Iterator[None]:
     except ClientError as error:
         code, message = error.response["Error"]["Code"], error.response["Error"].get("Message", "")
         raise CommandError(_one_line(f"AWS refused {error.operation_name}: {code}: {message}")) from None
-    except (BotoCoreError, ValueError) as error:  # the SDK says an invalid endpoint by a ValueError
+    except BotoCoreError as error:
         raise CommandError(_one_line(str(error))) from None
+    except ValueError as error:
+        if not str(error).startswith("Invalid endpoint"):  # as the SDK says it
+            raise
+        raise CommandError(f"{_one_line(str(error))}: write it as http://host:port") from None
 
 
 def _one_line(text: str) -> str:

@@ -2,36 +2,70 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import Annotated, Any, Final, TypeAlias
 
 import typer
 from rich.console import Console
 
-from dynapinot import demo, explain, meetups, redrive
-from dynapinot.local import LocalError
+from dynapinot import demo, drift, explain, meetups, redrive
+from dynapinot.aws import Aws
+from dynapinot.errors import UNUSABLE, CommandError
+from dynapinot.screen import PLAIN_WIDTH
 from handlers.settings import REDRIVE_ITEMS_PER_SECOND, SHIPPED_TABLES
 from publisher.order import MAX_RECORD_BYTES
 
 app = typer.Typer(
-    help="DynamoDB tables replicated to Apache Pinot: see it work, and look into it.",
+    help="DynamoDB tables replicated to Apache Pinot in real time: set a table up, look into it, see it work.",
+    epilog="Every command: exit code 0 is well, 1 is something found that wants looking at, 2 is not done.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
 )
+
+SET_UP, LOOK, RUN, TRY = "Set a table up", "Look into changes", "Look after it", "See it work"
+
+Region: TypeAlias = Annotated[
+    str | None, typer.Option("--region", help="The AWS region; by default what the SDK finds: AWS_DEFAULT_REGION, …")
+]
+EndpointUrl: TypeAlias = Annotated[
+    str | None, typer.Option("--endpoint-url", help="Where AWS is, if not at AWS: http://localhost:8000, say.")
+]
+Tables: TypeAlias = Annotated[
+    Path,
+    typer.Option("--tables", envvar="TABLES_DIR", help="The folder of tables.", show_default="the shipped src/tables"),
+]
+AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Write JSON, for scripts.")]
+
+_SAMPLES: Final = typer.Argument(
+    metavar="FILE…",
+    help="Lambda events, change records, or items in DynamoDB's JSON: one, a list, the output of `aws dynamodb scan`, "
+    "or JSON lines; gzipped or not.",
+    show_default=False,
+)
+Samples: TypeAlias = Annotated[list[Path], _SAMPLES]
+MaybeSamples: TypeAlias = Annotated[list[Path] | None, _SAMPLES]
+ItemsTable: TypeAlias = Annotated[
+    str | None, typer.Option("--table", help="The DynamoDB table of plain items, where several are replicated.")
+]
+Shards: TypeAlias = Annotated[
+    int | None, typer.Option("--shards", min=1, help="The stream's shard count: tell which one each row goes to.")
+]
+Verbose: TypeAlias = Annotated[bool, typer.Option("--verbose", "-v", help="For each attribute, where it goes and why.")]
+Hours: TypeAlias = Annotated[int, typer.Option("--hours", min=1, help="With --log-group: how far back to look.")]
+LogGroup: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--log-group", help="Look at what the function told; its log group is /aws/lambda/<stack>."),
+]
 
 TableName: TypeAlias = Annotated[str, typer.Option("--table", help="The DynamoDB table.")]
 Count: TypeAlias = Annotated[int, typer.Option("--count", min=1, help="How many meetups to put.")]
 MeetupId: TypeAlias = Annotated[str, typer.Option("--meetup_id", "--meetup-id", help="The meetup, as published.")]
 Mtime: TypeAlias = Annotated[int, typer.Option("--mtime", help="Its time, as published: epoch milliseconds.")]
-
-Events: TypeAlias = Annotated[list[Path], typer.Argument(help="JSON files, each a Lambda event of a DynamoDB stream.")]
-Tables: TypeAlias = Annotated[
-    Path, typer.Option("--tables", envvar="TABLES_DIR", help="The folder of tables; the shipped one by default.")
-]
 
 BucketName: TypeAlias = Annotated[
     str, typer.Option("--bucket", envvar="DEAD_LETTER_BUCKET", help="The dead letter bucket; an output of the stack.")
@@ -47,72 +81,119 @@ MaxRecordBytes: TypeAlias = Annotated[
 ]
 DryRun: TypeAlias = Annotated[bool, typer.Option("--dry-run", help="Count what the bucket holds and change nothing.")]
 
+_MS_PER_HOUR: Final = 3_600_000
+
 
 @contextmanager
 def _errors_in_a_line() -> Iterator[None]:
     try:
         yield
-    except (meetups.MeetupsError, redrive.RedriveError, LocalError) as error:
+    except CommandError as error:
         typer.echo(f"Error: {error}", err=True)
-        raise typer.Exit(1) from None
+        raise typer.Exit(UNUSABLE) from None
 
 
-@app.command("demo")
-def demo_command() -> None:
-    """Replicate the seed's table to an embedded Kinesis, and show what Pinot would show.
+def _examples(*lines: str) -> str:
+    return "\n\n".join(("**Examples:**", *(f"`{line}`" for line in lines)))
 
-    Publishes ten meetups, updates one and deletes it. Exits 0 only if Pinot would show exactly what the table holds.
 
-    Example: dynapinot demo
+def _console() -> Console:
+    """Make the console of the standard output: without colours, and not narrow, where that is no terminal."""
+    console = Console()
+    if not console.is_terminal:
+        console.width = max(console.width, PLAIN_WIDTH)
+    return console
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+@app.command(
+    "explain",
+    rich_help_panel=LOOK,
+    epilog=_examples(
+        "dynapinot explain events/insert.json",
+        "dynapinot explain events/insert.json --verbose --shards 4",
+        "aws dynamodb scan --table-name app --max-items 20 > items.json; dynapinot explain items.json --table app",
+        "dynapinot explain events/*.json --json | jq .row",
+    ),
+)
+def explain_command(
+    *,
+    samples: Samples,
+    tables: Tables = SHIPPED_TABLES,
+    table: ItemsTable = None,
+    shards: Shards = None,
+    verbose: Verbose = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show what changes or items would become: each row, and each dead letter with its reason. Sends nothing.
+
+    It is the function's own code that decides. With `--json`, a line for each row and each dead letter.
+
+    Exits 0 if all became rows, 1 if there are dead letters, 2 if a file or a table cannot be used.
     """
     with _errors_in_a_line():
-        raise typer.Exit(demo.run(Console()))
+        code = explain.run(
+            _console(),
+            samples,
+            tables,
+            partial(typer.echo, err=True),
+            explain.Options(shards=shards, verbose=verbose, as_json=as_json),
+            now_ms=_now_ms(),
+            dynamodb_table=table,
+        )
+        raise typer.Exit(code)
 
 
-@app.command()
-def publish(table: TableName = meetups.TABLE, count: Count = meetups.COUNT) -> None:
-    """Put meetups, made up at random, into a DynamoDB table.
+@app.command(
+    "drift",
+    rich_help_panel=LOOK,
+    epilog=_examples(
+        "dynapinot drift events/*.json",
+        "aws dynamodb scan --table-name app --max-items 1000 > items.json; dynapinot drift items.json --table app",
+        "dynapinot drift --log-group /aws/lambda/dynapinot --hours 168",
+    ),
+)
+def drift_command(
+    *,
+    samples: MaybeSamples = None,
+    tables: Tables = SHIPPED_TABLES,
+    table: ItemsTable = None,
+    log_group: LogGroup = None,
+    hours: Hours = 24,
+    region: Region = None,
+    endpoint_url: EndpointUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Find attributes that no column takes, and values that do not fit their column: in samples, or as the function saw
+    them.
 
-    Endpoint, credentials and region are the SDK's: AWS_ENDPOINT_URL, AWS_PROFILE, AWS_DEFAULT_REGION and so on.
-
-    Example: dynapinot publish --count 3
+    Exits 0 if there are none, 1 if there are, 2 if a file, a table or the log cannot be used.
     """
-    with _errors_in_a_line(), meetups.meetups_table(table) as connected:
-        meetups.publish(connected, count, typer.echo)
+    with _errors_in_a_line():
+        if bool(samples) == bool(log_group):
+            raise CommandError("Give either files to look at or --log-group")
+        if log_group:
+            aws = Aws(region=region, endpoint_url=endpoint_url)
+            since_ms = _now_ms() - hours * _MS_PER_HOUR
+            raise typer.Exit(drift.run_on_logs(_console(), aws, log_group, since_ms=since_ms, as_json=as_json))
+        raise typer.Exit(
+            drift.run_on_samples(
+                _console(), samples or [], tables, now_ms=_now_ms(), dynamodb_table=table, as_json=as_json
+            )
+        )
 
 
-@app.command()
-def update(meetup_id: MeetupId, mtime: Mtime, table: TableName = meetups.TABLE) -> None:
-    """Move a meetup to another venue.
-
-    Example: dynapinot update --meetup_id cc3fbaca-445c-4ebb-8f60-7b2a5eab3530 --mtime 1719124016204
-    """
-    with _errors_in_a_line(), meetups.meetups_table(table) as connected:
-        meetups.update(connected, meetup_id, mtime, typer.echo)
-
-
-@app.command()
-def delete(meetup_id: MeetupId, mtime: Mtime, table: TableName = meetups.TABLE) -> None:
-    """Delete a meetup.
-
-    Example: dynapinot delete --meetup_id cc3fbaca-445c-4ebb-8f60-7b2a5eab3530 --mtime 1719124016204
-    """
-    with _errors_in_a_line(), meetups.meetups_table(table) as connected:
-        meetups.delete(connected, meetup_id, mtime, typer.echo)
-
-
-@app.command("explain")
-def explain_command(events: Events, tables: Tables = SHIPPED_TABLES) -> None:
-    """Show what events would become: a line of JSON for each row and each dead letter. Sends nothing.
-
-    Exits 0 if all became rows, 1 if there are dead letters, 2 if an event or a table cannot be used.
-
-    Example: dynapinot explain events/insert.json --tables src/tables
-    """
-    raise typer.Exit(explain.run(events, tables, typer.echo, partial(typer.echo, err=True)))
-
-
-@app.command("redrive")
+@app.command(
+    "redrive",
+    rich_help_panel=RUN,
+    epilog=_examples(
+        "dynapinot redrive --bucket dynapinot-deadletterbucket-1abc --dry-run",
+        "dynapinot redrive --bucket dynapinot-deadletterbucket-1abc --prefix dead-letters/app/orders/",
+    ),
+)
 def redrive_command(
     *,
     bucket: BucketName,
@@ -121,23 +202,84 @@ def redrive_command(
     items_per_second: Rate = REDRIVE_ITEMS_PER_SECOND,
     max_record_bytes: MaxRecordBytes = MAX_RECORD_BYTES,
     dry_run: DryRun = False,
+    region: Region = None,
+    endpoint_url: EndpointUrl = None,
+    as_json: AsJson = False,
 ) -> None:
     """Bring the items of dead letters up to date: read each one as it is now, and send its row.
 
     Takes the function's own dead letters and the batches that the event source mapping gave up. A redriven row never
-    wins over a newer change. What is done moves below redriven/, so a run that was cut short just goes on. Exits 0 when
-    nothing is left, 1 when some still fail.
+    wins over a newer change. What is done moves below redriven/, so a run that was cut short just goes on.
 
-    Example: dynapinot redrive --bucket dynapinot-deadletterbucket-1abc --dry-run
+    Exits 0 when nothing is left, 1 when some still fail, 2 when it could not be done.
     """
-    with _errors_in_a_line():
+    with _errors_in_a_line(), Aws(region=region, endpoint_url=endpoint_url).for_all():
         code = redrive.run(
-            Console(),
+            _console(),
             bucket,
             tables,
             prefix=prefix,
             items_per_second=items_per_second,
             max_record_bytes=max_record_bytes,
             dry_run=dry_run,
+            as_json=as_json,
         )
         raise typer.Exit(code)
+
+
+@app.command("demo", rich_help_panel=TRY, epilog=_examples("dynapinot demo"))
+def demo_command() -> None:
+    """Replicate the seed's table to an embedded Kinesis, and show what Pinot would show.
+
+    Publishes ten meetups, updates one and deletes it. Exits 0 only if Pinot would show exactly what the table holds.
+    """
+    with _errors_in_a_line():
+        raise typer.Exit(demo.run(_console()))
+
+
+@app.command(rich_help_panel=TRY, epilog=_examples("dynapinot publish --count 3"))
+def publish(
+    table: TableName = meetups.TABLE,
+    count: Count = meetups.COUNT,
+    region: Region = None,
+    endpoint_url: EndpointUrl = None,
+) -> None:
+    """Put meetups, made up at random, into a DynamoDB table."""
+    with _meetups(table, region, endpoint_url) as connected:
+        meetups.publish(connected, count, typer.echo)
+
+
+_KEY: Final = "--meetup_id cc3fbaca-445c-4ebb-8f60-7b2a5eab3530 --mtime 1719124016204"
+
+
+@app.command(rich_help_panel=TRY, epilog=_examples(f"dynapinot update {_KEY}"))
+def update(
+    meetup_id: MeetupId,
+    mtime: Mtime,
+    table: TableName = meetups.TABLE,
+    region: Region = None,
+    endpoint_url: EndpointUrl = None,
+) -> None:
+    """Move a meetup to another venue."""
+    with _meetups(table, region, endpoint_url) as connected:
+        meetups.update(connected, meetup_id, mtime, typer.echo)
+
+
+@app.command(rich_help_panel=TRY, epilog=_examples(f"dynapinot delete {_KEY}"))
+def delete(
+    meetup_id: MeetupId,
+    mtime: Mtime,
+    table: TableName = meetups.TABLE,
+    region: Region = None,
+    endpoint_url: EndpointUrl = None,
+) -> None:
+    """Delete a meetup."""
+    with _meetups(table, region, endpoint_url) as connected:
+        meetups.delete(connected, meetup_id, mtime, typer.echo)
+
+
+@contextmanager
+def _meetups(table: str, region: str | None, endpoint_url: str | None) -> Iterator[Any]:
+    aws = Aws(region=region, endpoint_url=endpoint_url)
+    with _errors_in_a_line(), aws.for_all(), meetups.meetups_table(table) as connected:
+        yield connected

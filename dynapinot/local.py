@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import boto3
 
+from dynapinot.errors import CommandError
 from dynapinot.replica import UpsertTable, read_upsert_table
 from handlers.catalog import CONFIG, SCHEMA
 from handlers.settings import SHIPPED_TABLES
@@ -49,7 +50,7 @@ TIMEOUT_SECONDS: Final = 60
 _MAPPING_ID: Final = str(uuid.uuid5(uuid.NAMESPACE_DNS, FUNCTION))
 
 
-class LocalError(Exception):
+class LocalError(CommandError):
     """The local parts cannot be set up; the message says why."""
 
 

@@ -15,7 +15,10 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import boto3
 from boto3.dynamodb.conditions import Attr
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
+from botocore.exceptions import ClientError
+
+from dynapinot.aws import refusals
+from dynapinot.errors import CommandError
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
@@ -29,34 +32,26 @@ _COUNTRIES: Final = ("France", "Germany", "UK", "USA")
 Say: TypeAlias = Callable[[str], None]
 
 
-class MeetupsError(Exception):
+class MeetupsError(CommandError):
     """What was asked for cannot be done; the message is one line that says why and what to do."""
 
 
 @contextmanager
 def meetups_table(name: str) -> Iterator[Table]:
     """Connect to the table of meetups. Raises MeetupsError, also for what AWS refuses inside of the block."""
-    try:
+    with refusals():
         table = boto3.Session().resource("dynamodb").Table(name)
-        with closing(table.meta.client):
-            yield table
-    except NoCredentialsError:
-        raise MeetupsError(
-            "There are no AWS credentials: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
-        ) from None
-    except NoRegionError:
-        raise MeetupsError("There is no AWS region: set AWS_DEFAULT_REGION") from None
-    except ClientError as error:
-        code, message = error.response["Error"]["Code"], error.response["Error"].get("Message", "")
-        if code == "ResourceNotFoundException":
+        try:
+            with closing(table.meta.client):
+                yield table
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ResourceNotFoundException":
+                raise
             meta = table.meta.client.meta
             raise MeetupsError(
                 f"There is no table {name} in {meta.region_name} at {meta.endpoint_url}: make it, or name another with"
                 " --table"
             ) from None
-        raise MeetupsError(_one_line(f"DynamoDB refused {error.operation_name}: {code}: {message}")) from None
-    except (BotoCoreError, ValueError) as error:  # the SDK says an invalid endpoint by a ValueError
-        raise MeetupsError(_one_line(str(error))) from None
 
 
 def publish(table: Table, count: int, say: Say) -> list[dict[str, Any]]:
@@ -132,7 +127,3 @@ def _degrees(highest: int) -> Decimal:
 
 def _rsvp_count() -> int:
     return random.randint(1, 100)
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())

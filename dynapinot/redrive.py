@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -9,11 +10,12 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table as Grid
 
+from dynapinot.aws import refusals
+from dynapinot.errors import FOUND, WELL, CommandError
 from handlers import clients
 from handlers.catalog import load_tables
 from handlers.deadline import seconds_from_now
@@ -28,10 +30,6 @@ from redrive.run import Bucket, Summary, redrive, survey
 SECONDS_FOR_ROWS: Final = 60.0  # of one object, before they count as failing
 
 
-class RedriveError(Exception):
-    """What was asked for cannot be done; the message is one line that says why and what to do."""
-
-
 def run(
     console: Console,
     bucket_name: str,
@@ -41,17 +39,21 @@ def run(
     items_per_second: int,
     max_record_bytes: int,
     dry_run: bool,
+    as_json: bool = False,
 ) -> int:
     """Redrive, or with ``dry_run`` count; return the exit code: 0 when nothing is left to be made good, else 1.
 
-    Raises RedriveError.
+    Raises CommandError.
     """
     try:
         tables, _ = load_tables(tables_dir)
+    except TableError as error:
+        raise CommandError(str(error)) from None
+    with refusals():
         bucket = bucket_in(clients.s3(), bucket_name, PREFIXES if prefix is None else (prefix,))
         if dry_run:
             done = _with_progress(console, bucket, "Counting", lambda seen: survey(bucket, seen))
-            _show(console, "In the bucket", done)
+            title = "In the bucket"
         else:
             read = reader(clients.dynamodb(), sleep=time.sleep, pause=1 / items_per_second)
             streams = clients.streams(tables, Limits())
@@ -69,16 +71,14 @@ def run(
                     seen=seen,
                 ),
             )
+            title = "Still failing"
+    if as_json:
+        console.out(json.dumps(_document(done)), highlight=False)
+    else:
+        if not dry_run:
             console.print(f"{done.good} changes made good by {done.rows} rows, of {done.objects} objects")
-            _show(console, "Still failing", done)
-    except TableError as error:
-        raise RedriveError(str(error)) from None
-    except ClientError as error:
-        code, operation = error.response["Error"]["Code"], error.operation_name
-        raise RedriveError(f"AWS refused {operation}: {code}: {error.response['Error'].get('Message', '')}") from None
-    except BotoCoreError as error:
-        raise RedriveError(str(error)) from None
-    return 1 if done.failing else 0
+        _show(console, title, done)
+    return FOUND if done.failing else WELL
 
 
 def _publish_patiently(streams: clients.Streams, target: Target, entries: Sequence[Entry]) -> Published:
@@ -93,6 +93,13 @@ def _with_progress(
         total = sum(1 for _ in bucket.list_keys()) if console.is_terminal else None
         task = progress.add_task(what, total=total)
         return work(lambda _: progress.advance(task))
+
+
+def _document(done: Summary) -> dict[str, object]:
+    failing = [
+        {"table": table, "reason": reason, "changes": count} for (table, reason), count in done.failing.most_common()
+    ]
+    return {"objects": done.objects, "good": done.good, "rows": done.rows, "failing": failing}
 
 
 def _show(console: Console, title: str, summary: Summary) -> None:

@@ -25,8 +25,6 @@ class Screen:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        if not console.is_terminal:
-            console.width = max(console.width, PLAIN_WIDTH)
 
     def waiting(self, why: str) -> AbstractContextManager[object]:
         """Show that something takes a moment, for the length of a block; nothing where there is no terminal."""

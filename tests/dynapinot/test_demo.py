@@ -132,7 +132,7 @@ def test_a_function_that_fails_exits_1_and_what_it_was_given_is_given_up(monkeyp
 def test_a_function_cannot_be_loaded_twice_into_one_process(monkeypatch):
     monkeypatch.setitem(sys.modules, "handlers.stream", object())
     result = CliRunner().invoke(app, ["demo"])
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert result.stderr == "Error: handlers.stream is imported already, with the environment of then\n"
 
 

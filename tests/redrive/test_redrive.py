@@ -195,14 +195,14 @@ def test_an_empty_bucket_is_nothing_to_do(aws):
 def test_what_cannot_be_done_is_told_in_a_line(aws, break_it, message):
     break_it(aws)
     code, output = command(tables=aws.tables)
-    assert (code, output.count("\n"), message in output) == (1, 1, True)
+    assert (code, output.count("\n"), message in output) == (2, 1, True)
 
 
 def test_an_endpoint_that_is_not_there_is_told_in_a_line(aws, monkeypatch):
     nobody = boto3.client("s3", endpoint_url="http://127.0.0.1:9")
     monkeypatch.setattr("dynapinot.redrive.clients.s3", lambda: nobody)
     code, output = command(tables=aws.tables)
-    assert (code, "Could not connect" in output) == (1, True)
+    assert (code, "Could not connect" in output) == (2, True)
 
 
 # The run itself.

@@ -1,0 +1,214 @@
+"""``dynapinot drift``: attributes that no column takes and values that no column can hold, so that they are noticed.
+
+Seen in a sample of changes or items, offline; or in the function's own metrics and logs, for which it writes names and
+never values.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from rich.console import Console
+from rich.table import Table as Grid
+from rich.text import Text
+
+from decoder.attribute import open_attribute
+from decoder.change import Change, Image
+from decoder.errors import ChangeError
+from decoder.record import decode_record
+from dynapinot.aws import Aws, refusals
+from dynapinot.errors import FOUND, WELL, CommandError
+from dynapinot.samples import read_samples
+from handlers.catalog import load_tables
+from pinot.errors import MisfitError, TableError
+from pinot.path import follow
+from pinot.table import Column, Table
+
+NOT_MAPPED: Final = "not_mapped"
+
+# What the function writes: handlers.telemetry. CloudWatch sifts, as far as its patterns go; the rest is done here.
+# https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/FilterAndPatternSyntax-extract-log-events.html
+PATTERN: Final = '{ ($.UnmappedAttributes[0] > 0) || ($.message = "change dead-lettered") }'
+_MISFIT_MESSAGE: Final = "change dead-lettered"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drift:
+    """One thing in which items have drifted from a table's columns.
+
+    ``reason`` is :data:`NOT_MAPPED`, or why a value does not fit its ``column``; ``where`` is the attribute or the path
+    of the value, empty where the logs do not tell it. ``types`` counts the DynamoDB types, by changes; empty in what
+    the function told.
+    """
+
+    table: str
+    reason: str
+    where: str
+    column: str
+    types: Mapping[str, int]
+    count: int
+
+    def remedy(self) -> str:
+        """Say what to do."""
+        if self.reason == NOT_MAPPED:
+            return f'add a column {self.where} to schema.json, or say leave_out = ["{self.where}"] in source.toml'
+        return f"give column {self.column} a type that takes it, or mend the item: each such change is a dead letter"
+
+
+class _Place(NamedTuple):
+    table: str
+    reason: str
+    where: str
+    column: str  # empty for an attribute that has none
+
+
+def drift_in(changes: Iterable[Change], tables: Sequence[Table]) -> list[Drift]:
+    """Find, in changes that make rows, attributes that nothing uses and every value that does not fit its column."""
+    types: defaultdict[_Place, Counter[str]] = defaultdict(Counter)
+    for change in changes:
+        for table in tables:
+            image = change.new_image
+            if image is not None and table.replicates(change.table) and table.has_row_of(image):
+                for place, tag in _drift_of(change, image, table):
+                    types[place][tag] += 1
+    return [Drift(**place._asdict(), types=types[place], count=types[place].total()) for place in sorted(types)]
+
+
+def _drift_of(change: Change, image: Image, table: Table) -> Iterator[tuple[_Place, str]]:
+    if not table.takes_rest:
+        for name in image:
+            if name not in table.uses:
+                yield _Place(table.name, NOT_MAPPED, name, ""), _tag(image[name])
+    for column in table.columns:
+        try:
+            value = column.take(change, image, False)  # noqa: FBT003  # a Take has no names for its arguments
+            if value is None and column.role:
+                yield _Place(table.name, f"missing_{column.role}", column.attribute or column.name, column.name), "none"
+        except MisfitError as error:
+            yield _Place(table.name, error.reason, error.path, column.name), _tag_of_origin(column, image)
+        except ChangeError:
+            pass  # DynamoDB never writes it: a malformed sample is no drift
+
+
+def _tag_of_origin(column: Column, image: Image) -> str:
+    try:
+        return _tag(follow(image, column.origin)) if isinstance(column.origin, tuple) else ""
+    except ChangeError:
+        return "not a map or list on the way"
+
+
+def _tag(attribute: object) -> str:
+    try:
+        return open_attribute(attribute)[0]
+    except ChangeError:
+        return "malformed"
+
+
+def drift_told(lines: Iterable[str]) -> list[Drift]:
+    """Find what the function told: of attributes in the records of its metric, of misfits in its log."""
+    counts: Counter[_Place] = Counter()
+    for line in lines:
+        try:
+            told = json.loads(line)
+        except ValueError:
+            continue
+        if not isinstance(told, dict):
+            continue
+        for table, attribute in told.get("unmapped_attributes", ()):
+            counts[_Place(table, NOT_MAPPED, attribute, "")] += 1
+        if told.get("message") == _MISFIT_MESSAGE and told.get("column"):
+            counts[_Place(told["table"], told["reason"], "", told["column"])] += 1
+    return [Drift(**place._asdict(), types={}, count=counts[place]) for place in sorted(counts)]
+
+
+def changes_of(
+    files: Sequence[Path], tables: Sequence[Table], *, now_ms: int, dynamodb_table: str | None
+) -> list[Change]:
+    """Read the changes of sample files. Raises CommandError for a file, or a record, that cannot be used."""
+    changes = []
+    for file in files:
+        for position, record in enumerate(read_samples(file, tables, now_ms=now_ms, dynamodb_table=dynamodb_table)):
+            try:
+                changes.append(decode_record(record))
+            except ChangeError as error:
+                raise CommandError(f"{file}: record {position + 1}: {error}") from None
+    return changes
+
+
+def log_lines(aws: Aws, log_group: str, *, since_ms: int) -> Iterator[str]:
+    """Read what the function told since then of its log group. Raises CommandError."""
+    with refusals():
+        pages = aws.client("logs").get_paginator("filter_log_events")
+        for page in pages.paginate(logGroupName=log_group, startTime=since_ms, filterPattern=PATTERN):
+            yield from (event["message"] for event in page["events"])
+
+
+def run_on_samples(
+    console: Console,
+    files: Sequence[Path],
+    tables_dir: Path,
+    *,
+    now_ms: int,
+    dynamodb_table: str | None,
+    as_json: bool,
+) -> int:
+    """Look for drift in sample files; return the exit code. Raises CommandError."""
+    try:
+        tables, _ = load_tables(tables_dir)
+    except TableError as error:
+        raise CommandError(str(error)) from None
+    changes = changes_of(files, tables, now_ms=now_ms, dynamodb_table=dynamodb_table)
+    return _tell(console, drift_in(changes, tables), f"{len(changes)} changes", "changes", as_json=as_json)
+
+
+def run_on_logs(console: Console, aws: Aws, log_group: str, *, since_ms: int, as_json: bool) -> int:
+    """Look for drift in what the function told; return the exit code. Raises CommandError."""
+    moment = datetime.fromtimestamp(since_ms / 1000, UTC)
+    found = drift_told(log_lines(aws, log_group, since_ms=since_ms))
+    return _tell(console, found, f"{log_group} since {moment:%Y-%m-%d %H:%M} UTC", "times told", as_json=as_json)
+
+
+def _tell(console: Console, found: Sequence[Drift], looked_at: str, counted: str, *, as_json: bool) -> int:
+    if as_json:
+        document: dict[str, Any] = {
+            "looked_at": looked_at,
+            "drift": [
+                {
+                    "table": each.table,
+                    "reason": each.reason,
+                    "where": each.where,
+                    "column": each.column or None,
+                    "types": each.types,
+                    "count": each.count,
+                    "remedy": each.remedy(),
+                }
+                for each in found
+            ],
+        }
+        console.out(json.dumps(document), highlight=False)
+    elif not found:
+        console.print(f"No drift in {looked_at}: every attribute has its place and every value fits.", highlight=False)
+    else:
+        _show(console, found, looked_at, counted)
+    return FOUND if found else WELL
+
+
+def _show(console: Console, found: Sequence[Drift], looked_at: str, counted: str) -> None:
+    grid = Grid(title=f"Drift in {looked_at}", title_justify="left")
+    for title in ("Pinot table", "attribute or path", "what", "types"):
+        grid.add_column(title, overflow="fold")
+    grid.add_column(counted, justify="right")
+    for each in found:
+        what = "no column takes it" if each.reason == NOT_MAPPED else f"column {each.column}: {each.reason}"
+        types = ", ".join(f"{tag} {count}" for tag, count in each.types.items())
+        grid.add_row(Text(each.table), Text(each.where), Text(what), types, str(each.count))
+    console.print(grid)
+    for each in found:
+        place = each.where or f"column {each.column}"
+        console.print(Text(f"{each.table}: {place}: {each.remedy()}"), soft_wrap=True)

@@ -1,0 +1,251 @@
+"""Attributes without a column and values that do not fit are noticed: in samples, and in what the function told."""
+
+from __future__ import annotations
+
+import json
+import re
+from types import SimpleNamespace
+
+import boto3
+import pytest
+from moto import mock_aws
+from typer.testing import CliRunner
+
+import files
+from changes import insert, modify, remove
+from decoder.change import decode_change
+from dynapinot import drift
+from dynapinot.aws import Aws
+from dynapinot.cli import app
+from dynapinot.drift import NOT_MAPPED, Drift, drift_in, drift_told
+
+KEY = {"id": {"S": "a"}}
+
+
+def found(*records, **parts):
+    return drift_in([decode_change(record) for record in records], [files.table(**parts)])
+
+
+def test_an_attribute_that_no_column_takes_is_found_with_its_types():
+    records = [
+        insert(KEY, {"size": {"N": "1"}, "name": {"S": "x"}}),
+        modify(KEY, {"size": {"S": "big"}}),
+        modify(KEY, {"size": {"S": "big"}}),
+    ]
+    assert found(*records) == [
+        Drift(table="items", reason=NOT_MAPPED, where="size", column="", types={"N": 1, "S": 2}, count=3)
+    ]
+
+
+def test_every_value_that_does_not_fit_is_found_not_only_the_first():
+    image = {"name": {"M": {}}, "price": {"S": "cheap"}}
+    assert found(insert(KEY, image), insert(KEY, {"price": {"BOOL": True}})) == [
+        Drift(table="items", reason="type_mismatch", where="name", column="name", types={"M": 1}, count=1),
+        Drift(table="items", reason="type_mismatch", where="price", column="price", types={"S": 1, "BOOL": 1}, count=2),
+    ]
+
+
+def test_a_missing_key_is_found():
+    source = {"columns": {"id": "other.id"}}
+    (key,) = found(insert({"pk": {"S": "a"}}, {}), source={**source, "leave_out": ["pk"]})
+    assert (key.reason, key.where, key.types) == ("missing_key", "id", {"none": 1})
+
+
+def test_a_path_that_runs_through_something_else_is_found_where_that_stands():
+    source = {"columns": {"name": "address.city"}}
+    (path,) = found(insert(KEY, {"address": {"S": "Ulm"}}), source=source)
+    assert (path.reason, path.where, path.column) == ("type_mismatch", "address", "name")
+    (value,) = found(insert(KEY, {"address": {"M": {"city": {"L": []}}}}), source=source)
+    assert (value.where, value.types) == ("address.city", {"L": 1})
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        insert(KEY, {"name": {"S": "x"}, "price": {"N": "1"}}),
+        insert(KEY, {"name": {"NULL": True}}),
+        remove(KEY, {"size": {"S": "x"}}),  # what is gone drifts no more
+        insert(KEY, {"name": {"X": 1}}),  # malformed is no drift
+    ],
+)
+def test_what_fits_or_is_gone_or_no_value_at_all_is_no_drift(record):
+    assert found(record) == []
+
+
+def test_items_that_are_no_rows_of_a_table_do_not_drift_from_it():
+    record = insert(KEY, {"size": {"S": "x"}})
+    assert found(record, source={"when": {"size": "y"}}) == []
+    assert found(record, source={"dynamodb_table": "another"}) == []
+    assert found(record, source={"leave_out": ["size"]}) == []
+    assert found(record, source={"columns": {"name": "$rest"}}) == []
+
+
+METRIC = {"UnmappedAttributes": [2.0], "unmapped_attributes": [["items", "size"], ["items", "colour"]]}
+LETTER = {"message": "change dead-lettered", "reason": "type_mismatch", "table": "items", "column": "price"}
+
+
+def test_what_the_function_told_is_counted():
+    told = [METRIC, LETTER, {**METRIC, "unmapped_attributes": [["items", "size"]]}, {**LETTER, "column": None}]
+    lines = [*map(json.dumps, told), "START RequestId", "[1]", '{"message": "tables loaded"}']
+    assert drift_told(lines) == [
+        Drift(table="items", reason=NOT_MAPPED, where="colour", column="", types={}, count=1),
+        Drift(table="items", reason=NOT_MAPPED, where="size", column="", types={}, count=2),
+        Drift(table="items", reason="type_mismatch", where="", column="price", types={}, count=1),
+    ]
+
+
+def test_the_functions_own_output_is_understood(capsys):
+    """The two sides, what the function writes and what is read here, meet."""
+    from aws_lambda_powertools import Logger  # noqa: PLC0415
+    from aws_lambda_powertools.metrics import Metrics  # noqa: PLC0415
+
+    from handlers import telemetry  # noqa: PLC0415
+    from handlers.relay import relay  # noqa: PLC0415
+    from publisher.order import Published  # noqa: PLC0415
+
+    report = relay(
+        {"Records": [insert(KEY, {"size": {"S": "x"}}), insert(KEY, {"price": {"S": "x"}})]},
+        [files.table()],
+        publish=lambda *_: Published(first_unpublished=None, resent=0, errors={}),
+        store=lambda _: (None, None),
+        max_record_bytes=10**6,
+    )
+    metrics = Metrics(namespace="drift", service="drift")
+    telemetry.measure(metrics, report, now_ms=1)
+    metrics.flush_metrics()
+    telemetry.log_report(Logger(service="drift"), report, set())
+    assert [(each.reason, each.where, each.column) for each in drift_told(capsys.readouterr().out.splitlines())] == [
+        (NOT_MAPPED, "size", ""),
+        ("type_mismatch", "", "price"),
+    ]
+
+
+@pytest.fixture
+def tables(tmp_path):
+    folder = tmp_path / "tables" / "items"
+    folder.mkdir(parents=True)
+    (folder / "schema.json").write_text(json.dumps(files.SCHEMA))
+    (folder / "table.json").write_text(json.dumps(files.CONFIG))
+    return folder.parent
+
+
+@pytest.fixture
+def on_samples(tables, tmp_path):
+    def run(document, *options):
+        (tmp_path / "sample.json").write_text(json.dumps(document))
+        return CliRunner().invoke(app, ["drift", str(tmp_path / "sample.json"), "--tables", str(tables), *options])
+
+    return run
+
+
+def test_the_command_shows_drift_and_what_to_do(on_samples):
+    result = on_samples([{**KEY, "size": {"S": "x"}, "price": {"BOOL": True}}])
+    assert result.exit_code == 1
+    assert "Drift in 1 changes" in result.stdout
+    assert 'items: size: add a column size to schema.json, or say leave_out = ["size"] in source.toml' in result.stdout
+    assert "items: price: give column price a type that takes it, or mend the item" in result.stdout
+
+
+def test_the_command_says_so_where_there_is_none(on_samples):
+    result = on_samples([{**KEY, "name": {"S": "x"}}])
+    assert (result.exit_code, result.stdout) == (
+        0,
+        "No drift in 1 changes: every attribute has its place and every value fits.\n",
+    )
+
+
+def test_the_command_speaks_json(on_samples):
+    result = on_samples([{**KEY, "size": {"S": "x"}}], "--json")
+    assert result.exit_code == 1
+    assert json.loads(result.stdout) == {
+        "looked_at": "1 changes",
+        "drift": [
+            {
+                "table": "items",
+                "reason": NOT_MAPPED,
+                "where": "size",
+                "column": None,
+                "types": {"S": 1},
+                "count": 1,
+                "remedy": 'add a column size to schema.json, or say leave_out = ["size"] in source.toml',
+            }
+        ],
+    }
+
+
+@pytest.mark.parametrize(
+    ("document", "message"),
+    [
+        ({"Records": [insert(KEY, {}), 1]}, "sample.json: record 2: a record must be an object"),
+        ({}, "neither an event"),
+    ],
+)
+def test_a_sample_that_cannot_be_used_is_told(on_samples, document, message):
+    result = on_samples(document)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert message in result.stderr
+
+
+def test_a_table_that_cannot_be_used_is_told(on_samples, tables):
+    (tables / "items" / "table.json").unlink()
+    result = on_samples([])
+    assert result.exit_code == 2
+    assert "items/table.json: the file: it is missing" in result.stderr
+
+
+@pytest.fixture
+def logs(monkeypatch):
+    """A log group as CloudWatch has it, with what the function wrote an hour ago and three days ago."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    now_ms = 1_719_082_124_000
+    monkeypatch.setattr("dynapinot.cli._now_ms", lambda: now_ms)
+    asked = []
+
+    class Pages:
+        def paginate(self, **request):
+            asked.append(request)
+            events = [(now_ms - 3_600_000, METRIC), (now_ms - 3 * 86_400_000, LETTER)]
+            recent = [{"message": json.dumps(told)} for time, told in events if time >= request["startTime"]]
+            yield {"events": recent[:1]}
+            yield {"events": recent[1:]}
+
+    client = SimpleNamespace(get_paginator=lambda name: {"filter_log_events": Pages()}[name])
+    monkeypatch.setattr(Aws, "client", lambda self, service: {"logs": client}[service])
+    return asked
+
+
+def test_the_functions_log_is_read_page_by_page_as_far_back_as_asked(logs):
+    def told(*options):
+        result = CliRunner().invoke(app, ["drift", "--log-group", "/aws/lambda/dynapinot", "--json", *options])
+        assert result.exit_code == 1
+        return [(each["where"], each["column"]) for each in json.loads(result.stdout)["drift"]]
+
+    assert told() == [("colour", None), ("size", None)]
+    assert told("--hours", "100") == [("colour", None), ("size", None), ("", "price")]
+    assert logs[0] == {
+        "logGroupName": "/aws/lambda/dynapinot",
+        "startTime": 1_719_082_124_000 - 86_400_000,
+        "filterPattern": drift.PATTERN,
+    }
+
+
+def test_the_pattern_asks_for_what_is_read():
+    assert set(re.findall(r"\$\.(\w+)", drift.PATTERN)) == {"UnmappedAttributes", "message"}
+    assert f'"{LETTER["message"]}"' in drift.PATTERN
+
+
+def test_a_log_group_that_is_not_there_is_told(monkeypatch):
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    with mock_aws():
+        boto3.client("logs", region_name="eu-west-1").create_log_group(logGroupName="/aws/lambda/other")
+        result = CliRunner().invoke(app, ["drift", "--log-group", "/aws/lambda/nix", "--region", "eu-west-1"])
+    assert result.exit_code == 2
+    assert "AWS refused FilterLogEvents: ResourceNotFoundException" in result.stderr
+
+
+@pytest.mark.parametrize("arguments", [[], ["x.json", "--log-group", "y"]])
+def test_either_files_or_a_log_is_looked_at(arguments):
+    result = CliRunner().invoke(app, ["drift", *arguments])
+    assert (result.exit_code, result.stderr) == (2, "Error: Give either files to look at or --log-group\n")
