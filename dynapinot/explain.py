@@ -233,7 +233,7 @@ def run(
             for outcome in _outcomes(batch, tables):
                 console.out(_json_line(outcome, options), highlight=False)
             if batch.ignored:
-                warn(f"{batch.ignored} times a change makes no row of a table, by the table's own source.toml")
+                warn(f"{batch.ignored} changes make no row of any table, by the tables' own source.toml")
         else:
             page.show(batch)
         if batch.letters:

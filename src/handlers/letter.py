@@ -23,8 +23,9 @@ _TABLE_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,255}")  # of DynamoDB; a Pino
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Letter:
-    """One dead letter. ``table`` is the Pinot table that could not take the change, None when the record could not even
-    be read; ``change`` is None then too. ``position`` is the record's place in the batch.
+    """One dead letter. ``table`` is the Pinot table that could not take the change, None when none replicates its
+    DynamoDB table, or the record could not even be read; then ``change`` is None too. ``position`` is the record's
+    place in the batch.
     """
 
     position: int
@@ -65,5 +66,6 @@ class Letter:
         if name is None:
             canonical = json.dumps(self.record, sort_keys=True).encode()
             name = hashlib.sha256(canonical).hexdigest()
-        parts = (source if _TABLE_NAME.fullmatch(source) else "unknown", self.table or UNDECODED, date, f"{name}.json")
+        table = self.table or (self.error.reason if self.change else UNDECODED)
+        parts = (source if _TABLE_NAME.fullmatch(source) else "unknown", table, date, f"{name}.json")
         return "/".join((PREFIX, *parts))

@@ -34,9 +34,9 @@ class Plan:
     """What a batch comes to: for each stream its rows in order, and the changes that can never become rows.
 
     ``changes`` holds what could be decoded, by position. ``left_out`` counts, by column and reason, old values that a
-    delete's row had to go without; ``ignored`` the changes that a table's own rules leave out. ``shared`` names, for
-    each table, the attributes of the DynamoDB key that its primary key leaves out: items that differ only there share a
-    row. ``unmapped`` names, for each table, the attributes of items that nothing in its files uses.
+    delete's row had to go without; ``ignored`` the changes that every table's own rules leave out. ``shared`` names,
+    for each table, the attributes of the DynamoDB key that its primary key leaves out: items that differ only there
+    share a row. ``unmapped`` names, for each table, the attributes of items that nothing in its files uses.
     """
 
     records: Sequence[object]
@@ -104,13 +104,15 @@ def plan(records: Sequence[object], tables: Sequence[Table], *, max_record_bytes
     unmapped: defaultdict[str, set[str]] = defaultdict(set)
     ignored = 0
     for position, record in enumerate(records):
+        change = None
         try:
             change = decode_record(record)
             targets = _tables_for(change, tables)
         except ChangeError as error:
-            letters.append(Letter(position=position, record=record, error=error, table=None, change=None))
+            letters.append(Letter(position=position, record=record, error=error, table=None, change=change))
             continue
         changes[position] = change
+        is_ignored = True
         for table in targets:
             entries = rows[table.target]
             before = len(entries)
@@ -120,11 +122,13 @@ def plan(records: Sequence[object], tables: Sequence[Table], *, max_record_bytes
                     left_out.update((table.name, column, reason) for column, reason in row.left_out)
                     if row.unmapped:
                         unmapped[table.name].update(row.unmapped)
-                ignored += len(entries) == before
+                is_ignored = is_ignored and len(entries) == before
             except ChangeError as error:
+                is_ignored = False
                 letters.append(Letter(position=position, record=record, error=error, table=table.name, change=change))
             if table.name not in shared:
                 shared[table.name] = table.not_in_key(change.keys)
+        ignored += is_ignored
     return Plan(
         records=records,
         changes=changes,
@@ -158,7 +162,9 @@ def _publish_all(rows: Mapping[Target, Sequence[Entry]], publish: Publish) -> Ma
     if len(rows) < 2:  # noqa: PLR2004  # the usual single stream needs no thread
         return {target: publish(target, entries) for target, entries in rows.items()}
     with ThreadPoolExecutor(max_workers=len(rows)) as pool:
-        return dict(zip(rows, pool.map(publish, rows.keys(), rows.values()), strict=True))
+        running = {target: pool.submit(publish, target, entries) for target, entries in rows.items()}
+    # Only now: what one raises must not keep the others from beginning.
+    return {target: each.result() for target, each in running.items()}
 
 
 def _tables_for(change: Change, tables: Sequence[Table]) -> list[Table]:

@@ -18,6 +18,7 @@ from typing import Any, Final, TypeAlias
 from decoder.attribute import decode
 from decoder.change import Image
 from decoder.errors import ChangeError
+from decoder.number import decode_number
 from pinot.errors import Findings, MisfitError
 from pinot.path import UNREADABLE, Step, follow, parse_path
 
@@ -27,6 +28,17 @@ _Test: TypeAlias = Callable[[Any], bool]  # of a decoded value that is there
 
 OPERATORS: Final = ("equals", "begins_with", "in", "exists")
 CONNECTIVES: Final = ("all", "any", "not")
+
+# What stands where an attribute belongs, in a file that would be read as something else than was meant.
+_PROPERTY: Final = ("a property of the change tells nothing about the item", "Name an attribute or a path")
+_MISPLACED: Final = (
+    {name: ("the attribute is missing", f"Write when = {{ attribute = {{ {name} = … }} }}") for name in OPERATORS}
+    | {
+        name: ("this is no condition", f"Write {name} above the line [when]")
+        for name in ("dynamodb_table", "ttl_deletes", "leave_out", "columns", "when")
+    }
+    | {name: ("there is no such word", f"Use {word}") for name, word in (("or", "any"), ("and", "all"))}
+)
 
 
 def read_when(document: object, findings: Findings, attributes: set[str], where: str = "when") -> Matches:
@@ -40,7 +52,9 @@ def read_when(document: object, findings: Findings, attributes: set[str], where:
     parts: list[Matches] = []
     for key, value in document.items():
         here = f"{where}.{key}"
-        if key == "not":
+        if key in _MISPLACED or key.startswith("$"):
+            findings.error(here, *_misplaced(key))
+        elif key == "not":
             parts.append(_negation(read_when(value, findings, attributes, here)))
         elif key in CONNECTIVES:
             several = list(_read_several(value, findings, attributes, here))
@@ -48,6 +62,12 @@ def read_when(document: object, findings: Findings, attributes: set[str], where:
         else:
             parts.append(_read_attribute(key, value, findings, attributes, here))
     return _conjunction(parts)
+
+
+def _misplaced(key: str) -> tuple[str, str]:
+    """Say why a key is hardly an attribute, and how to write it if it is one after all."""
+    problem, remedy = _MISPLACED.get(key, _PROPERTY)
+    return problem, f"{remedy}; an attribute of this name is '[\"{key}\"]'"
 
 
 def _read_several(value: object, findings: Findings, attributes: set[str], where: str) -> Iterator[Matches]:
@@ -67,6 +87,8 @@ def _read_attribute(text: str, value: object, findings: Findings, attributes: se
     operators: Mapping[str, object] = value if isinstance(value, dict) else {"equals": value}
     if not operators:
         findings.error(where, "it says nothing", f"Use {', '.join(OPERATORS)}")
+    if operators.get("exists") is False and len(operators) > 1:
+        findings.error(where, "what does not exist has no value either: this never holds", "Keep one of the two")
     parts: list[Matches] = []
     for name, operand in operators.items():
         here = f"{where}.{name}" if isinstance(value, dict) else where
@@ -78,6 +100,8 @@ def _read_attribute(text: str, value: object, findings: Findings, attributes: se
             parts.append(_value_test(steps, _is_one_of(operand)))
         elif name == "equals" and _is_scalar(operand):
             parts.append(_value_test(steps, _is_one_of([operand])))
+        elif name == "equals" and isinstance(operand, list) and not isinstance(value, dict):
+            findings.error(here, "it is a list", f"Write {text} = {{ in = [ … ] }}")
         elif name in OPERATORS:
             remedy = 'Write equals = "a", begins_with = "a", in = ["a", "b"] or exists = true'
             findings.error(here, "its operand is of the wrong type", remedy)
@@ -88,6 +112,12 @@ def _read_attribute(text: str, value: object, findings: Findings, attributes: se
 
 
 def _is_scalar(operand: object) -> bool:
+    """Tell what an attribute may be equal to; a number is one that DynamoDB could hold."""
+    if isinstance(operand, int | Decimal) and not isinstance(operand, bool):
+        try:
+            decode_number(str(operand))
+        except ChangeError:
+            return False
     return isinstance(operand, str | int | Decimal)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias, cast
@@ -15,6 +16,8 @@ TtlPolicy: TypeAlias = Literal["delete", "keep"]
 
 REST: Final = "$rest"
 TTL_POLICIES: Final = ("delete", "keep")
+# "3 to 255 characters", HowItWorks.NamingRulesDataTypes.html
+_TABLE_NAME: Final = re.compile(r"[a-zA-Z0-9_.-]{3,255}")
 _KEYS: Final = ("dynamodb_table", "when", "ttl_deletes", "leave_out", "columns")
 
 
@@ -41,8 +44,9 @@ def read_source(document: Mapping[str, object], findings: Findings) -> Source:
         if key not in _KEYS:
             findings.error(key, "this setting is unknown", f"Use {', '.join(_KEYS)}")
     table = document.get("dynamodb_table")
-    if table is not None and (not isinstance(table, str) or not table):
-        findings.error("dynamodb_table", "it is not the name of a table", 'Write dynamodb_table = "…"')
+    if table is not None and not (isinstance(table, str) and _TABLE_NAME.fullmatch(table)):
+        remedy = 'Write dynamodb_table = "…", the name and not the ARN'
+        findings.error("dynamodb_table", "it is not the name of a table", remedy)
         table = None
     policy = document.get("ttl_deletes", "delete")
     if policy not in TTL_POLICIES:

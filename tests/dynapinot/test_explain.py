@@ -151,7 +151,7 @@ def test_changes_that_make_no_row_by_the_tables_own_rules_are_counted_to_the_sid
     (tables / "items" / "source.toml").write_text('when = { name = "x" }')
     result = explained([insert(key("a"), {}), insert(key("b"), {"name": {"S": "x"}})])
     assert (result.exit_code, len(result.stdout.splitlines())) == (0, 1)
-    assert result.stderr.startswith("1 times a change makes no row")
+    assert result.stderr.startswith("1 changes make no row of any table")
 
 
 def test_what_is_said_to_the_side_is_said_once(explained):

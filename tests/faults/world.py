@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
+from concurrent.futures import Future
 from contextlib import contextmanager
 from itertools import chain
 from random import Random
@@ -133,13 +134,11 @@ class InTurn:
         self.random = random
 
     def __call__(self, max_workers):
+        self.submitted = []
         return self
 
     def __enter__(self):
         return self
-
-    def __exit__(self, *_):
-        return None
 
     def map(self, work, *arguments):
         calls = list(zip(*arguments, strict=True))
@@ -147,6 +146,18 @@ class InTurn:
         for place in self.random.sample(range(len(calls)), len(calls)):
             results[place] = work(*calls[place])
         return [results[place] for place in range(len(calls))]
+
+    def submit(self, work, *arguments):
+        future = Future()
+        self.submitted.append((future, work, arguments))
+        return future
+
+    def __exit__(self, *_):
+        for future, work, arguments in self.random.sample(self.submitted, len(self.submitted)):
+            try:
+                future.set_result(work(*arguments))
+            except BaseException as error:  # noqa: BLE001  # as a thread pool does it
+                future.set_exception(error)
 
 
 class World:

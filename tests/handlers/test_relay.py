@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from base64 import b64encode
 from collections import defaultdict
 
@@ -17,6 +18,7 @@ from pinot.table import Target
 from publisher.order import Published
 
 ITEMS = Target("items-stream", "eu-west-1")
+STREAM = ("ingestionConfig", "streamIngestionConfig", "streamConfigMaps", "0")
 GOOD = {"name": {"S": "x"}}
 BAD = {"price": {"S": "cheap"}}
 
@@ -170,9 +172,8 @@ def test_a_row_over_the_size_limit_is_dead_lettered():
 
 def others(**source):
     config = with_setting(CONFIG, "tableName", "others")
-    stream = "ingestionConfig.streamIngestionConfig.streamConfigMaps.0".split(".")
-    config = with_setting(config, (*stream, "stream.kinesis.topic.name"), "others-stream")
-    config = with_setting(config, (*stream, "region"), REMOVED)
+    config = with_setting(config, (*STREAM, "stream.kinesis.topic.name"), "others-stream")
+    config = with_setting(config, (*STREAM, "region"), REMOVED)
     return table(config=config, source=source)
 
 
@@ -197,6 +198,32 @@ def test_a_stop_on_one_stream_does_not_keep_rows_from_the_other():
     assert {target: len(entries) for target, entries in outside.rows.items()} == {ITEMS: 2, OTHERS: 2}
 
 
+def test_a_stream_whose_publishing_breaks_off_keeps_no_other_from_being_published_to():
+    """It takes more streams than threads begin at once, and the first of them to break."""
+    tables = [
+        table(config=with_setting(CONFIG, (*STREAM, "stream.kinesis.topic.name"), f"stream-{number}"))
+        for number in range(40)
+    ]
+    begun = []
+
+    def publish(target, entries):
+        begun.append(target.stream)
+        if target.stream == "stream-0":
+            raise OSError("gone")
+        time.sleep(0.01)
+        return Published(first_unpublished=None, resent=0, errors={})
+
+    with pytest.raises(OSError, match="gone"):
+        relay(
+            {"Records": [insert(key("a"), GOOD)]},
+            tables,
+            publish=publish,
+            store=lambda _: (None, None),
+            max_record_bytes=10**6,
+        )
+    assert len(begun) == 40
+
+
 def test_changes_go_to_the_tables_that_replicate_their_dynamodb_table():
     tables = [table(source={"dynamodb_table": "meetups"}), others(dynamodb_table="venues")]
     _, outside = run([insert(key("a"), GOOD), insert(key("b"), GOOD, table="venues")], tables=tables)
@@ -209,6 +236,11 @@ def test_changes_go_to_the_tables_that_replicate_their_dynamodb_table():
 def test_a_change_of_a_table_that_nobody_replicates_is_dead_lettered():
     report, outside = run([insert(key("a"), GOOD)], tables=[others(dynamodb_table="venues")])
     assert [(letter.error.reason, letter.table) for letter in report.plan.letters] == [("no_table", None)]
+    folder, _, number = report.plan.letters[0].entry().key.rpartition("/")
+    assert (folder, number) == (
+        "dead-letters/meetups/no_table/2024-06-22",
+        f"{report.plan.letters[0].sequence_number}.json",
+    )
     assert dict(outside.rows) == {}
 
 

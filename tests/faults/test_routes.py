@@ -1,0 +1,610 @@
+"""Several Pinot tables on several streams: what goes wrong with one of them is no other one's business.
+
+A history has one or two DynamoDB tables and two or three routes, each a Pinot table with a filter and a stream of its
+own. In each invocation each stream is in a trouble of its own, or in none. What must be true is checked after every
+invocation, by a model of what each change is to each route, and once more when everything has come again and is done.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from random import Random
+from threading import Event
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+
+from changes import insert, modify, remove
+from dynapinot.event_source import EventSource, Settings
+from dynapinot.replica import Replica, UpsertTable, read_upsert_table
+from faults.history import FIRST_NUMBER, FIRST_SECOND
+from faults.world import InTurn
+from files import CONFIG, SCHEMA, table, with_setting
+from handlers import relay
+from kinesis_fake import Clock, FakeKinesis
+from pinot.table import Table
+from publisher import order, s3
+from publisher.order import Limits, Published
+from told import tell
+
+HISTORIES = 1_500
+STUCK = 2_000  # no history takes as many steps
+TOPIC = (*"ingestionConfig.streamIngestionConfig.streamConfigMaps.0".split("."), "stream.kinesis.topic.name")
+LONG = "x" * 600  # does not fit a STRING
+DEAR = "dear"  # does not fit a DOUBLE
+
+
+# The routes, and what a change is to each of them.
+
+
+@dataclass(frozen=True, kw_only=True)
+class Route:
+    """A Pinot table; ``takes`` is the model of its filter, ``columns`` those that hold an item's own values."""
+
+    source: str
+    table: Table
+    upsert: UpsertTable
+    takes: Callable[[dict[str, Any]], bool]
+    columns: tuple[str, ...]
+
+    @property
+    def name(self):
+        return self.table.name
+
+
+def _route(name, source, takes, *columns, when=None, version=False):
+    kinds = ("dimensionFieldSpecs", "metricFieldSpecs")
+    own = {"id", "deleted", *columns}
+    schema = {**SCHEMA, "schemaName": name}
+    schema |= {kind: [spec for spec in SCHEMA[kind] if spec["name"] in own] for kind in kinds}
+    more = [each for each in ("group", "version") if each in columns or (each == "version" and version)]
+    schema["dimensionFieldSpecs"] += [{"name": each, "dataType": "STRING"} for each in more]
+    config = with_setting(with_setting(CONFIG, "tableName", name), TOPIC, name)
+    document = {"dynamodb_table": source, **({"when": when} if when else {})}
+    if version:
+        config = with_setting(config, "upsertConfig.comparisonColumns", ["version"])
+        document["columns"] = {"version": "$version", "changed": "$timestamp"}
+    made, upsert = table(schema, config, document), read_upsert_table(schema, config)
+    return Route(source=source, table=made, upsert=upsert, takes=takes, columns=columns)
+
+
+ALL = _route("all", "app", lambda item: True, "name", "price")
+PRICED = _route("priced", "app", lambda item: "price" in item, "price", when={"price": {"exists": True}})
+GROUPED = _route(
+    *("grouped", "app", lambda item: item.get("group") in ("a", "b"), "name", "group"),
+    when={"group": {"in": ["a", "b"]}},
+    version=True,
+)
+OTHER = _route("other", "other", lambda item: True, "name")
+TOGETHER = ((ALL, PRICED), (PRICED, GROUPED), (ALL, PRICED, GROUPED), (ALL, OTHER), (PRICED, GROUPED, OTHER))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Write:
+    """One change of an item of a DynamoDB table: its attributes before and after, None where there is no item."""
+
+    source: str
+    key: str
+    second: int
+    number: int
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+
+    @property
+    def record(self):
+        encode = {str: lambda text: {"S": text}, float: lambda number: {"N": str(number)}}
+        old, new = (
+            image and {name: encode[type(value)](value) for name, value in image.items()}
+            for image in (self.before, self.after)
+        )
+        common = {"second": self.second, "sequence": self.number, "table": self.source}
+        keys = {"id": {"S": self.key}}
+        if new is None:
+            return remove(keys, old, **common)
+        return insert(keys, new, **common) if old is None else modify(keys, new, old, **common)
+
+    @property
+    def sequence_number(self):
+        return self.record["dynamodb"]["SequenceNumber"]
+
+    def outcome(self, route):
+        """What the change is to a route: its row, "letter", or None."""
+        if self.source != route.source:
+            return None
+        was_row = self.before is not None and route.takes(self.before)
+        is_row = self.after is not None and route.takes(self.after)
+        if is_row and any(self.after.get(column) in (LONG, DEAR) for column in route.columns):
+            return "letter"
+        if not is_row and not was_row:
+            return None
+        image = self.after if is_row else self.before
+        row = {"id": self.key, "deleted": not is_row, "changed": self.second * 1000}
+        row |= {name: image[name] for name in route.columns if name in image and image[name] not in (LONG, DEAR)}
+        if "version" in route.upsert.columns:
+            row["version"] = f"{self.second * 1000:013d}-{self.number:040d}"
+        return row
+
+
+def write_history(random, source):
+    """Make the changes of a DynamoDB table, in order: few items, in and out of filters, many changes of one second."""
+    items, writes = {}, []
+    second, number = FIRST_SECOND, FIRST_NUMBER
+    for _ in range(random.randint(3, 16)):
+        second += random.choice((0, 0, 1, 60))
+        number += random.choice((1, 9))
+        key = random.choice("aab")
+        before = items.pop(key, None)
+        after = None
+        if before is None or random.random() < 0.75:
+            after = {"name": LONG if random.random() < 0.1 else f"name {number}"}
+            if random.random() < 0.6:
+                after["price"] = DEAR if random.random() < 0.2 else random.randrange(99) / 4
+            if random.random() < 0.7:
+                after["group"] = random.choice("abc")
+            items[key] = after
+        writes.append(Write(source=source, key=key, second=second, number=number, before=before, after=after))
+    return writes
+
+
+# The streams and their troubles.
+
+TROUBLES = {
+    "none": {},
+    "rejects in part": {"reject": 0.5},
+    "rejects everything": {"reject": 1.0},
+    "fails now and then": {"fail": 0.5},
+    "fails wholly": {"fail": 1.0},
+    "loses answers": {"lose": 0.6},
+    "shuffles": {"shuffle": 1.0},
+    "is refused": {"unavailable": True},
+    "hangs": {"hangs": True},
+}
+CALM = {"reject": 0.0, "fail": 0.0, "lose": 0.0, "shuffle": 0.0, "unavailable": False, "hangs": False}
+
+
+class Stream(FakeKinesis):
+    """A stream that may also answer to nothing until the time is up, whether or not it took the rows."""
+
+    def __init__(self, random, *, shards):
+        super().__init__(random, shards=shards)
+        self.hangs = False
+        self.trouble = "none"
+        self.clock = None
+
+    def be(self, trouble, clock):
+        self.trouble, self.clock = trouble, clock
+        for name, value in {**CALM, **TROUBLES[trouble]}.items():
+            setattr(self, name, value)
+
+    def send(self, entries):
+        if not self.hangs:
+            return super().send(entries)
+        self.clock.left = -1.0
+        if self.random.random() < 0.5:
+            super().send(entries)
+        return ["ReadTimeoutError"] * len(entries)
+
+
+class Bucket:
+    """Dead letters by table and number, and whether they can be stored now."""
+
+    def __init__(self):
+        self.letters = set()
+        self.is_down = False
+
+    def put(self, entry):
+        if self.is_down:
+            return "ServiceUnavailable"
+        letter = json.loads(entry.data)
+        self.letters.add((letter["table"], letter["dynamodb_table"], letter["sequence_number"]))
+        return None
+
+
+class Routes:
+    """One history, as its seed says, from the changes to what Pinot would show."""
+
+    def __init__(self, seed, counts=None):
+        self.random = random = Random(seed)
+        self.counts = Counter() if counts is None else counts
+        self.routes = random.choice(TOGETHER)
+        sources = sorted({route.source for route in self.routes})
+        self.writes = {source: write_history(random, source) for source in sources}
+        shards = random.choice((1, 2, 3))
+        self.streams = {route.name: Stream(random, shards=shards) for route in self.routes}
+        self.bucket = Bucket()
+        self.calm_after = random.choice((0, 4, 8, 15))
+        self.trouble = random.choice((0.3, 0.7))
+        self.limits = Limits(records=random.choice((1, 2, 5, 500)))
+        self.settings = Settings(
+            report_batch_item_failures=True,
+            batch_size=random.choice((1, 3, 10, 100)),
+            parallelization_factor=random.choice((1, 2)),
+            bisect_batch_on_function_error=random.random() < 0.5,
+        )
+        self.invocations = 0
+        self.error = None
+        self.sources = {source: self._connect(source, None) for source in self.writes}
+
+    def _connect(self, source, checkpoint):
+        records = [write.record for write in self.writes[source]]
+        numbers = [write.sequence_number for write in self.writes[source]]
+
+        def read(after, limit):
+            start = 0 if after is None else numbers.index(after) + 1
+            return records[start : start + limit]
+
+        return EventSource(
+            read,
+            lambda event: self._watched(source, event),
+            clock=lambda: 0.0,
+            sleep=lambda _: None,
+            settings=self.settings,
+            pick=self.random.randrange,
+            checkpoint=checkpoint,
+        )
+
+    def run(self):
+        """Play the history to its end."""
+        in_turn = InTurn(self.random)
+        with patch.object(relay, "ThreadPoolExecutor", in_turn), patch.object(s3, "ThreadPoolExecutor", in_turn):
+            waiting = list(self.sources)
+            for _ in range(STUCK):
+                source = self.random.choice(waiting)
+                has_more = self.sources[source].step()
+                if self.error:
+                    raise self.error
+                if not has_more:
+                    waiting.remove(source)
+                elif self.invocations < self.calm_after and self.random.random() < 0.05:
+                    self.counts["poller restarts"] += 1
+                    self.sources[source] = self._connect(source, self.sources[source].checkpoint)
+                if not waiting:
+                    break
+            else:
+                raise AssertionError("the changes come again and again and nothing is done")
+        self._check_end()
+        return self
+
+    def _watched(self, source, event):
+        """Keep what is raised: to an event source it is a function that failed, and no more."""
+        try:
+            return self._invoke(source, event)
+        except Exception as error:
+            self.error = error
+            raise
+
+    def _invoke(self, source, event):
+        self.invocations += 1
+        self._stir()
+        numbers = [record["dynamodb"]["SequenceNumber"] for record in event["Records"]]
+        batch = [write for write in self.writes[source] if write.sequence_number in numbers]
+        before = {name: list(map(len, stream.shards)) for name, stream in self.streams.items()}
+
+        def publish(target, entries):
+            stream = self.streams[target.stream]
+            return order.publish(
+                entries,
+                stream.send,
+                remaining=stream.clock.remaining,
+                sleep=stream.clock.sleep,
+                jitter=self.random.random,
+                limits=self.limits,
+            )
+
+        report = relay.relay(
+            event,
+            [route.table for route in self.routes],
+            publish=publish,
+            store=lambda letters: s3.store(letters, self.bucket.put, remaining=lambda: 1.0),
+            max_record_bytes=1024 * 1024,
+        )
+        response = report.response()
+        failures = [failure["itemIdentifier"] for failure in response["batchItemFailures"]]
+        self._check_invocation(batch, before, numbers.index(failures[0]) if failures else len(numbers))
+        return response
+
+    def _stir(self):
+        """Give each stream its trouble for this invocation, and its own clock: they are published to side by side."""
+        calm = self.invocations > self.calm_after
+        for stream in self.streams.values():
+            in_trouble = not calm and self.random.random() < self.trouble
+            trouble = self.random.choice(list(TROUBLES)) if in_trouble else "none"
+            stream.be(trouble, Clock(self.random.choice((60.0, 0.3))))
+            self.counts[trouble] += 1
+        self.bucket.is_down = not calm and self.random.random() < 0.2
+        self.counts["bucket down"] += self.bucket.is_down
+
+    # What must be true.
+
+    def _check_invocation(self, batch, before, end):
+        troubles = {stream.trouble for stream in self.streams.values()}
+        self.counts["invocations with healthy and other streams"] += "none" in troubles and len(troubles) > 1
+        for route in self.routes:
+            stream = self.streams[route.name]
+            rows = [row for row in (write.outcome(route) for write in batch) if isinstance(row, dict)]
+            went_out = [shard[start:] for shard, start in zip(stream.shards, before[route.name], strict=True)]
+            if stream.trouble == "none":
+                assert sorted_by_key(went_out) == sorted_by_key([rows], get=lambda row: (row["id"], row)), (
+                    f"{route.name}: a healthy stream did not get just its rows, in order, in the same invocation"
+                )
+            on_stream = [json.loads(entry.data) for shard in stream.shards for entry in shard]
+            for write in batch[:end]:
+                outcome = write.outcome(route)
+                if isinstance(outcome, dict):
+                    assert outcome in on_stream, f"{route.name}: reported as done, and not on the stream"
+                if outcome == "letter":
+                    assert letter_of(route, write) in self.bucket.letters, f"{route.name}: done, and its letter lost"
+        if troubles == {"none"} and not self.bucket.is_down:
+            assert end == len(batch), "nothing was wrong, and something was reported"
+        self.counts["batches that come again"] += end < len(batch)
+
+    def _check_end(self):
+        letters = set()
+        for route in self.routes:
+            writes = self.writes[route.source]
+            outcomes = [write.outcome(route) for write in writes]
+            rows = [row for row in outcomes if isinstance(row, dict)]
+            letters |= {letter_of(route, write) for write in writes if write.outcome(route) == "letter"}
+            newest = {row["id"]: row for row in rows}
+            stream = self.streams[route.name]
+            assert {entry.key for shard in stream.shards for entry in shard} <= {f"1:{key}" for key in newest}
+            ends = {key.removeprefix("1:"): json.loads(data) for key, data in stream.last_of_each_key().items()}
+            assert ends == newest, f"{route.name}: the stream does not end in the newest change of each key"
+            replica = Replica(route.upsert)
+            for number, shard in enumerate(stream.shards):
+                for entry in shard:
+                    assert replica.ingest(number, entry.data) in rows, f"{route.name}: a row that is none of its own"
+            shown = {row["id"]: row for row in replica.live()}
+            assert shown == {key: row for key, row in newest.items() if not row["deleted"]}
+            accepted = sum(map(len, stream.shards))
+            self.counts["duplicates"] += accepted - len(rows)
+            self.counts["deletes by the filter"] += sum(
+                isinstance(row, dict) and row["deleted"] and write.after is not None
+                for row, write in zip(outcomes, writes, strict=True)
+            )
+        assert self.bucket.letters == letters, "the dead letters are not just those of the tables that cannot take it"
+        self.counts["letters of one table, rows of another"] += sum(
+            {"letter", "row"} <= {"row" if isinstance(each, dict) else each for each in map(write.outcome, self.routes)}
+            for writes in self.writes.values()
+            for write in writes
+        )
+
+
+def sorted_by_key(shards, get=lambda entry: (entry.key.removeprefix("1:"), json.loads(entry.data))):
+    """Each key's rows, in their order."""
+    rows = {}
+    for key, row in (get(each) for shard in shards for each in shard):
+        rows.setdefault(key, []).append(row)
+    return rows
+
+
+def letter_of(route, write):
+    return (route.name, route.source, write.sequence_number)
+
+
+HAPPENED = (
+    *TROUBLES,
+    "batches that come again",
+    "bucket down",
+    "deletes by the filter",
+    "duplicates",
+    "invocations with healthy and other streams",
+    "letters of one table, rows of another",
+    "poller restarts",
+)
+
+
+def play(seed, counts=None):
+    try:
+        return Routes(seed, counts).run()
+    except AssertionError as error:
+        raise AssertionError(f"{error}\nseed {seed}") from error
+
+
+def test_the_trouble_of_one_stream_neither_holds_up_nor_turns_round_the_rows_of_another(capsys):
+    counts = Counter()
+    for seed in range(HISTORIES):
+        play(seed, counts)
+    tell(capsys, "routes", counts)
+    assert [name for name in HAPPENED if not counts[name]] == [], "what never came up"
+
+
+# Streams are published to at the same time: the histories give each its own clock, as if they were.
+
+NAMES = ("all", "priced", "grouped")
+THREE = [ALL.table, PRICED.table, GROUPED.table]
+FOR_ALL = insert({"id": {"S": "a"}}, {"name": {"S": "x"}, "price": {"N": "1"}, "group": {"S": "a"}}, table="app")
+PATIENCE = 10.0  # seconds after which the others are taken to wait for the one that hangs
+
+
+@pytest.mark.parametrize("hanging", NAMES)
+def test_a_stream_that_hangs_keeps_no_row_from_the_others(hanging):
+    others_done = {name: Event() for name in NAMES if name != hanging}
+
+    def publish(target, entries):
+        if target.stream != hanging:
+            others_done[target.stream].set()
+            return Published(first_unpublished=None, resent=0, errors={})
+        end = time.monotonic() + PATIENCE
+        done = [event.wait(end - time.monotonic()) for event in others_done.values()]
+        assert done == [True, True], "the others wait for the stream that hangs"
+        return Published(first_unpublished=0, resent=0, errors={"ReadTimeoutError": 1})
+
+    report = relay.relay(
+        {"Records": [FOR_ALL]}, THREE, publish=publish, store=lambda _: (None, None), max_record_bytes=1_000
+    )
+    assert report.response() == {
+        "batchItemFailures": [{"itemIdentifier": FOR_ALL["dynamodb"]["SequenceNumber"]}],
+    }
+
+
+# The histories can fail: what somebody might make of the relay is caught within some of them.
+
+WITHIN = 300
+
+
+def publishes_one_after_the_other_until_one_fails(monkeypatch):
+    def in_a_row(rows, publish):
+        published = {}
+        for target, entries in rows.items():
+            published[target] = publish(target, entries)
+            if published[target].first_unpublished is not None:
+                break
+        return published
+
+    monkeypatch.setattr(relay, "_publish_all", in_a_row)
+
+
+def drops_the_rows_behind_another_streams_failure(monkeypatch):
+    def in_a_row(rows, publish):
+        published, end = {}, None
+        for target, entries in rows.items():
+            kept = [entry for entry in entries if end is None or entry.position < end]
+            published[target] = publish(target, kept)
+            stop = published[target].first_unpublished
+            end = stop if end is None or (stop is not None and stop < end) else end
+        return published
+
+    monkeypatch.setattr(relay, "_publish_all", in_a_row)
+
+
+def publishes_nothing_while_letters_cannot_be_stored(monkeypatch):
+    publish_all, store = relay._publish_all, s3.store
+    not_stored = []
+
+    def remembering(*arguments, **options):
+        stop, error = store(*arguments, **options)
+        not_stored.extend([stop] if error else [])
+        return stop, error
+
+    def careful(rows, publish):
+        held_up = bool(not_stored)
+        not_stored.clear()
+        return {} if held_up else publish_all(rows, publish)
+
+    monkeypatch.setattr(s3, "store", remembering)
+    monkeypatch.setattr(relay, "_publish_all", careful)
+
+
+def reports_only_the_first_streams_failure(monkeypatch):
+    publish_all = relay._publish_all
+
+    def forgetful(rows, publish):
+        published = publish_all(rows, publish)
+        first = next(iter(published), None)
+        return {
+            target: each if target == first else replace(each, first_unpublished=None)
+            for target, each in published.items()
+        }
+
+    monkeypatch.setattr(relay, "_publish_all", forgetful)
+
+
+def reports_the_last_of_the_failures(monkeypatch):
+    monkeypatch.setattr(relay, "min", max, raising=False)
+
+
+def takes_a_change_from_all_tables_when_one_cannot_take_it(monkeypatch):
+    plan = relay.plan
+
+    def all_or_nothing(*arguments, **options):
+        made = plan(*arguments, **options)
+        bad = {letter.position for letter in made.letters}
+        rows = {target: [each for each in entries if each.position not in bad] for target, entries in made.rows.items()}
+        return replace(made, rows={target: entries for target, entries in rows.items() if entries})
+
+    monkeypatch.setattr(relay, "plan", all_or_nothing)
+
+
+def writes_one_letter_for_all_tables(monkeypatch):
+    plan = relay.plan
+
+    def one_each(*arguments, **options):
+        made = plan(*arguments, **options)
+        return replace(made, letters=list({letter.position: letter for letter in made.letters}.values()))
+
+    monkeypatch.setattr(relay, "plan", one_each)
+
+
+def sends_every_row_to_the_first_stream(monkeypatch):
+    publish_all = relay._publish_all
+
+    def confused(rows, publish):
+        first = next(iter(rows), None)
+        return publish_all(rows, lambda _, entries: publish(first, entries))
+
+    monkeypatch.setattr(relay, "_publish_all", confused)
+
+
+def takes_the_changes_of_every_dynamodb_table(monkeypatch):
+    monkeypatch.setattr(Table, "replicates", lambda *_: True)
+
+
+def forgets_that_leaving_a_filter_is_a_delete(monkeypatch):
+    monkeypatch.setattr(Table, "_tombstone_of_left", lambda *_: iter(()))
+
+
+def deletes_from_every_table_what_leaves_one(monkeypatch):
+    monkeypatch.setattr(Table, "_was_row", lambda *_: True)
+
+
+def never_sends_again_what_a_stream_once_took(monkeypatch):
+    """Sounds thrifty; but a stream may have taken the second of two changes of a key, and then the first comes last."""
+    publish = order.publish
+
+    def thrifty(entries, send, **options):
+        taken = vars(send.__self__).setdefault("taken", set())
+
+        def noting(request):
+            outcomes = send(request)
+            taken.update(entry[:2] for entry, each in zip(request, outcomes, strict=True) if isinstance(each, int))
+            return outcomes
+
+        return publish([entry for entry in entries if entry[:2] not in taken], noting, **options)
+
+    monkeypatch.setattr(order, "publish", thrifty)
+
+
+MUTANTS = (
+    deletes_from_every_table_what_leaves_one,
+    drops_the_rows_behind_another_streams_failure,
+    forgets_that_leaving_a_filter_is_a_delete,
+    never_sends_again_what_a_stream_once_took,
+    publishes_nothing_while_letters_cannot_be_stored,
+    publishes_one_after_the_other_until_one_fails,
+    reports_only_the_first_streams_failure,
+    reports_the_last_of_the_failures,
+    sends_every_row_to_the_first_stream,
+    takes_a_change_from_all_tables_when_one_cannot_take_it,
+    takes_the_changes_of_every_dynamodb_table,
+    writes_one_letter_for_all_tables,
+)
+
+
+def caught_by():
+    for seed in range(WITHIN):
+        try:
+            play(seed)
+        except AssertionError:
+            return seed
+    return None
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.__name__)
+def test_a_relay_that_is_caught(mutant, monkeypatch):
+    mutant(monkeypatch)
+    assert caught_by() is not None
+
+
+def test_a_relay_that_publishes_one_stream_after_another_is_caught(monkeypatch):
+    monkeypatch.setattr(
+        relay, "_publish_all", lambda rows, publish: {target: publish(target, rows[target]) for target in rows}
+    )
+    monkeypatch.setitem(globals(), "PATIENCE", 0.05)
+    with pytest.raises(AssertionError, match="wait for the stream that hangs"):
+        test_a_stream_that_hangs_keeps_no_row_from_the_others("all")
