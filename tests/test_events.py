@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from pathlib import Path
 
 import pytest
 
 from decoder.attribute import TAGS
-from dynapinot.explain import explain, read_event
+from dynapinot.explain import explain
 from handlers.catalog import load_tables
 from handlers.settings import SHIPPED_TABLES
 
 ROOT = Path(__file__).parent.parent
 EVENTS = sorted((ROOT / "events").glob("*.json"))
 GOLDEN = ROOT / "tests" / "golden"
+FOREIGN = "kinesis-foreign"
+
+
+def records_of(event):
+    return json.loads(event.read_text())["Records"]
 
 
 def lines(event, tables):
-    return list(explain(read_event(event), load_tables(tables)[0]))
+    return list(explain(records_of(event), load_tables(tables)[0]))
 
 
 def golden(name):
@@ -35,6 +41,10 @@ def test_there_is_an_event_for_every_kind_of_change():
         "all-types",
         "batch-100",
         "insert",
+        "kinesis-foreign",
+        "kinesis-insert",
+        "kinesis-modify",
+        "kinesis-remove",
         "modify",
         "remove",
         "ttl-remove",
@@ -42,23 +52,77 @@ def test_there_is_an_event_for_every_kind_of_change():
     ]
 
 
+OF_EVERY_SOURCE = {"awsRegion", "eventID", "eventName", "eventSource", "eventSourceARN", "eventVersion"}
+
+
 def test_the_events_are_what_a_stream_sends():
     for event in EVENTS:
-        for record in json.loads(event.read_text())["Records"]:
-            assert set(record) - {"userIdentity"} == {
-                *("awsRegion", "dynamodb", "eventID", "eventName", "eventSource", "eventSourceARN", "eventVersion"),
+        if not event.stem.startswith("kinesis-"):
+            for record in records_of(event):
+                assert set(record) - {"userIdentity"} == OF_EVERY_SOURCE | {"dynamodb"}
+
+
+def test_the_events_of_kinesis_are_what_lambda_makes_of_its_records():
+    for event in ROOT.glob("events/kinesis-*.json"):
+        for record in records_of(event):
+            inner = record["kinesis"]
+            assert set(record) == OF_EVERY_SOURCE | {"invokeIdentityArn", "kinesis"}
+            assert set(inner) == {
+                *("approximateArrivalTimestamp", "data", "kinesisSchemaVersion", "partitionKey", "sequenceNumber"),
             }
+            assert (record["eventSource"], record["eventName"]) == ("aws:kinesis", "aws:kinesis:record")
+            assert record["eventID"] == f"shardId-000000000000:{inner['sequenceNumber']}"
+
+
+def carried(name):
+    """What the records of an event of Kinesis carry, as bytes."""
+    return [base64.b64decode(each["kinesis"]["data"]) for each in records_of(ROOT / "events" / f"{name}.json")]
+
+
+def test_the_events_of_kinesis_tell_their_times_unit_or_not_as_the_seeds_records_do():
+    changes = {name: json.loads(carried(f"kinesis-{name}")[0]) for name in ("insert", "modify", "remove")}
+    assert {
+        name: each["dynamodb"].pop("ApproximateCreationDateTimePrecision", None) for name, each in changes.items()
+    } == {
+        "insert": "MICROSECOND",
+        "modify": None,
+        "remove": "MILLISECOND",
+    }
+    for name in ("modify", "remove"):  # the seed's INSERT has other keys than its own table
+        assert changes[name] == json.loads((ROOT / "tests" / "seed" / f"record-{name}.json").read_text())
+
+
+def test_whatever_else_is_on_the_stream_is_a_dead_letter_and_a_duplicate_is_the_same_row_again():
+    first, again, text, aggregate, _ = carried(FOREIGN)
+    assert first == again
+    assert text.decode().isprintable()
+    assert aggregate.startswith(b"\xf3\x89\x9a\xc2")  # of the Kinesis Producer Library
+    numbers = [int(each["kinesis"]["sequenceNumber"]) for each in records_of(ROOT / "events" / f"{FOREIGN}.json")]
+    assert numbers == sorted(set(numbers))
+
+    rows = [json.loads(line) for line in golden(FOREIGN)]
+    assert [row.get("dead_letter", {}).get("path") for row in rows] == [
+        None,
+        None,
+        "kinesis.data",
+        "kinesis.data",
+        None,
+    ]
+    assert [int(row["dead_letter"]["sequence_number"]) for row in rows[2:4]] == numbers[2:4]
+    assert rows[0] == rows[1]
+    assert rows[4]["partition_key"] == rows[0]["partition_key"]
+    assert rows[4]["row"]["ApproximateCreationDateTime"] > rows[0]["row"]["ApproximateCreationDateTime"]
 
 
 def test_the_batch_mixes_a_hundred_changes():
-    records = read_event(ROOT / "events" / "batch-100.json")
+    records = records_of(ROOT / "events" / "batch-100.json")
     assert len(records) == 100
     assert {record["eventName"] for record in records} == {"INSERT", "MODIFY", "REMOVE"}
     assert any("userIdentity" in record for record in records)
 
 
 def test_one_event_has_every_attribute_type():
-    (record,) = read_event(ROOT / "events" / "all-types.json")
+    (record,) = records_of(ROOT / "events" / "all-types.json")
     assert {tag for attribute in record["dynamodb"]["NewImage"].values() for tag in attribute} == set(TAGS)
 
 

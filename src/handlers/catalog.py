@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
+from collections.abc import Collection, Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, NoReturn
@@ -15,9 +16,10 @@ from pinot.table import Table
 SCHEMA, CONFIG, SOURCE = "schema.json", "table.json", "source.toml"
 
 
-def load_tables(folder: Path) -> tuple[tuple[Table, ...], tuple[Finding, ...]]:
+def load_tables(folder: Path, names: Collection[str] = ()) -> tuple[tuple[Table, ...], tuple[Finding, ...]]:
     """Read every table of a folder, by name, and the warnings there are about them.
 
+    ``names`` are those of the tables' own folders to read, none for all; what is wrong in another does not matter then.
     Raises TableError, each finding with its file, column or setting, and remedy; all tables are looked at before it is
     raised.
     """
@@ -25,10 +27,15 @@ def load_tables(folder: Path) -> tuple[tuple[Table, ...], tuple[Finding, ...]]:
         _refuse(
             folder, "the folder of tables", "it is not there", "Make it, or set TABLES_DIR to the one that is meant"
         )
+    folders = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith((".", "_")))
+    if not folders:
+        _refuse(folder, "the folder of tables", "it has no table", f"Add <table>/{SCHEMA} and <table>/{CONFIG}")
     tables: list[Table] = []
     warnings: list[Finding] = []
-    errors: list[Finding] = []
-    for each in sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith((".", "_"))):
+    errors = _unknown(folder, names, [each.name for each in folders])
+    for each in folders:
+        if names and each.name not in names:
+            continue
         try:
             table, found = _load_table(each)
         except TableError as error:
@@ -39,8 +46,6 @@ def load_tables(folder: Path) -> tuple[tuple[Table, ...], tuple[Finding, ...]]:
             tables.append(table)
     if errors:
         raise TableError(errors)
-    if not tables:
-        _refuse(folder, "the folder of tables", "it has no table", f"Add <table>/{SCHEMA} and <table>/{CONFIG}")
     return tuple(tables), tuple(warnings)
 
 
@@ -52,12 +57,25 @@ def _load_table(folder: Path) -> tuple[Table, tuple[Finding, ...]]:
             source = tomllib.loads(_text(files[SOURCE]), parse_float=Decimal)
         except tomllib.TOMLDecodeError as error:
             _refuse(files[SOURCE], "the file", f"it is not TOML: {error}", "Mend it there")
-    return read_table(
+        except RecursionError:
+            _refuse(files[SOURCE], "the file", "it is nested too deeply", "Write the settings of a table")
+    table, warnings = read_table(
         _json(files[SCHEMA]),
         _json(files[CONFIG]),
         source,
         Files(schema=str(files[SCHEMA]), config=str(files[CONFIG]), source=str(files[SOURCE])),
     )
+    return table, (*warnings, *_misnamed(folder))
+
+
+def _misnamed(folder: Path) -> Iterator[Finding]:
+    """Find what may be meant for the table's settings and is not read: every item would be a row."""
+    for file in sorted(folder.iterdir()):
+        if file.suffix.lower() in (".toml", ".tml") and file.name != SOURCE:
+            problem = f"the settings of a table are read from {SOURCE} alone, and from this file nothing is"
+            yield Finding(
+                level="warning", file=str(file), where="the file", problem=problem, remedy=f"Name it {SOURCE}"
+            )
 
 
 def _json(file: Path) -> object:
@@ -77,6 +95,15 @@ def _text(file: Path) -> str:
         _refuse(file, "the file", "it is missing", f"A table's folder needs {SCHEMA} and {CONFIG}")
     except (OSError, UnicodeDecodeError) as error:
         _refuse(file, "the file", f"it cannot be read: {error}", "Make it a readable file in UTF-8")
+
+
+def _unknown(folder: Path, names: Collection[str], known: list[str]) -> list[Finding]:
+    remedy = f"Name some of {', '.join(known)}, or none for all"
+    return [
+        Finding(level="error", file=str(folder), where="TABLES", problem=f"there is no folder {name}", remedy=remedy)
+        for name in dict.fromkeys(names)
+        if name not in known
+    ]
 
 
 def _clashes(folder: Path, table: Table, others: list[Table]) -> list[Finding]:

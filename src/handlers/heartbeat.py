@@ -16,18 +16,20 @@ from handlers import clients
 from handlers.catalog import load_tables
 from handlers.deadline import time_for_work
 from handlers.settings import HeartbeatSettings
-from handlers.telemetry import NAMESPACE, SERVICE, log_missing, measure_heartbeat
+from handlers.telemetry import NAMESPACE, log_missing, measure_heartbeat
 from heartbeat.aim import CLOCK_TOLERANCE_MS, take_aim
 from heartbeat.beat import beat
 from heartbeat.marker import HeartbeatError, check_templates
 from heartbeat.services import describe, open_shards, putter, reader
 
-logger: Final = Logger(service=SERVICE)
-metrics: Final = Metrics(namespace=NAMESPACE, service=SERVICE)
-
 _settings: Final = HeartbeatSettings.from_mapping(os.environ)
+logger: Final = Logger(service=_settings.powertools_service_name)
+metrics: Final = Metrics(namespace=NAMESPACE, service=_settings.powertools_service_name)
+
 _tables: Final = tuple(
-    table for table in load_tables(_settings.tables_dir)[0] if table.replicates(_settings.heartbeat_table)
+    table
+    for table in load_tables(_settings.tables_dir, _settings.tables)[0]
+    if table.replicates(_settings.heartbeat_table)
 )
 if not _tables:
     raise HeartbeatError(

@@ -15,16 +15,16 @@ from handlers import clients
 from handlers.catalog import load_tables
 from handlers.deadline import time_for_work
 from handlers.settings import Settings
-from handlers.telemetry import NAMESPACE, SERVICE, log_redrive, measure_redrive
+from handlers.telemetry import NAMESPACE, log_redrive, measure_redrive
 from redrive.bucket import bucket_in
 from redrive.item import reader
 from redrive.run import Bucket, redrive
 
-logger: Final = Logger(service=SERVICE)
-metrics: Final = Metrics(namespace=NAMESPACE, service=SERVICE)
-
 _settings: Final = Settings.from_mapping(os.environ)
-_tables, _ = load_tables(_settings.tables_dir)
+logger: Final = Logger(service=_settings.powertools_service_name)
+metrics: Final = Metrics(namespace=NAMESPACE, service=_settings.powertools_service_name)
+
+_tables, _ = load_tables(_settings.tables_dir, _settings.tables)
 _streams: Final = clients.streams(_tables, _settings.limits)
 _bucket: Final = bucket_in(clients.s3(), _settings.dead_letter_bucket)
 _read: Final = reader(clients.dynamodb(), sleep=time.sleep, pause=1 / _settings.redrive_items_per_second)

@@ -12,6 +12,7 @@ from publisher.order import MAX_RECORD_BYTES, MAX_REQUEST_BYTES, MAX_REQUEST_REC
 
 SHIPPED_TABLES: Final = Path(__file__).parent.parent / "tables"
 
+SERVICE: Final = "dynapinot"  # what logs and metrics are told under, unless the stack has a name to go by
 REDRIVE_ITEMS_PER_SECOND: Final = 50
 
 # What Kinesis itself takes at the most: records and bytes a request, bytes a record of a stream configured for it.
@@ -32,13 +33,16 @@ class SettingsError(ValueError):
 class Settings:
     """The function's settings, each from the environment variable of its name in capitals.
 
-    ``tables_dir`` has one folder a Pinot table; ``dead_letter_bucket`` takes the changes that can never become rows.
-    The limits are Kinesis' own unless the stream is configured otherwise. ``redrive_items_per_second`` bounds how fast
-    a redrive reads items.
+    ``tables_dir`` has one folder a Pinot table, of which ``tables`` names those to replicate, none for all;
+    ``dead_letter_bucket`` takes the changes that can never become rows. ``powertools_service_name`` tells this stack's
+    logs and metrics from another's. The limits are Kinesis' own unless the stream is configured otherwise.
+    ``redrive_items_per_second`` bounds how fast a redrive reads items.
     """
 
     dead_letter_bucket: str
     tables_dir: Path
+    tables: Sequence[str]
+    powertools_service_name: str
     kinesis_max_request_records: int
     kinesis_max_request_bytes: int
     kinesis_max_record_bytes: int
@@ -58,6 +62,8 @@ class Settings:
         settings = cls(
             dead_letter_bucket=bucket,
             tables_dir=Path(environment.get("TABLES_DIR") or SHIPPED_TABLES),
+            tables=_names(environment, "TABLES"),
+            powertools_service_name=environment.get("POWERTOOLS_SERVICE_NAME") or SERVICE,
             kinesis_max_request_records=_number(environment, "KINESIS_MAX_REQUEST_RECORDS", MAX_REQUEST_RECORDS),
             kinesis_max_request_bytes=_number(environment, "KINESIS_MAX_REQUEST_BYTES", MAX_REQUEST_BYTES),
             kinesis_max_record_bytes=_number(environment, "KINESIS_MAX_RECORD_BYTES", MAX_RECORD_BYTES),
@@ -75,12 +81,15 @@ class HeartbeatSettings:
     """The heartbeat function's settings, each from the environment variable of its name in capitals.
 
     ``heartbeat_table`` is the DynamoDB table that markers are written to; ``heartbeat_item`` has the attributes a
-    marker must have beside its key, in DynamoDB's JSON: one object, or several for tables of different items.
+    marker must have beside its key, in DynamoDB's JSON: one object, or several for tables of different items. The
+    others are the replicating function's.
     """
 
     heartbeat_table: str
     heartbeat_item: Sequence[Mapping[str, Any]]
     tables_dir: Path
+    tables: Sequence[str]
+    powertools_service_name: str
 
     @classmethod
     def from_mapping(cls, environment: Mapping[str, str]) -> HeartbeatSettings:
@@ -92,7 +101,13 @@ class HeartbeatSettings:
             heartbeat_table=table,
             heartbeat_item=_items(environment, "HEARTBEAT_ITEM"),
             tables_dir=Path(environment.get("TABLES_DIR") or SHIPPED_TABLES),
+            tables=_names(environment, "TABLES"),
+            powertools_service_name=environment.get("POWERTOOLS_SERVICE_NAME") or SERVICE,
         )
+
+
+def _names(environment: Mapping[str, str], name: str) -> Sequence[str]:
+    return tuple(each.strip() for each in environment.get(name, "").split(",") if each.strip())
 
 
 def _items(environment: Mapping[str, str], name: str) -> Sequence[Mapping[str, Any]]:

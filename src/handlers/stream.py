@@ -14,14 +14,14 @@ from handlers.catalog import load_tables
 from handlers.deadline import time_for_work
 from handlers.relay import relay
 from handlers.settings import Settings
-from handlers.telemetry import NAMESPACE, SERVICE, log_report, log_tables, measure
+from handlers.telemetry import NAMESPACE, log_report, log_tables, measure
 from publisher.s3 import putter, store
 
-logger: Final = Logger(service=SERVICE)
-metrics: Final = Metrics(namespace=NAMESPACE, service=SERVICE)
-
 _settings: Final = Settings.from_mapping(os.environ)
-_tables, _warnings = load_tables(_settings.tables_dir)
+logger: Final = Logger(service=_settings.powertools_service_name)
+metrics: Final = Metrics(namespace=NAMESPACE, service=_settings.powertools_service_name)
+
+_tables, _warnings = load_tables(_settings.tables_dir, _settings.tables)
 _streams: Final = clients.streams(_tables, _settings.limits)
 _put: Final = putter(clients.s3(), _settings.dead_letter_bucket)
 _told: Final[set[tuple[str, ...]]] = set()
@@ -29,7 +29,7 @@ log_tables(logger, [table.name for table in _tables], _warnings)
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, list[dict[str, str]]]:  # noqa: ANN401  # the runtime's own
-    """Relay a batch of a DynamoDB stream to Kinesis; answer with the earliest change that must come again, if any.
+    """Relay a batch of changes to Kinesis; answer with the earliest change that must come again, if any.
 
     Raises EventError for an event that has no records, UnreportableError for a change that must come again and has no
     sequence number; the event source mapping then retries the whole batch.

@@ -14,7 +14,6 @@ from heartbeat.beat import Outcome
 from pinot.errors import Finding
 from redrive.run import Summary
 
-SERVICE: Final = "dynapinot"
 NAMESPACE: Final = "dynapinot"
 MAX_TOLD: Final = 1_000  # attributes' names may be made up without end
 MAX_NAMES: Final = 100  # of attributes in a metric's record, which may be 1 MiB
@@ -97,7 +96,7 @@ def measure(metrics: Metrics, report: Report, now_ms: int) -> None:
             unit=MetricUnit.Count,
             value=count,
             namespace=NAMESPACE,
-            default_dimensions={"service": SERVICE},
+            default_dimensions={"service": metrics.service},
         ) as metric:
             metric.add_dimension(name="reason", value=reason)
 

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.parent
+TEMPLATE = (ROOT / "template.yaml").read_text()
 PAGE = (ROOT / "docs" / "operations.md").read_text()
 HANDLERS = [ast.parse(file.read_text()) for file in sorted((ROOT / "src" / "handlers").glob("*.py"))]
 
@@ -55,3 +56,18 @@ def test_every_link_on_the_page_leads_to_a_heading_that_is_there():
         for file, anchor in links
         if anchor not in anchors((ROOT / "docs" / file).read_text() if file else PAGE)
     ] == []
+
+
+def test_every_link_of_the_template_leads_to_a_heading_of_the_page():
+    links = set(re.findall(r"docs/operations\.md#([a-z0-9-]+)", TEMPLATE))
+    assert links
+    assert links - anchors(PAGE) == set()
+
+
+def test_the_parameters_on_the_page_are_the_templates():
+    section = TEMPLATE[TEMPLATE.index("\nParameters:\n") : TEMPLATE.index("\nRules:\n")]
+    declared = set(re.findall(r"^  (\w+):$", section, re.MULTILINE))
+    commands = re.findall(r"sam deploy (?:[^\n]*\\\n)*[^\n]*", PAGE)
+    given = {name for command in commands for name in re.findall(r"\b([A-Z]\w+)=", command)}
+    assert len(given) > 3
+    assert given - declared == set()

@@ -14,7 +14,8 @@ from changes import insert, modify, remove
 from dynapinot.event_source import Settings
 from faults.history import BY_TIME, BY_VERSION, FIRST_NUMBER, FIRST_SECOND, Step
 from faults.world import World
-from handlers.telemetry import NAMESPACE, SERVICE, measure
+from handlers.settings import SERVICE
+from handlers.telemetry import NAMESPACE, measure
 
 DAY_MS = 86_400_000
 

@@ -46,6 +46,35 @@ def test_each_folder_is_a_table_and_source_toml_is_optional(tmp_path):
     assert warnings == ()
 
 
+def several(root, *names):
+    stream = "ingestionConfig.streamIngestionConfig.streamConfigMaps.0".split(".")
+    for name in names:
+        config = with_setting(CONFIG, "tableName", name)
+        config = with_setting(config, (*stream, "stream.kinesis.topic.name"), f"{name}-stream")
+        folder(root, name, with_setting(SCHEMA, "schemaName", name), config)
+
+
+def test_only_the_folders_that_are_named_are_read_if_any_are(tmp_path):
+    several(tmp_path, "a", "b", "c")
+    (tmp_path / "c" / "table.json").unlink()
+    assert [table.name for table in load_tables(tmp_path, ["b", "a"])[0]] == ["a", "b"]
+    assert [table.name for table in load_tables(tmp_path, ["b"])[0]] == ["b"]
+    assert refused(tmp_path) == [("/c/table.json", "the file")]
+
+
+def test_a_name_without_a_folder_is_told_with_those_that_there_are(tmp_path):
+    several(tmp_path, "a", "b")
+    (tmp_path / "b" / "table.json").unlink()
+    with pytest.raises(TableError) as caught:
+        load_tables(tmp_path, ["b", "x", "../a"])
+    remedy = "Name some of a, b, or none for all."
+    assert str(caught.value).splitlines() == [
+        f"{tmp_path}: TABLES: there is no folder x. {remedy}",
+        f"{tmp_path}: TABLES: there is no folder ../a. {remedy}",
+        f"{tmp_path}/b/table.json: the file: it is missing. A table's folder needs schema.json and table.json.",
+    ]
+
+
 def test_the_shipped_table_is_loaded_without_a_warning():
     tables, warnings = load_tables(SHIPPED_TABLES)
     assert ([table.name for table in tables], warnings) == (["pinot_dynamo_ingestion"], ())
@@ -58,8 +87,11 @@ def test_the_seeds_own_files_are_loaded_with_a_warning_for_each_of_their_faults(
     assert [warning.where.rpartition(".")[2] for warning in warnings] == [
         "name",  # stream.kinesis.decoder.class.name
         "shardIteratorType",
+        "accessKey",
         "mode",
         "retentionTimeValue",
+        "timeColumnName",  # stream.kinesis.decoder.prop.dynamodb.…
+        "deleteColumnName",
         "deleteRecordColumn",
     ]
 
@@ -108,3 +140,18 @@ def test_two_tables_never_share_a_name_or_a_stream(tmp_path):
     folder(tmp_path, "a")
     folder(tmp_path, "b")
     assert refused(tmp_path) == [("/b/table.json", "tableName"), ("/b/table.json", "stream.kinesis.topic.name")]
+
+
+@pytest.mark.parametrize("name", ["sources.toml", "Source.toml", "source.tml"])
+def test_settings_under_another_name_are_warned_of(tmp_path, name):
+    (folder(tmp_path) / name).write_text('when = { kind = "item" }')
+    (table,), (warning,) = load_tables(tmp_path)
+    assert table.when is None
+    problem = "the settings of a table are read from source.toml alone, and from this file nothing is"
+    assert str(warning) == f"{tmp_path}/items/{name}: the file: {problem}. Name it source.toml."
+
+
+def test_settings_that_are_nested_without_end_are_refused(tmp_path):
+    folder(tmp_path, source="when = " + "{ not = " * 5000 + "}" * 5000)
+    with pytest.raises(TableError, match=r"source\.toml: the file: it is nested too deeply\. Write the settings"):
+        load_tables(tmp_path)

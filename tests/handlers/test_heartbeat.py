@@ -20,8 +20,8 @@ from dynapinot import local
 from dynapinot.dynamodb_streams import Poller
 from dynapinot.event_source import EventSource, Settings
 from dynapinot.kinesis_stream import StreamReader
-from handlers.settings import SHIPPED_TABLES, HeartbeatSettings, SettingsError
-from handlers.telemetry import NAMESPACE, SERVICE, measure_heartbeat
+from handlers.settings import SERVICE, SHIPPED_TABLES, HeartbeatSettings, SettingsError
+from handlers.telemetry import NAMESPACE, measure_heartbeat
 from heartbeat.aim import Place, Shard
 from heartbeat.beat import UnreadableError
 from heartbeat.marker import ATTRIBUTE, NUMBERS, PLACEHOLDER, PREFIX, HeartbeatError
@@ -286,14 +286,28 @@ def test_there_is_one_lag_a_shard_however_many_shards_there_are(capsys, count):
 
 def test_a_table_s_name_is_all_that_must_be_set():
     assert HeartbeatSettings.from_mapping({"HEARTBEAT_TABLE": "t"}) == HeartbeatSettings(
-        heartbeat_table="t", heartbeat_item=[{}], tables_dir=SHIPPED_TABLES
+        heartbeat_table="t",
+        heartbeat_item=[{}],
+        tables_dir=SHIPPED_TABLES,
+        tables=(),
+        powertools_service_name="dynapinot",
     )
 
 
 def test_one_item_or_several_can_be_set():
-    variables = {"HEARTBEAT_TABLE": "t", "HEARTBEAT_ITEM": '{"a": {"S": "b"}}', "TABLES_DIR": "/opt/tables"}
+    variables = {
+        "HEARTBEAT_TABLE": "t",
+        "HEARTBEAT_ITEM": '{"a": {"S": "b"}}',
+        "TABLES_DIR": "/opt/tables",
+        "TABLES": "orders",
+        "POWERTOOLS_SERVICE_NAME": "my-stack",
+    }
     assert HeartbeatSettings.from_mapping(variables) == HeartbeatSettings(
-        heartbeat_table="t", heartbeat_item=[{"a": {"S": "b"}}], tables_dir=Path("/opt/tables")
+        heartbeat_table="t",
+        heartbeat_item=[{"a": {"S": "b"}}],
+        tables_dir=Path("/opt/tables"),
+        tables=("orders",),
+        powertools_service_name="my-stack",
     )
     variables["HEARTBEAT_ITEM"] = '[{"a": {"S": "b"}}, {}]'
     assert HeartbeatSettings.from_mapping(variables).heartbeat_item == [{"a": {"S": "b"}}, {}]

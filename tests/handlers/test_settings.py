@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from handlers.settings import SHIPPED_TABLES, Settings, SettingsError
+from handlers.settings import SHIPPED_TABLES, HeartbeatSettings, Settings, SettingsError
 
 BUCKET = {"DEAD_LETTER_BUCKET": "dead"}
 
@@ -11,6 +11,8 @@ def test_a_bucket_is_all_that_must_be_set():
     assert Settings.from_mapping(BUCKET) == Settings(
         dead_letter_bucket="dead",
         tables_dir=SHIPPED_TABLES,
+        tables=(),
+        powertools_service_name="dynapinot",
         kinesis_max_request_records=500,
         kinesis_max_request_bytes=5 * 1024 * 1024,
         kinesis_max_record_bytes=1024 * 1024,
@@ -22,6 +24,8 @@ def test_everything_can_be_set():
     environment = {
         **BUCKET,
         "TABLES_DIR": "/opt/tables",
+        "TABLES": "orders, people",
+        "POWERTOOLS_SERVICE_NAME": "my-stack",
         "KINESIS_MAX_REQUEST_RECORDS": "100",
         "KINESIS_MAX_REQUEST_BYTES": "10485760",
         "KINESIS_MAX_RECORD_BYTES": "10485760",
@@ -30,11 +34,23 @@ def test_everything_can_be_set():
     assert Settings.from_mapping(environment) == Settings(
         dead_letter_bucket="dead",
         tables_dir=Path("/opt/tables"),
+        tables=("orders", "people"),
+        powertools_service_name="my-stack",
         kinesis_max_request_records=100,
         kinesis_max_request_bytes=10485760,
         kinesis_max_record_bytes=10485760,
         redrive_items_per_second=5,
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [("", ()), (" ", ()), (",", ()), ("a", ("a",)), (" a ,b,", ("a", "b"))],
+)
+def test_tables_are_named_between_commas_and_nothing_is_all_of_them(text, names):
+    environment = {**BUCKET, "TABLES": text}
+    assert Settings.from_mapping(environment).tables == names
+    assert HeartbeatSettings.from_mapping({**environment, "HEARTBEAT_TABLE": "t"}).tables == names
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from moto import mock_aws
 
 import function
 from changes import insert, modify, remove
-from files import CONFIG, SCHEMA
+from files import CONFIG, SCHEMA, with_setting
 from function import forget, set_environment
 from handlers.settings import SettingsError
 from pinot.errors import TableError
@@ -19,15 +19,13 @@ from pinot.errors import TableError
 REGION = "eu-west-1"
 CONTEXT = SimpleNamespace(get_remaining_time_in_millis=lambda: 60_000, aws_request_id="request-1")
 SECRET = "s3cr3t"
+FUNCTIONS = ("handlers.stream", "handlers.redrive", "handlers.heartbeat")
 
 
 @pytest.fixture
 def aws(monkeypatch, tmp_path):
     """A world with the stream, the bucket and a folder of tables; ``load`` starts the function in it."""
-    folder = tmp_path / "items"
-    folder.mkdir()
-    (folder / "schema.json").write_text(json.dumps(SCHEMA))
-    (folder / "table.json").write_text(json.dumps(CONFIG))
+    write_table(tmp_path, "items", SCHEMA, CONFIG)
     set_environment(monkeypatch, tmp_path)
     with mock_aws():
         kinesis = boto3.client("kinesis", region_name=REGION)
@@ -35,18 +33,34 @@ def aws(monkeypatch, tmp_path):
         s3 = boto3.client("s3")
         s3.create_bucket(Bucket="dead")
         yield SimpleNamespace(kinesis=kinesis, s3=s3, tables=tmp_path)
-    forget("handlers.stream")
+    forget(*FUNCTIONS)
+
+
+def write_table(root, name, schema, config):
+    folder = root / name
+    folder.mkdir()
+    (folder / "schema.json").write_text(json.dumps(schema))
+    (folder / "table.json").write_text(json.dumps(config))
+
+
+@pytest.fixture
+def second_table(aws):
+    """Another table of the same changes, on a stream of its own."""
+    stream = ("ingestionConfig", "streamIngestionConfig", "streamConfigMaps", "0", "stream.kinesis.topic.name")
+    config = with_setting(with_setting(CONFIG, "tableName", "others"), stream, "others-stream")
+    write_table(aws.tables, "others", with_setting(SCHEMA, "schemaName", "others"), config)
+    aws.kinesis.create_stream(StreamName="others-stream", ShardCount=1)
 
 
 def load():
     return function.load("handlers.stream").handler
 
 
-def rows_on(kinesis):
+def rows_on(kinesis, stream="items-stream"):
     rows = []
-    for shard in kinesis.list_shards(StreamName="items-stream")["Shards"]:
+    for shard in kinesis.list_shards(StreamName=stream)["Shards"]:
         start = kinesis.get_shard_iterator(
-            StreamName="items-stream", ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
+            StreamName=stream, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
         )
         rows += kinesis.get_records(ShardIterator=start["ShardIterator"])["Records"]
     return [(row["PartitionKey"], json.loads(row["Data"])) for row in rows]
@@ -125,6 +139,63 @@ def test_a_missing_stream_is_reported_as_the_earliest_change(aws, capsys):
     assert "ReplicationLag" not in measured
     assert rejected["errors"] == {"ResourceNotFoundException": 2}
     assert (stopped["level"], stopped["message"], stopped["changes"]) == ("ERROR", "batch stopped early", 2)
+
+
+def test_a_change_goes_to_each_of_its_tables_that_are_named(aws, second_table, monkeypatch):
+    row = ("1:a", {"id": "a", "deleted": False, "changed": 1719082124000})
+    event = {"Records": [insert(key("a"), {})]}
+    load()(event, CONTEXT)
+    assert (rows_on(aws.kinesis), rows_on(aws.kinesis, "others-stream")) == ([row], [row])
+    monkeypatch.setenv("TABLES", "others")
+    load()(event, CONTEXT)
+    assert (rows_on(aws.kinesis), rows_on(aws.kinesis, "others-stream")) == ([row], [row, row])
+
+
+def test_while_one_tables_stream_fails_the_batch_comes_again_for_all_of_them(aws, second_table):
+    aws.kinesis.delete_stream(StreamName="others-stream")
+    handler = load()
+    event = {"Records": [insert(key("a"), {"name": {"S": name}}) for name in "xy"]}
+    first = event["Records"][0]["dynamodb"]["SequenceNumber"]
+    rows = [("1:a", {"id": "a", "name": name, "deleted": False, "changed": 1719082124000}) for name in "xy"]
+    for _ in range(2):
+        assert handler(event, CONTEXT) == {"batchItemFailures": [{"itemIdentifier": first}]}
+    assert rows_on(aws.kinesis) == rows * 2  # in order: the last row is the newest each time
+
+    aws.kinesis.create_stream(StreamName="others-stream", ShardCount=1)
+    assert handler(event, CONTEXT) == {"batchItemFailures": []}
+    assert rows_on(aws.kinesis, "others-stream") == rows
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_every_function_tells_under_its_stacks_name(aws, monkeypatch, name):
+    monkeypatch.setenv("HEARTBEAT_TABLE", "meetups")
+    module = function.load(name)
+    assert (module.logger.service, module.metrics.service) == ("dynapinot", "dynapinot")
+    monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", f"stack-of-{name}")
+    module = function.load(name)
+    assert (module.logger.service, module.metrics.service) == (f"stack-of-{name}", f"stack-of-{name}")
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_every_function_has_the_tables_that_are_named(aws, second_table, monkeypatch, name):
+    monkeypatch.setenv("HEARTBEAT_TABLE", "meetups")
+    assert [table.name for table in function.load(name)._tables] == ["items", "others"]
+    monkeypatch.setenv("TABLES", "others")
+    assert [table.name for table in function.load(name)._tables] == ["others"]
+    monkeypatch.setenv("TABLES", "others,nix")
+    with pytest.raises(TableError, match=r"TABLES: there is no folder nix\. Name some of items, others"):
+        function.load(name)
+
+
+def test_all_that_is_told_of_a_batch_has_the_stacks_name(aws, monkeypatch, capsys):
+    monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "my-stack")
+    load()({"Records": [insert(key("a"), {}), insert(key("b"), {"price": {"S": "x"}})]}, CONTEXT)
+    lines = output(capsys)
+    assert [line["service"] for line in lines] == ["my-stack"] * len(lines)
+    dimensions = [
+        sorted(line["_aws"]["CloudWatchMetrics"][0]["Dimensions"], key=len) for line in lines if "_aws" in line
+    ]
+    assert dimensions == [[["service", "reason"]], [["service"]]]
 
 
 def test_items_that_may_share_a_row_are_told_once(aws, capsys):

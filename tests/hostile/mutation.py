@@ -14,7 +14,7 @@ from random import Random
 from decoder.attribute import TAGS
 
 ROOT = Path(__file__).parent.parent.parent
-EVENTS = sorted((ROOT / "events").glob("*.json"))
+EVENTS = sorted(each for each in (ROOT / "events").glob("*.json") if not each.stem.startswith("kinesis-"))
 SAMPLES = [record for event in EVENTS for record in json.loads(event.read_text())["Records"]]
 MULTIPLE = {
     "INT": {"L": [{"N": "3"}, {"N": "-1"}]},

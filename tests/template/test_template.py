@@ -17,7 +17,7 @@ from aws_lambda_powertools.metrics import Metrics
 from changes import SECOND, insert
 from files import table as a_table
 from handlers.relay import relay
-from handlers.telemetry import NAMESPACE, SERVICE, measure, measure_heartbeat, measure_redrive
+from handlers.telemetry import NAMESPACE, measure, measure_heartbeat, measure_redrive
 from publisher.order import MAX_RECORD_BYTES, MAX_REQUEST_BYTES, Published
 from redrive.bucket import DONE, PREFIXES
 from redrive.run import Summary
@@ -31,15 +31,21 @@ SHIPPED = ROOT / "src" / "tables" / "pinot_dynamo_ingestion"
 MAX_ARTEFACT_BYTES = 5_000_000  # unpacked; it was 4.3 MB (1.3 MB zipped) with Powertools 3.37 and orjson 3.13
 
 TABLE_STREAM = "arn:aws:dynamodb:eu-west-1:123456789012:table/orders/stream/2026-01-01T00:00:00.000"
+CHANGES = "arn:aws:kinesis:eu-west-1:123456789012:stream/orders-changes"
+TABLE_ARN = TABLE_STREAM.partition("/stream/")[0]
 KINESIS_STREAM = "arn:aws:kinesis:eu-central-1:123456789012:stream/orders-rows"
 TABLE_KEY = "arn:aws:kms:eu-west-1:123456789012:key/11111111-1111-1111-1111-111111111111"
 KINESIS_KEY = "arn:aws:kms:eu-central-1:123456789012:key/22222222-2222-2222-2222-222222222222"
 
+CHANGES_KEY = "arn:aws:kms:eu-west-1:123456789012:key/44444444-4444-4444-4444-444444444444"
+OTHER_STREAMS = [f"arn:aws:kinesis:eu-west-1:123456789012:stream/{name}" for name in ("people-rows", "lines.of_orders")]
+OTHER_KEYS = [f"arn:aws:kms:eu-west-1:123456789012:key/{digit * 8}-5555-5555-5555-555555555555" for digit in "56"]
 STACK_KEY = "arn:aws:kms:eu-west-1:123456789012:key/33333333-3333-3333-3333-333333333333"
 TOPIC = "arn:aws:sns:eu-west-1:123456789012:on-call"
-REGION = TABLE_STREAM.split(":")[3]  # the stack's
+_, PARTITION, _, REGION, ACCOUNT, _ = TABLE_STREAM.split(":", 5)  # the stack's
 
 NEW, TABLE, BOTH = "all new", "existing table", "existing table and stream in another region, both with keys"
+KINESIS, KINESIS_ALL_ON = "changes from Kinesis", "changes from Kinesis, several streams, all keys, all options on"
 NEW_ALL_ON, BOTH_ALL_ON = "all new, all options on", "existing table and stream, all keys, all options on"
 SCHEDULES = {"RedriveSchedule": "rate(1 hour)", "HeartbeatSchedule": "rate(5 minutes)"}
 CASES = {
@@ -61,10 +67,24 @@ CASES = {
         "StackKeyArn": STACK_KEY,
         "AlarmTopicArn": TOPIC,
     },
+    KINESIS: {"TableStreamArn": CHANGES},
+    KINESIS_ALL_ON: {
+        **SCHEDULES,
+        "TableStreamArn": CHANGES,
+        "TableArn": TABLE_ARN,
+        "TableKeyArn": TABLE_KEY,
+        "ChangeStreamKeyArn": CHANGES_KEY,
+        "Tables": "orders,people,lines",
+        "KinesisKeyArn": KINESIS_KEY,
+        "OtherKinesisStreamArns": ",".join(OTHER_STREAMS),
+        "OtherKinesisKeyArns": ",".join(OTHER_KEYS),
+        "StackKeyArn": STACK_KEY,
+        "AlarmTopicArn": TOPIC,
+    },
 }
 every_case = pytest.mark.parametrize("case", CASES)
 
-with_schedules = pytest.mark.parametrize("case", [NEW_ALL_ON, BOTH_ALL_ON])
+with_schedules = pytest.mark.parametrize("case", [NEW_ALL_ON, BOTH_ALL_ON, KINESIS_ALL_ON])
 
 # Statements about everything, by resource and Sid, each with its reason. All others name what they are about.
 EVERYTHING = {
@@ -112,11 +132,28 @@ def tool(environment, name):
     return path
 
 
+def translate(cases, addition=""):
+    """The template as CloudFormation gets it from SAM, by case, with an addition in YAML."""
+    given = json.dumps({case: [parameters, addition] for case, parameters in cases.items()})
+    return json.loads(run(tool(".venv-sam", "python"), HERE / "translate.py", stdin=given).stdout)
+
+
 @pytest.fixture(scope="module")
 def translated():
-    """The template as CloudFormation gets it from SAM, by case."""
-    script = HERE / "translate.py"
-    return json.loads(run(tool(".venv-sam", "python"), script, stdin=json.dumps(CASES)).stdout)
+    return translate(CASES)
+
+
+@pytest.fixture(scope="module")
+def with_second_table():
+    """The same with what docs/operations.md says to add for a second DynamoDB table."""
+    return translate({NEW: CASES[NEW]}, yaml_below("Several DynamoDB tables"))[NEW]
+
+
+def yaml_below(heading):
+    page = (ROOT / "docs" / "operations.md").read_text()
+    section = page.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    [block] = re.findall(r"^```yaml\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
+    return block
 
 
 @pytest.fixture
@@ -132,16 +169,38 @@ def table():
 NOTHING = object()
 
 
+def parameters_of(template, given):
+    """What the parameters' references are: the values that are given and those that are not, lists as lists."""
+    values = {name: given.get(name, declared.get("Default")) for name, declared in template["Parameters"].items()}
+    return {
+        name: value.split(",") if template["Parameters"][name]["Type"] == "CommaDelimitedList" else value
+        for name, value in values.items()
+    }
+
+
+class Conditions(dict):
+    """A template's conditions, each decided when it is asked for: they name one another in any order."""
+
+    def __init__(self, template, parameters):
+        super().__init__()
+        self.template = template
+        pseudo = {"AWS::Region": REGION, "AWS::Partition": PARTITION, "AWS::AccountId": ACCOUNT}
+        self.known = {**parameters, **pseudo}
+
+    def __missing__(self, name):
+        self[name] = decide(self.template["Conditions"][name], self.known, self)
+        return self[name]
+
+
 def deployed(template, given):
     """Decide the conditions and put the parameters in; give the resources' properties and the outputs' values."""
-    parameters = {name: given.get(name, declared.get("Default")) for name, declared in template["Parameters"].items()}
-    known = {**parameters, "AWS::Region": REGION}
-    conditions = {name: decide(condition, known, {}) for name, condition in template["Conditions"].items()}
+    parameters = parameters_of(template, given)
+    conditions = Conditions(template, parameters)
     return {
         section: {
             name: decide(each.get(content, {}), parameters, conditions)
             for name, each in template[section].items()
-            if conditions.get(each.get("Condition"), True)
+            if "Condition" not in each or conditions[each["Condition"]]
         }
         for section, content in (("Resources", "Properties"), ("Outputs", "Value"))
     }
@@ -160,6 +219,8 @@ def decide(node, parameters, conditions):
             return parameters[name]
         case {"Fn::If": [condition, yes, no]}:
             return value(yes if conditions[condition] else no)
+        case {"Condition": str(name), **others} if not others:
+            return conditions[name]
         case {"Fn::Sub": str(text)} if set(VARIABLE.findall(text)) <= parameters.keys():
             return VARIABLE.sub(lambda match: str(parameters[match[1]]), text)
         case dict() if node.keys() <= FUNCTIONS.keys() and len(node) == 1:
@@ -172,12 +233,31 @@ def decide(node, parameters, conditions):
     return node
 
 
+def split(separator, text):
+    """Split text; of a join of what only AWS knows, split what is known."""
+    if isinstance(text, str):
+        return text.split(separator)
+    [(_, (joint, parts))] = text.items()
+    assert joint == separator
+    return [each for part in parts for each in (part.split(separator) if isinstance(part, str) else [part])]
+
+
+def join(separator, parts):
+    """Join text; a join of what only AWS knows stays one."""
+    if all(isinstance(part, str) for part in parts):
+        return separator.join(parts)
+    return {"Fn::Join": [separator, parts]}
+
+
 FUNCTIONS = {
+    "Fn::And": lambda *conditions: all(conditions),
+    "Fn::Contains": lambda values, value: value in values,
     "Fn::Equals": lambda left, right: left == right,
+    "Fn::Join": join,
     "Fn::Not": lambda condition: not condition,
     "Fn::Or": lambda *conditions: any(conditions),
     "Fn::Select": lambda index, items: items[index],
-    "Fn::Split": lambda separator, text: text.split(separator),
+    "Fn::Split": split,
 }
 VARIABLE = re.compile(r"\$\{([^}]+)\}")
 
@@ -190,9 +270,17 @@ def table_stream(case):
     return CASES[case].get("TableStreamArn") or attribute("DemoTable", "StreamArn")
 
 
+def reads_kinesis(case):
+    return table_stream(case) == CHANGES
+
+
 def table_arn(case):
-    given = CASES[case].get("TableStreamArn")
-    return given.split("/stream/")[0] if given else attribute("DemoTable", "Arn")
+    return TABLE_ARN if "TableStreamArn" in CASES[case] else attribute("DemoTable", "Arn")
+
+
+def others(case, sid, actions):
+    """A statement for the further streams, if the case has any."""
+    return [allow(sid, actions, OTHER_STREAMS)] if "OtherKinesisStreamArns" in CASES[case] else []
 
 
 def kinesis_stream(case):
@@ -210,7 +298,8 @@ def allow(sid, actions, resource, **more):
 
 def allow_keys(case, *statements):
     """A statement for each of the keys that the case has, of (parameter, Sid, actions)."""
-    return [allow(sid, actions, CASES[case][key]) for key, sid, actions in statements if key in CASES[case]]
+    found = [(sid, actions, CASES[case].get(key)) for key, sid, actions in statements]
+    return [allow(sid, actions, OTHER_KEYS if "," in arn else arn) for sid, actions, arn in found if arn is not None]
 
 
 def role(policy, *statements):
@@ -234,9 +323,10 @@ def test_sam_finds_the_template_valid_without_a_network():
     assert "is a valid SAM Template" in run(tool(".venv-sam", "sam"), "validate", "--lint").stdout
 
 
-def test_cfn_lint_has_not_even_a_hint_about_the_translated_template(translated, tmp_path):
-    files = [tmp_path / f"{number}.json" for number, _ in enumerate(translated)]
-    for file, template in zip(files, translated.values(), strict=True):
+def test_cfn_lint_has_not_even_a_hint_about_the_translated_template(translated, with_second_table, tmp_path):
+    templates = [*translated.values(), with_second_table]
+    files = [tmp_path / f"{number}.json" for number, _ in enumerate(templates)]
+    for file, template in zip(files, templates, strict=True):
         file.write_text(json.dumps(template))
     lint = run(
         tool(".venv-sam", "cfn-lint"), "--include-checks", "I", "--non-zero-exit-code", "informational", "--", *files
@@ -270,10 +360,7 @@ def test_checkov_finds_nothing_but_what_is_suppressed_with_a_reason(translated, 
     assert all(len(reason) > 20 for _, _, reason in suppressed)
 
 
-MADE_BY_SAM = {
-    *("AWS::Lambda::EventSourceMapping", "AWS::Lambda::EventInvokeConfig", "AWS::Lambda::Permission"),
-    "AWS::Events::Rule",
-}
+MADE_BY_SAM = {"AWS::Lambda::EventInvokeConfig", "AWS::Lambda::Permission", "AWS::Events::Rule"}
 
 
 def test_build_makes_a_small_artefact_of_the_code_and_its_locked_dependencies_for_arm64(tmp_path):
@@ -318,6 +405,20 @@ def test_event_source_reads_from_the_beginning_and_gives_up_nothing_before_twent
     }
 
 
+def test_a_second_dynamodb_table_is_read_like_the_first(translated, with_second_table):
+    first, both = translated[NEW]["Resources"], with_second_table["Resources"]
+    assert {name: both[name] for name in first} == first
+    assert both.keys() - first.keys() == {"PeopleChanges", "ReadPeopleChanges"}
+    resources = deployed(with_second_table, {})["Resources"]
+    stream = resources["PeopleChanges"]["EventSourceArn"]
+    assert resources["PeopleChanges"] == {**resources["ReplicatorChanges"], "EventSourceArn": stream}
+    reading = resources["ReadPeopleChanges"]
+    assert reading["RoleName"] == {"Ref": "ReplicatorRole"}
+    [statement] = reading["PolicyDocument"]["Statement"]
+    assert statement == {"Effect": "Allow", "Action": READ_DYNAMODB, "Resource": stream}
+    assert with_second_table["Resources"]["PeopleChanges"]["DependsOn"] == "ReadPeopleChanges"
+
+
 @every_case
 def test_function_is_this_code_on_arm64_and_knows_its_bucket(case, stack):
     assert stack["Resources"]["Replicator"] == {
@@ -332,12 +433,17 @@ def test_function_is_this_code_on_arm64_and_knows_its_bucket(case, stack):
         "LoggingConfig": {"LogFormat": "JSON", "LogGroup": {"Ref": "ReplicatorLogs"}},
         "Environment": {
             "Variables": {
+                **in_every_function(case),
                 "DEAD_LETTER_BUCKET": {"Ref": "DeadLetterBucket"},
                 "KINESIS_MAX_RECORD_BYTES": 1_048_576,
             }
         },
         "Tags": [{"Key": "lambda:createdBy", "Value": "SAM"}],
     }
+
+
+def in_every_function(case):
+    return {"POWERTOOLS_SERVICE_NAME": {"Ref": "AWS::StackName"}, "TABLES": CASES[case].get("Tables", "")}
 
 
 @every_case
@@ -368,6 +474,7 @@ def test_redrive_runs_as_scheduled_and_never_twice_at_once(case, stack):
         "LoggingConfig": {"LogFormat": "JSON", "LogGroup": {"Ref": "RedriveLogs"}},
         "Environment": {
             "Variables": {
+                **in_every_function(case),
                 "DEAD_LETTER_BUCKET": {"Ref": "DeadLetterBucket"},
                 "KINESIS_MAX_RECORD_BYTES": 1_048_576,
                 "REDRIVE_ITEMS_PER_SECOND": 50,
@@ -404,6 +511,7 @@ def test_heartbeat_runs_as_scheduled_and_knows_its_table(case, stack):
         "LoggingConfig": {"LogFormat": "JSON", "LogGroup": {"Ref": "HeartbeatLogs"}},
         "Environment": {
             "Variables": {
+                **in_every_function(case),
                 "HEARTBEAT_TABLE": {"Ref": "DemoTable"} if case == NEW_ALL_ON else "orders",
                 "HEARTBEAT_ITEM": "{}",
             }
@@ -434,23 +542,28 @@ def test_only_its_schedule_may_start_a_scheduled_function(case, stack):
     }
 
 
+READ_DYNAMODB = [f"dynamodb:{call}" for call in ("DescribeStream", "GetRecords", "GetShardIterator", "ListStreams")]
+READ_KINESIS = [  # https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-create.html
+    f"kinesis:{call}"
+    for call in ("DescribeStream", "DescribeStreamSummary", "GetRecords", "GetShardIterator", "ListShards")
+]
+
+
 @every_case
 def test_function_may_do_what_it_does_and_no_more(case, stack):
     assert stack["Resources"]["ReplicatorRole"] == role(
         "replicate",
-        allow(
-            "ReadChanges",
-            ["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams"],
-            table_stream(case),
-        ),
+        allow("ReadChanges", READ_KINESIS if reads_kinesis(case) else READ_DYNAMODB, table_stream(case)),
         allow("PublishRows", "kinesis:PutRecords", kinesis_stream(case)),
+        *others(case, "PublishOtherRows", "kinesis:PutRecords"),
         allow("StoreDeadLetters", "s3:PutObject", {"Fn::Sub": "${DeadLetterBucket.Arn}/*"}, Condition=IN_THIS_ACCOUNT),
         allow("FindDeadLetterBucket", "s3:ListBucket", attribute("DeadLetterBucket", "Arn"), Condition=IN_THIS_ACCOUNT),
         allow("WriteLogs", ["logs:CreateLogStream", "logs:PutLogEvents"], attribute("ReplicatorLogs", "Arn")),
         *allow_keys(
             case,
-            ("TableKeyArn", "DecryptChanges", "kms:Decrypt"),
+            ("ChangeStreamKeyArn" if reads_kinesis(case) else "TableKeyArn", "DecryptChanges", "kms:Decrypt"),
             ("KinesisKeyArn", "EncryptRows", "kms:GenerateDataKey"),
+            ("OtherKinesisKeyArns", "EncryptOtherRows", "kms:GenerateDataKey"),
             ("StackKeyArn", "EncryptDeadLetters", "kms:GenerateDataKey"),
         ),
     )
@@ -480,11 +593,13 @@ def test_redrive_may_move_letters_read_items_and_publish_rows(case, stack):
         ),
         allow("ReadItems", "dynamodb:GetItem", table_arn(case)),
         allow("PublishRows", "kinesis:PutRecords", kinesis_stream(case)),
+        *others(case, "PublishOtherRows", "kinesis:PutRecords"),
         allow("WriteLogs", ["logs:CreateLogStream", "logs:PutLogEvents"], attribute("RedriveLogs", "Arn")),
         *allow_keys(
             case,
             ("TableKeyArn", "DecryptItems", "kms:Decrypt"),
             ("KinesisKeyArn", "EncryptRows", "kms:GenerateDataKey"),
+            ("OtherKinesisKeyArns", "EncryptOtherRows", "kms:GenerateDataKey"),
             ("StackKeyArn", "ReadAndWriteDeadLetters", ["kms:Decrypt", "kms:GenerateDataKey"]),
         ),
     )
@@ -492,19 +607,18 @@ def test_redrive_may_move_letters_read_items_and_publish_rows(case, stack):
 
 @with_schedules
 def test_heartbeat_may_write_its_marker_and_read_the_stream(case, stack):
+    find = ["kinesis:GetRecords", "kinesis:GetShardIterator", "kinesis:ListShards"]
     assert stack["Resources"]["HeartbeatRole"] == role(
         "heartbeat",
         allow("WriteMarkers", ["dynamodb:DescribeTable", "dynamodb:PutItem"], table_arn(case)),
-        allow(
-            "FindTheirRows",
-            ["kinesis:GetRecords", "kinesis:GetShardIterator", "kinesis:ListShards"],
-            kinesis_stream(case),
-        ),
+        allow("FindTheirRows", find, kinesis_stream(case)),
+        *others(case, "FindTheirOtherRows", find),
         allow("WriteLogs", ["logs:CreateLogStream", "logs:PutLogEvents"], attribute("HeartbeatLogs", "Arn")),
         *allow_keys(
             case,
             ("TableKeyArn", "WriteMarkersByKey", "kms:Decrypt"),
             ("KinesisKeyArn", "DecryptTheirRows", "kms:Decrypt"),
+            ("OtherKinesisKeyArns", "DecryptTheirOtherRows", "kms:Decrypt"),
         ),
     )
 
@@ -559,12 +673,13 @@ def is_everything(value):
 
 @every_case
 def test_new_stream_is_encrypted_and_keeps_its_shards_and_an_existing_one_is_left_alone(case, stack):
+    key = CASES[case].get("KinesisKeyArn", "alias/aws/kinesis")
     made = {
         "Name": "pinot-ingestion-stream",
         "StreamModeDetails": {"StreamMode": "PROVISIONED"},
         "ShardCount": 2,
         "RetentionPeriodHours": 168,
-        "StreamEncryption": {"EncryptionType": "KMS", "KeyId": "alias/aws/kinesis"},
+        "StreamEncryption": {"EncryptionType": "KMS", "KeyId": key},
     }
     assert stack["Resources"].get("KinesisStream") == (None if "KinesisStreamArn" in CASES[case] else made)
 
@@ -714,7 +829,7 @@ ALARMS = {  # what they watch: (namespace, metric, dimension, its value, statist
     "NotPolling": ("AWS/Lambda", "PolledEventCount", "EventSourceMappingUUID", "ReplicatorChanges", "SampleCount"),
     "Errors": ("AWS/Lambda", "Errors", "FunctionName", "Replicator", "Sum"),
     "Throttles": ("AWS/Lambda", "Throttles", "FunctionName", "Replicator", "Sum"),
-    "DeadLetters": ("dynapinot", "DeadLetters", "service", "dynapinot", "Sum"),
+    "DeadLetters": ("dynapinot", "DeadLetters", "service", "AWS::StackName", "Sum"),
     "BatchesGivenUp": (
         *("AWS/Lambda", "OnFailureDestinationDeliveredEventCount"),
         *("EventSourceMappingUUID", "ReplicatorChanges", "Sum"),
@@ -722,7 +837,7 @@ ALARMS = {  # what they watch: (namespace, metric, dimension, its value, statist
     "OnFailureDeliveryFailures": ("AWS/Lambda", "DestinationDeliveryFailures", "FunctionName", "Replicator", "Sum"),
     "KinesisWriteThrottling": ("AWS/Kinesis", "WriteProvisionedThroughputExceeded", "StreamName", "stream", "Sum"),
     "ShardCountChange": ("AWS/Events", "TriggeredRules", "RuleName", "ShardCountChanges", "Sum"),
-    "HeartbeatsMissing": ("dynapinot", "HeartbeatsMissing", "service", "dynapinot", "Maximum"),
+    "HeartbeatsMissing": ("dynapinot", "HeartbeatsMissing", "service", "AWS::StackName", "Maximum"),
     "RedriveErrors": ("AWS/Lambda", "Errors", "FunctionName", "Redrive", "Sum"),
 }
 # when: (comparison, threshold, seconds, periods, what silence means)
@@ -788,7 +903,7 @@ def test_alarms_watch_what_they_say_and_know_what_silence_means(case, translated
 
 @every_case
 def test_alarms_tell_the_topic_if_there_is_one(case, translated):
-    topics = {NEW_ALL_ON: [{"Ref": "AlarmTopic"}], BOTH_ALL_ON: [TOPIC]}.get(case, [])
+    topics = {NEW_ALL_ON: [{"Ref": "AlarmTopic"}], BOTH_ALL_ON: [TOPIC], KINESIS_ALL_ON: [TOPIC]}.get(case, [])
     found = alarms(case, translated)
     assert {name: each["AlarmActions"] for name, each in found.items()} == dict.fromkeys(alarms_of(case), topics)
     assert {name: each["OKActions"] for name, each in found.items() if "OKActions" in each} == dict.fromkeys(
@@ -847,9 +962,12 @@ def test_a_topic_is_made_for_an_address_and_for_this_accounts_alarms_only(case, 
 
 
 @every_case
-def test_calls_that_change_the_shards_are_heard_by_either_name_of_the_stream(case, stack):
+def test_calls_that_change_the_shards_are_heard_by_either_name_of_each_stream(case, stack):
+    account = f"arn:aws:kinesis:{REGION}:{ACCOUNT}"  # stands between the names, and is nobody's
+    several = "OtherKinesisStreamArns" in CASES[case]
+    names, arns = ([account, "people-rows", account, "lines.of_orders"], OTHER_STREAMS) if several else ([], [])
     rule = {
-        "Description": "Calls that change the shards of the stream that Pinot reads",
+        "Description": "Calls that change the shards of a stream that Pinot reads",
         "EventPattern": {
             "source": ["aws.kinesis"],
             "detail-type": ["AWS API Call via CloudTrail"],
@@ -858,7 +976,10 @@ def test_calls_that_change_the_shards_are_heard_by_either_name_of_the_stream(cas
                 "eventName": ["MergeShards", "SplitShard", "UpdateShardCount", "UpdateStreamMode"],
                 "errorCode": [{"exists": False}],
                 "requestParameters": {
-                    "$or": [{"streamName": [kinesis_stream_name(case)]}, {"streamARN": [kinesis_stream(case)]}]
+                    "$or": [
+                        {"streamName": [kinesis_stream_name(case), *names]},
+                        {"streamARN": [kinesis_stream(case), *arns]},
+                    ]
                 },
             },
         },
@@ -876,10 +997,18 @@ def test_calls_that_change_the_shards_are_heard_by_either_name_of_the_stream(cas
     assert stack["Resources"].get("ShardCountChanges") == (None if case == BOTH else rule)
 
 
+def test_further_streams_in_the_region_are_watched_where_the_first_is_elsewhere(translated):
+    resources = deployed(translated[BOTH], {**CASES[BOTH], "OtherKinesisStreamArns": OTHER_STREAMS[0]})["Resources"]
+    calls = resources["ShardCountChanges"]["EventPattern"]["detail"]["requestParameters"]["$or"]
+    assert [OTHER_STREAMS[0] in name.get("streamARN", []) for name in calls] == [False, True]
+    assert {"ShardCountChange", "ShardCountChangeLogs", "ShardCountChangeLogPolicy"} <= resources.keys()
+    assert "KinesisWriteThrottling" not in resources
+
+
 def shown(resources):
     """What is on the dashboard: (namespace, metric, dimensions), with ... for a dimension's value that may be any."""
     text, variables = resources["Dashboard"]["DashboardBody"]["Fn::Sub"]
-    named = {"AWS::Region", "Replicator", "ReplicatorChanges", *variables}
+    named = {"AWS::Region", "AWS::StackName", "Replicator", "ReplicatorChanges", *variables}
     assert set(VARIABLE.findall(text)) <= named
     return {
         metric
@@ -901,7 +1030,7 @@ def searched(expression):
         r"""SEARCH\('\{([^}]+)\} MetricName="(\w+)"(.*)', '\w+', \d+\)""", expression
     ).groups()
     namespace, *dimensions = schema.split(",")
-    values = dict(re.findall(r' (\w+)="(\w+)"', filters))
+    values = dict(re.findall(r' (\w+)="([^"]+)"', filters))
     return namespace, name, frozenset((each, values.get(each, ...)) for each in dimensions)
 
 
@@ -915,7 +1044,7 @@ def emitted(capsys):
         store=lambda letters: (None, None),
         max_record_bytes=MAX_RECORD_BYTES,
     )
-    metrics = Metrics(namespace=NAMESPACE, service=SERVICE)
+    metrics = Metrics(namespace=NAMESPACE, service="AWS::StackName")
     measure(metrics, report, now_ms=SECOND * 1000)
     metrics.flush_metrics()
     measure_redrive(metrics, Summary())
@@ -958,6 +1087,98 @@ def test_alarms_and_dashboard_know_the_metrics_of_every_handler(translated, emit
 
 
 EMITTERS = ("add_metric", "single_metric")
+
+
+# What is refused, and what it says
+
+
+def refused_by(template, given):
+    """The descriptions of the rules that what is given breaks."""
+    given = parameters_of(template, given)
+    parameters = {name: value if isinstance(value, list) else str(value) for name, value in given.items()}
+    return [
+        assertion["AssertDescription"]
+        for rule in template["Rules"].values()
+        if decide(rule.get("RuleCondition", True), parameters, {})
+        for assertion in rule["Assertions"]
+        if not decide(assertion["Assert"], parameters, {})
+    ]
+
+
+@every_case
+def test_no_rule_is_broken_by_what_may_be_given(case, translated):
+    assert refused_by(translated[case], CASES[case]) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (
+            {"KinesisStreamArn": CHANGES},
+            "The table's changes (TableStreamArn) and the rows for Pinot (KinesisStreamArn) go to two streams.",
+        ),
+        (
+            {"OtherKinesisStreamArns": f"{OTHER_STREAMS[0]},{CHANGES}"},
+            "The table's changes (TableStreamArn) and rows for Pinot (OtherKinesisStreamArns) share no stream.",
+        ),
+        (
+            {"AlarmEmail": "on-call@example.com", "AlarmTopicArn": TOPIC},
+            "Subscribe AlarmEmail to the topic AlarmTopicArn; the stack makes a topic or takes one.",
+        ),
+        (
+            {"KinesisMaxRecordBytes": "2097152"},
+            "A new stream takes records of 1 MiB; KinesisMaxRecordBytes is for an existing one.",
+        ),
+    ],
+)
+def test_a_rule_refuses_what_contradicts_itself(translated, given, said):
+    assert refused_by(translated[KINESIS], {**CASES[KINESIS], **given}) == [said]
+
+
+def test_rules_use_only_the_functions_that_rules_may(translated):
+    """cfn-lint lets them use more. AWS does not:
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference-rules.html
+    """
+    used = {
+        name
+        for node in walk(translated[NEW]["Rules"])
+        if isinstance(node, dict)
+        for name in node
+        if name == "Ref" or name.startswith("Fn::")
+    }
+    assert used == {"Fn::Contains", "Fn::Equals", "Fn::Not", "Fn::Or", "Ref"}
+
+
+def walk(node):
+    yield node
+    for each in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        yield from walk(each)
+
+
+@pytest.mark.parametrize(
+    ("arn", "taken"),
+    [
+        ("", True),
+        (TABLE_STREAM, True),
+        (CHANGES, True),
+        (TABLE_STREAM.replace("arn:aws:", "arn:aws-us-gov:"), True),
+        (TABLE_ARN, False),
+        (f"{CHANGES}/consumer/it:1540591608", False),
+        (KINESIS_KEY, False),
+        (f"{CHANGES},{CHANGES}", False),
+    ],
+)
+def test_changes_come_from_a_stream_of_either_kind_and_from_nothing_else(translated, arn, taken):
+    pattern = translated[NEW]["Parameters"]["TableStreamArn"]["AllowedPattern"]
+    assert bool(re.fullmatch(pattern, arn)) == taken
+
+
+@pytest.mark.parametrize(
+    ("names", "taken"),
+    [("", True), ("a", True), ("a,b-2", True), ("a, b", True), ("a,", False), ("a/b", False), ("a b", False)],
+)
+def test_tables_are_named_by_their_folders(translated, names, taken):
+    assert bool(re.fullmatch(translated[NEW]["Parameters"]["Tables"]["AllowedPattern"], names)) == taken
 
 
 # What fits together

@@ -1,7 +1,7 @@
 """Translate template.yaml with the SAM translator, as CloudFormation does at a deployment, but without a network.
 
-Runs in the SAM command line's environment. Takes ``{case: {parameter: value}}`` as JSON on standard input, gives
-``{case: template}`` on standard output.
+Runs in the SAM command line's environment. Takes ``{case: [{parameter: value}, addition]}`` as JSON on standard input,
+gives ``{case: template}`` on standard output. An addition is YAML that is put into the template's sections first.
 """
 
 from __future__ import annotations
@@ -23,12 +23,15 @@ class NoManagedPolicies:
         return {}
 
 
-def translate(parameters: dict[str, object]) -> dict[str, object]:
+def translate(parameters: dict[str, object], addition: str) -> dict[str, object]:
     template = yaml_parse(TEMPLATE.read_text(encoding="utf-8"))
+    for section, more in (yaml_parse(addition) if addition else {}).items():
+        assert not template[section].keys() & more.keys(), "an addition replaces nothing"
+        template[section] |= more
     for resource in template["Resources"].values():
         if resource["Type"] == "AWS::Serverless::Function":
             resource["Properties"]["CodeUri"] = "s3://bucket/key"  # what sam package puts in the folder's place
     return transform(template, parameters, NoManagedPolicies(), passthrough_metadata=True)
 
 
-json.dump({case: translate(parameters) for case, parameters in json.load(sys.stdin).items()}, sys.stdout)
+json.dump({case: translate(*given) for case, given in json.load(sys.stdin).items()}, sys.stdout)
