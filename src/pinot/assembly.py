@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 from decoder.change import Change, Image
 from decoder.errors import ChangeError, path_text
+from pinot.advice import compares_text
 from pinot.config import TableConfig, names_read_by, read_config
-from pinot.errors import Finding, Findings, MisfitError
+from pinot.errors import Finding, Findings, MisfitError, TableError
 from pinot.metadata import DYNAMODB_NAMES, METADATA, can_hold, filler, types_for
 from pinot.path import Step, follow
 from pinot.schema import Field, Schema, read_schema
@@ -18,9 +19,14 @@ from pinot.source import REST, Source, read_source
 from pinot.table import Column, Origin, Role, Table, Take, Use
 from pinot.values import Convert, converter, document, expression_input, natural, shapes_of
 
+_Document = TypeVar("_Document")
+_Read = TypeVar("_Read")
+
 _REST_TYPES: Final = ("JSON", "STRING")
+_TIME_TYPES: Final = ("TIMESTAMP", "LONG", "INT")  # BaseSegmentCreator reads others' values by their format, and throws
 _ORDERING: Final = ("$timestamp", "$version")
 _CONSTANT: Final = ("$table", "$region")  # the same in all changes of an item
+_LATEST_CHANGE_MS: Final = 24 * 3_600_000  # a DynamoDB stream keeps a change for so long, and then it may still come
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,24 +106,48 @@ def read_table(
 ) -> tuple[Table, tuple[Finding, ...]]:
     """Make a table of its parsed files, and give the warnings there are about them.
 
-    Raises TableError with everything, in the first file that has any, that rules out right rows.
+    Raises TableError with everything that rules out right rows.
     """
+    table, found = examine(schema_document, config_document, source_document, files)
+    if table is None:
+        raise TableError(finding for finding in found if finding.level == "error")
+    return table, found
+
+
+def examine(
+    schema_document: object,
+    config_document: object,
+    source_document: Mapping[str, object],
+    files: Files,
+) -> tuple[Table | None, tuple[Finding, ...]]:
+    """Give everything there is to say about a table's parsed files; and the table, None where errors rule it out."""
     in_schema, in_config, in_source = Findings(files.schema), Findings(files.config), Findings(files.source)
-    parts = _Parts(
-        schema=read_schema(schema_document, in_schema),
-        config=read_config(config_document, in_config),
-        source=read_source(source_document, in_source),
-    )
-    _check_schema(parts, in_schema)
-    _check_config(parts, in_config)
-    _check_source(parts, in_source)
-    for findings in (in_schema, in_config, in_source):
-        findings.raise_errors()
-    return _table(parts), (*in_schema.found, *in_config.found, *in_source.found)
+    schema = _try(read_schema, schema_document, in_schema)
+    config = _try(read_config, config_document, in_config)
+    source = _try(read_source, source_document, in_source)
+    parts = _Parts(schema=schema, config=config, source=source) if schema and config and source else None
+    if parts:
+        _check_schema(parts, in_schema)
+        _check_config(parts, in_config)
+        _check_source(parts, in_source)
+    found = (*in_schema.found, *in_config.found, *in_source.found)
+    right = parts and all(finding.level != "error" for finding in found)
+    return _table(parts) if parts and right else None, found
+
+
+def _try(read: Callable[[_Document, Findings], _Read], document: _Document, findings: Findings) -> _Read | None:
+    try:
+        return read(document, findings)
+    except TableError:  # whose findings are in ``findings``
+        return None
 
 
 def _check_schema(parts: _Parts, findings: Findings) -> None:
     schema, transforms = parts.schema, parts.transforms
+    for field in schema.fields:
+        if field.transform and field.name not in parts.config.transforms and compares_text(field.transform):
+            problem = "its transformFunction compares with a text, on which Pinot fails in every row and drops it"
+            findings.error(f"column {field.name}", problem, "Write strcmp(…, '…') = 0, or remove the expression")
     if schema.name and schema.name != parts.config.name:
         problem = f"it is not the table's name, {parts.config.name}, by which Pinot looks the schema up"
         findings.warning("schemaName", problem, "Give both the same name")
@@ -155,31 +185,82 @@ def _check_config(parts: _Parts, findings: Findings) -> None:
             f"column {config.time_column} is a date pattern, and text that does not fit it stops Pinot's ingestion"
         )
         findings.error("segmentsConfig.timeColumnName", problem, "Name a column of the format TIMESTAMP or EPOCH|…")
+    elif time_field and time_field.is_date_time and time_field.data_type not in _TIME_TYPES:
+        problem = f"column {config.time_column} is a {time_field.data_type}, of which Pinot cannot commit a segment"
+        findings.error("segmentsConfig.timeColumnName", problem, f"Make it {' or '.join(_TIME_TYPES)}")
     if time_field and not time_field.is_date_time:
         problem = f"column {config.time_column} is not one of the schema's dateTimeFieldSpecs, and Pinot refuses that"
         findings.warning("segmentsConfig.timeColumnName", problem, "Move the column there")
     if not (schema.handles_nulls or config.handles_nulls):
         problem = "null handling is off, so an absent attribute reads as a default value: the text null, 0, or less"
+        if config.mode == "PARTIAL":
+            problem = "null handling is off, and Pinot refuses the mode PARTIAL without it"
         remedy = 'Write "enableColumnBasedNullHandling": true in the schema'
         findings.warning("tableIndexConfig.nullHandlingEnabled", problem, remedy)
-    for name in config.transforms.keys() - {field.name for field in schema.fields}:
+    for setting, name in config.decoder_columns.items():
+        if schema.field(name) is None:
+            problem = f"it names the column {name}, which the schema does not have"
+            findings.warning(setting, problem, "Remove it: the decoder of JSON does not read it")
+    _check_expressions(parts, findings)
+    _check_deleted_keys(parts, findings)
+
+
+def _check_expressions(parts: _Parts, findings: Findings) -> None:
+    schema, config = parts.schema, parts.config
+    where = "ingestionConfig.transformConfigs"
+    for name in sorted(config.transforms.keys() - {field.name for field in schema.fields}):
         problem = f"it computes {name}, which is no column of the schema"
-        findings.warning("ingestionConfig.transformConfigs", problem, "Add the column, or remove the transform")
-    comparison = schema.field(config.comparison_column or config.time_column)
-    if config.forgets_deletes and comparison and comparison.data_type == "STRING":
-        problem = f"Pinot refuses it with a comparison column of type STRING, as {comparison.name} is"
-        findings.warning("upsertConfig.deletedKeysTTL", problem, "Remove it")
-    if config.delete_column in parts.transforms:
+        findings.warning(where, problem, "Add the column, or remove the transform")
+    why = "compares with a text, on which Pinot fails in every row and drops it"
+    for name in sorted(config.transforms):
+        if compares_text(config.transforms[name]):
+            remedy = "Write strcmp(…, '…') = 0, or remove the expression"
+            findings.error(where, f"the expression for column {name} {why}", remedy)
+    if config.filter_function and compares_text(config.filter_function):
+        remedy = "Write strcmp(…, '…') = 0"
+        findings.error("ingestionConfig.filterConfig.filterFunction", f"the expression {why}", remedy)
+    computed = parts.transforms.get(config.delete_column)
+    if computed and not compares_text(computed):
         problem = f"Pinot computes column {config.delete_column} from an expression"
         remedy = "Remove the expression: the flag is sent with the row"
         findings.warning("upsertConfig.deleteRecordColumn", problem, remedy)
 
 
+def _check_deleted_keys(parts: _Parts, findings: Findings) -> None:
+    """Check when Pinot forgets deletes: a change that comes later than that brings an old row back to life.
+
+    ``deletedKeysTTL`` counts in the comparison column's unit, from the greatest value that Pinot has seen.
+    """
+    config = parts.config
+    comparison = parts.schema.field(config.comparison_column or config.time_column)
+    if not config.forgets_deletes_after or comparison is None:
+        return
+    where = "upsertConfig.deletedKeysTTL"
+    if comparison.data_type == "STRING":
+        problem = f"Pinot refuses it with a comparison column of type STRING, as {comparison.name} is"
+        findings.warning(where, problem, "Remove it")
+    elif isinstance(parts.origins.get(comparison.name), tuple):
+        problem = f"one item with a {comparison.name} far in the future makes Pinot forget every delete"
+        findings.warning(where, problem, "Remove it, or compare by the change's time")
+    elif comparison.unit_ms and config.forgets_deletes_after * comparison.unit_ms < _LATEST_CHANGE_MS:
+        lowest = int(_LATEST_CHANGE_MS / comparison.unit_ms)
+        problem = (
+            "deletes are forgotten within the 24 h that a change may come late, and then an older row is alive again"
+        )
+        remedy = f"Write {lowest} or more, in the unit of {comparison.name}, or remove it"
+        findings.warning(where, problem, remedy)
+
+
 def _check_order(parts: _Parts, findings: Findings) -> None:
     comparison = parts.config.comparison_column
-    if comparison is None or parts.schema.field(comparison) is None:
+    field = parts.schema.field(comparison) if comparison else None
+    if comparison is None or field is None:
         return
     where = "upsertConfig.comparisonColumns"
+    if field.data_type == "BYTES":
+        problem = f"column {comparison} is a BYTES, which Pinot cannot compare: it drops every row"
+        findings.error(where, problem, "Name a column that holds the time of a change")
+        return
     remedy = f'Compare by the change\'s time: {comparison} = "$timestamp" in source.toml'
     if comparison in parts.transforms:
         findings.warning(where, f"Pinot computes column {comparison}, so what it holds cannot be checked", remedy)
@@ -203,6 +284,9 @@ def _check_source(parts: _Parts, findings: Findings) -> None:
             findings.error(f"columns.{name}", "the schema has no such column", remedy)
         elif name in transforms:
             findings.error(f"columns.{name}", "Pinot computes this column", "Remove the line, or Pinot's expression")
+        elif name in parts.schema.primary_key and isinstance(origin, tuple) and len(origin) > 1:
+            problem = "a path is never DynamoDB's key, so an item's row can move, and its delete takes an old image"
+            findings.warning(f"columns.{name}", problem, "Make the primary key of the table's own key")
         elif name in parts.schema.primary_key and isinstance(origin, str) and origin not in _CONSTANT:
             problem = f"a primary key of {origin} would make each change a row of its own"
             findings.error(f"columns.{name}", problem, "Take the column out of primaryKeyColumns, or map an attribute")

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal, cast
+from typing import Any, Final, Literal, NamedTuple, cast
 
+from pinot.advice import DECODER_PROPERTY, advise, advise_stream, at
 from pinot.errors import Findings
 
-_JSON_DECODER: Final = "JSONMessageDecoder"
 _TYPE_SUFFIX: Final = "_REALTIME"
+_NAMES_COLUMN: Final = "ColumnName"  # so end the settings of a decoder that say which column it fills
 
 # The names an expression reads: words that are no function call, outside of quoted text; and "quoted names".
 _TOKEN: Final = re.compile(r"""'(?:[^']|'')*'|"([^"]+)"|([A-Za-z_][\w$]*(?:\.[\w$]+)*)(\s*\()?""")
@@ -25,7 +26,8 @@ class TableConfig:
 
     ``comparison_column`` is None when the config leaves it to Pinot, which then compares by ``time_column``.
     ``transforms`` has, for each column that Pinot computes, its expression; ``filter_function`` the expression that
-    makes Pinot drop a row. ``forgets_deletes`` tells that ``deletedKeysTTL`` is set.
+    makes Pinot drop a row. ``forgets_deletes_after`` is ``deletedKeysTTL``, in the comparison column's unit, 0 for
+    never. ``decoder_columns`` are those that settings of the decoder name, each by where the setting stands.
     """
 
     name: str
@@ -38,7 +40,8 @@ class TableConfig:
     transforms: Mapping[str, str]
     filter_function: str | None
     handles_nulls: bool
-    forgets_deletes: bool
+    forgets_deletes_after: float
+    decoder_columns: Mapping[str, str]
 
 
 def read_config(document: object, findings: Findings) -> TableConfig:
@@ -57,9 +60,9 @@ def read_config(document: object, findings: Findings) -> TableConfig:
         name = ""
     if config.get("tableType", "REALTIME") != "REALTIME":
         findings.error("tableType", "only a REALTIME table consumes a stream", 'Write "tableType": "REALTIME"')
-    stream, region = _read_stream(config, findings)
+    stream = _read_stream(config, findings)
     mode, delete_column, comparison_column = _read_upsert(config, findings)
-    time_column = _at(config, "segmentsConfig.timeColumnName")
+    time_column = at(config, "segmentsConfig.timeColumnName")
     if not isinstance(time_column, str) or not time_column:
         findings.error(
             "segmentsConfig.timeColumnName",
@@ -67,21 +70,22 @@ def read_config(document: object, findings: Findings) -> TableConfig:
             "Name the date-time column that holds the time of a change",
         )
     transforms = dict(_read_transforms(config, findings))
-    filter_function = _at(config, "ingestionConfig.filterConfig.filterFunction")
-    _advise(config, findings)
+    filter_function = at(config, "ingestionConfig.filterConfig.filterFunction")
+    advise(config, findings)
     findings.raise_errors()
     return TableConfig(
         name=name.removesuffix(_TYPE_SUFFIX),
-        stream=stream,
-        region=region,
+        stream=stream.topic,
+        region=stream.region,
         mode=cast("Literal['FULL', 'PARTIAL']", mode),
         delete_column=delete_column,
         comparison_column=comparison_column,
         time_column=cast("str", time_column),
         transforms=transforms,
         filter_function=filter_function if isinstance(filter_function, str) and filter_function else None,
-        handles_nulls=_at(config, "tableIndexConfig.nullHandlingEnabled") is True,
-        forgets_deletes=bool(_at(config, "upsertConfig.deletedKeysTTL")),
+        handles_nulls=at(config, "tableIndexConfig.nullHandlingEnabled") is True,
+        forgets_deletes_after=_number(at(config, "upsertConfig.deletedKeysTTL")),
+        decoder_columns=stream.decoder_columns,
     )
 
 
@@ -109,20 +113,23 @@ def _unwrap(document: object) -> Mapping[str, Any] | None:
     return document
 
 
-def _at(config: Mapping[str, Any], path: str) -> Any:  # noqa: ANN401  # whatever the file holds there
-    here: Any = config
-    for step in path.split("."):
-        here = here.get(step) if isinstance(here, dict) else None
-    return here
+def _number(value: object) -> float:
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else 0
 
 
-def _read_stream(config: Mapping[str, Any], findings: Findings) -> tuple[str, str | None]:
+class _Stream(NamedTuple):
+    topic: str
+    region: str | None
+    decoder_columns: Mapping[str, str]
+
+
+def _read_stream(config: Mapping[str, Any], findings: Findings) -> _Stream:
     new_place = "ingestionConfig.streamIngestionConfig.streamConfigMaps"
     where = new_place
-    maps = _at(config, new_place) or _at(config, "streamIngestionConfig.streamConfigMaps")
+    maps = at(config, new_place) or at(config, "streamIngestionConfig.streamConfigMaps")
     if maps is None:
         where = "tableIndexConfig.streamConfigs"
-        old = _at(config, where)
+        old = at(config, where)
         maps = None if old is None else [old]
     if not isinstance(maps, list) or not maps or not all(isinstance(entry, dict) for entry in maps):
         findings.error(
@@ -130,7 +137,7 @@ def _read_stream(config: Mapping[str, Any], findings: Findings) -> tuple[str, st
             "no stream is configured there, nor in tableIndexConfig.streamConfigs",
             'Add [{"streamType": "kinesis", "stream.kinesis.topic.name": "…", "region": "…", …}]',
         )
-        return "", None
+        return _Stream("", None, {})
     if len(maps) > 1:
         findings.error(where, "an upsert table reads exactly one stream", "Keep one entry")
     stream = maps[0]
@@ -145,8 +152,13 @@ def _read_stream(config: Mapping[str, Any], findings: Findings) -> tuple[str, st
     if not isinstance(region, str) or not region:
         findings.warning(f"{where}.region", "it is missing, and Pinot needs it", "Name the stream's AWS region")
         region = None
-    _advise_stream(where, stream, findings)
-    return topic, region
+    advise_stream(where, stream, findings)
+    columns = {
+        f"{where}.{key}": value
+        for key, value in stream.items()
+        if key.startswith(DECODER_PROPERTY) and key.endswith(_NAMES_COLUMN) and isinstance(value, str)
+    }
+    return _Stream(topic, region, columns)
 
 
 def _read_upsert(config: Mapping[str, Any], findings: Findings) -> tuple[str, str, str | None]:
@@ -188,7 +200,7 @@ def _read_upsert(config: Mapping[str, Any], findings: Findings) -> tuple[str, st
 
 def _read_transforms(config: Mapping[str, Any], findings: Findings) -> Iterator[tuple[str, str]]:
     path = "ingestionConfig.transformConfigs"
-    transforms = _at(config, path) or []
+    transforms = at(config, path) or []
     if not isinstance(transforms, list):
         findings.error(path, "it is not a list", "List the transforms in [ ]")
         return
@@ -203,57 +215,3 @@ def _read_transforms(config: Mapping[str, Any], findings: Findings) -> Iterator[
         else:
             remedy = 'Write {"columnName": "…", "transformFunction": "…"}'
             findings.error(f"{path}[{index}]", "it has no columnName or no transformFunction", remedy)
-
-
-def _advise_stream(where: str, stream: Mapping[str, Any], findings: Findings) -> None:
-    decoder = stream.get("stream.kinesis.decoder.class.name")
-    if not isinstance(decoder, str) or decoder.rpartition(".")[2] != _JSON_DECODER:
-        findings.warning(
-            f"{where}.stream.kinesis.decoder.class.name",
-            "the rows on the stream are plain JSON objects, which this decoder does not read",
-            "Use org.apache.pinot.plugin.inputformat.json.JSONMessageDecoder",
-        )
-    if "shardIteratorType" in stream:
-        findings.warning(f"{where}.shardIteratorType", "Pinot reads this setting and never uses it", "Remove it")
-
-
-def _advise(config: Mapping[str, Any], findings: Findings) -> None:
-    """Warn of what Pinot takes without a word and a replica should not have."""
-    if _at(config, "upsertConfig.mode") == "PARTIAL":
-        findings.warning(
-            "upsertConfig.mode",
-            "PARTIAL keeps the old value of an attribute that was removed from the item",
-            'Write "mode": "FULL"',
-        )
-    if _at(config, "upsertConfig.metadataTTL"):
-        findings.warning("upsertConfig.metadataTTL", "Pinot forgets keys, and then keeps old rows", "Remove it")
-    if _at(config, "segmentsConfig.retentionTimeValue"):
-        findings.warning(
-            "segmentsConfig.retentionTimeValue",
-            "Pinot drops live rows whose time is older, though their items still exist",
-            "Remove retentionTimeUnit and retentionTimeValue",
-        )
-    if _at(config, "routing.instanceSelectorType") not in ("strictReplicaGroup", "multiStageReplicaGroup"):
-        findings.warning(
-            "routing.instanceSelectorType",
-            "Pinot refuses an upsert table without it",
-            'Write "routing": {"instanceSelectorType": "strictReplicaGroup"}',
-        )
-    if _at(config, "ingestionConfig.filterConfig.filterFunction"):
-        findings.warning(
-            "ingestionConfig.filterConfig.filterFunction",
-            "a delete that the filter drops leaves its row, and so does an update",
-            "Remove it, or make sure that it tells an item the same in all its changes",
-        )
-    if _at(config, "ingestionConfig.complexTypeConfig.fieldsToUnnest"):
-        findings.warning(
-            "ingestionConfig.complexTypeConfig.fieldsToUnnest",
-            "Pinot makes several rows of one, which have one primary key",
-            "Remove it: declare the column multi-value or JSON",
-        )
-    if _at(config, "tableIndexConfig.sortedColumn"):
-        findings.warning(
-            "tableIndexConfig.sortedColumn",
-            "sorting a segment may turn round two changes of one item that carry the same time",
-            "Remove it, or order changes by $version",
-        )

@@ -22,13 +22,27 @@ DATA_TYPES: Final = (
     "JSON",
     "BYTES",
 )
-SINGLE_VALUE_ONLY: Final = ("JSON", "BIG_DECIMAL")  # SchemaUtils.validate of Pinot 1.5.1 refuses several of them
+# Several values of a column, which Pinot 1.5.1 does not have: SchemaUtils.validate refuses the first two, and of BYTES
+# a consuming segment drops every row, even one without a value (BytesOffHeapMutableDictionary.index).
+SINGLE_VALUE_ONLY: Final = ("JSON", "BIG_DECIMAL", "BYTES")
 
 # FieldSpec.DEFAULT_MAX_LENGTH, and getEffectiveMaxLengthExceedStrategy(): STRING is trimmed, JSON and BYTES are left
 # alone unless the schema names a strategy.
 DEFAULT_MAX_LENGTH: Final = 512
 _LENGTH_STRATEGIES: Final = ("TRIM_LENGTH", "ERROR", "SUBSTITUTE_DEFAULT_VALUE", "NO_ACTION")
 _DEFAULT_STRATEGY: Final = {"STRING": "TRIM_LENGTH", "JSON": "NO_ACTION", "BYTES": "NO_ACTION"}
+
+# Why a type is no good in a primary key, and what is.
+_NO_KEYS: Final = {
+    "FLOAT": (
+        "two numbers of DynamoDB may be one FLOAT, so two items could be one row",
+        "Use BIG_DECIMAL, LONG or DOUBLE",
+    ),
+    "JSON": (
+        "Pinot writes JSON anew, so two texts of DynamoDB may be one, and two items could be one row",
+        "Use STRING, or columns of paths into the value",
+    ),
+}
 
 _FIELD_SPECS: Final = ("dimensionFieldSpecs", "metricFieldSpecs", "dateTimeFieldSpecs")
 _MS_PER_UNIT: Final = {
@@ -148,8 +162,10 @@ def _read_field(kind: str, index: int, spec: object, findings: Findings) -> Fiel
         findings.error(where, "singleValueField is not true or false", "Write true or false")
         return None
     if not single_value and data_type in SINGLE_VALUE_ONLY:
-        remedy = "Use one JSON column for the whole list" if data_type == "JSON" else "Use DOUBLE, or one JSON column"
-        findings.error(where, f"Pinot has no multi-value {data_type}", remedy)
+        remedy = (
+            "Use DOUBLE, or one JSON column" if data_type == "BIG_DECIMAL" else "Use one JSON column for the whole list"
+        )
+        findings.error(where, f"Pinot has no multi-value {data_type} that works", remedy)
     return Field(
         name=name,
         data_type=data_type,
@@ -216,6 +232,5 @@ def _check_primary_key(schema: Schema, findings: Findings) -> None:
             findings.error(where, "the schema has no such column", "Add the column, or mend primaryKeyColumns")
         elif not field.single_value:
             findings.error(where, "a primary key column must hold a single value", "Remove singleValueField: false")
-        elif field.data_type == "FLOAT":
-            problem = "two numbers of DynamoDB may be one FLOAT, so two items could be one row"
-            findings.error(where, problem, "Use BIG_DECIMAL, LONG or DOUBLE")
+        elif field.data_type in _NO_KEYS:
+            findings.error(where, *_NO_KEYS[field.data_type])

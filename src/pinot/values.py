@@ -7,11 +7,13 @@ the one written to DynamoDB, or raises MisfitError. ``docs/mapping.md`` is this 
 
 from __future__ import annotations
 
+import math
 import re
 from binascii import b2a_base64
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from struct import Struct
 from typing import Any, Final, TypeAlias
 
 import orjson
@@ -47,6 +49,9 @@ _RFC3339: Final = re.compile(
 MAX_DOCUMENT_DEPTH: Final = 1_000
 MAX_DOCUMENT_NAME: Final = 50_000
 _LONG_NUMBER: Final = re.compile(r"[0-9.eE+-]{1000}")
+MAX_DOCUMENT_EXPONENT: Final = 9_999  # far beyond any number, and far within what java.math.BigDecimal takes
+_EXPONENT_DIGITS: Final = len(str(MAX_DOCUMENT_EXPONENT))
+_NAME_OR_EXPONENT: Final = re.compile(r'"(?:[^"\\]|\\.)*"(\s*:)?|[0-9][eE]([+-]?[0-9]+)')
 
 _DOCUMENT: Final = Forms(
     number=lambda number: orjson.Fragment(number_text(number)),  # every digit: orjson's own numbers are 64 bits
@@ -80,10 +85,26 @@ def _exact_double(number: Decimal) -> float:
 
 
 def _float(number: Decimal) -> float:
+    """Give the double from which Pinot makes the FLOAT that is nearest to the number: it rounds doubles, not texts."""
     value = float(number)
     if value and not FLOAT_MIN <= abs(value) <= FLOAT_MAX:
         raise MisfitError("out_of_range", f"the number does not fit FLOAT: 0, or {FLOAT_MIN} to {FLOAT_MAX}")
-    return value
+    exact = Decimal(value)
+    if exact == number or not _is_between_floats(value):
+        return value
+    # Half way between two FLOATs only since it was rounded: a little to the side on which the number itself is.
+    return math.nextafter(value, math.inf if number > exact else -math.inf)
+
+
+def _is_between_floats(value: float) -> bool:
+    """Tell a double that is exactly half way between two neighbouring FLOATs."""
+    (bits,) = _FLOAT_BITS.unpack(_FLOAT.pack(value))
+    (nearest,) = _FLOAT.unpack(_FLOAT_BITS.pack(bits))
+    (other,) = _FLOAT.unpack(_FLOAT_BITS.pack(bits + 1 if abs(value) > abs(nearest) else bits - 1))
+    return bool(nearest != value and value - nearest == other - value)
+
+
+_FLOAT, _FLOAT_BITS = Struct("=f"), Struct("=I")
 
 
 def _timestamp_of_number(number: Decimal) -> int | str:
@@ -306,23 +327,43 @@ def _is_document(text: str) -> bool:
     if not text.lstrip(" \t\r\n").startswith(("{", "[")) or _LONG_NUMBER.search(text):
         return False
     try:
-        return _is_readable(orjson.loads(text))
+        value = orjson.loads(text)
     except orjson.JSONDecodeError:
         return False
+    return _is_readable(value) and _comes_back(text, value)
 
 
-def _is_readable(value: object) -> bool:
-    """Tell whether Pinot's JSON parser takes a document: its nesting and the length of its names."""
-    level, depth = [value], 0
+def _comes_back(text: str, value: object) -> bool:
+    """Tell whether Pinot keeps all that a document's text says: it takes the last of several entries of a name, and
+    drops the row for an exponent that ``java.math.BigDecimal`` does not have.
+    """
+    names = 0
+    for colon, exponent in _NAME_OR_EXPONENT.findall(text):
+        names += bool(colon)
+        if exponent and (len(exponent) > _EXPONENT_DIGITS + 1 or abs(int(exponent)) > MAX_DOCUMENT_EXPONENT):
+            return False
+    return names == sum(len(item) for level in _levels(value) for item in level if isinstance(item, dict))
+
+
+def _levels(value: object) -> Iterator[list[object]]:
+    """Give a document's values, those of a level of nesting after those of the one above it."""
+    level = [value]
     while level:
-        depth += 1
+        yield level
         deeper: list[object] = []
         for item in level:
             if isinstance(item, dict):
-                if any(len(name) > MAX_DOCUMENT_NAME for name in item):
-                    return False
                 deeper.extend(item.values())
             elif isinstance(item, list):
                 deeper.extend(item)
         level = deeper
-    return depth <= MAX_DOCUMENT_DEPTH
+
+
+def _is_readable(value: object) -> bool:
+    """Tell whether Pinot's JSON parser takes a document: its nesting and the length of its names."""
+    for depth, level in enumerate(_levels(value), start=1):
+        if depth > MAX_DOCUMENT_DEPTH:
+            return False
+        if any(len(name) > MAX_DOCUMENT_NAME for item in level if isinstance(item, dict) for name in item):
+            return False
+    return True

@@ -24,7 +24,6 @@ MULTIPLE = {
     "BOOLEAN": {"L": [{"BOOL": True}, {"BOOL": False}]},
     "TIMESTAMP": {"L": [{"N": "1719082124026"}, {"S": "2024-06-22T18:48:44.026651Z"}, {"N": "0"}]},
     "STRING": {"SS": ["red", "Gr\u00fcn"]},
-    "BYTES": {"BS": ["Yg==", "YQ=="]},
 }  # a value for a multi-value column of each type, in the column named after it
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from files import CONFIG, REMOVED, SCHEMA, STREAM, read, table, with_column, with_setting
+from pinot.assembly import Files, examine
 from pinot.errors import TableError
 
 TRANSFORMS = "ingestionConfig.transformConfigs"
@@ -110,6 +111,7 @@ def test_the_config_of_an_offline_table_is_refused():
         (with_column("x", "LONG", format="EPOCH|SECONDS|0"), "column x"),
         (with_column("x", "LONG", format="1:FORTNIGHTS:EPOCH"), "column x"),
         (with_setting(SCHEMA, "dimensionFieldSpecs.0.dataType", "FLOAT"), "primary key column id"),
+        (with_setting(SCHEMA, "dimensionFieldSpecs.1.transformFunction", "lower(id) <> 'a'"), "column name"),
         (with_setting(SCHEMA, "primaryKeyColumns", ["id", "deleted"]), "primary key column deleted"),
     ],
 )
@@ -146,6 +148,8 @@ NEW_PLACE = "ingestionConfig.streamIngestionConfig.streamConfigMaps"
         (TRANSFORMS, {}, TRANSFORMS),
         (TRANSFORMS, [{"columnName": "name"}], f"{TRANSFORMS}[0]"),
         (TRANSFORMS, ["upper(name)"], f"{TRANSFORMS}[0]"),
+        (TRANSFORMS, [{"columnName": "name", "transformFunction": "eventName = 'REMOVE'"}], TRANSFORMS),
+        (TRANSFORMS, [{"columnName": "deleted", "transformFunction": "eventName = 'REMOVE'"}], TRANSFORMS),
     ],
 )
 def test_a_mistake_in_the_table_config_is_told_with_its_setting(path, value, where):
@@ -262,6 +266,32 @@ def warned(schema=SCHEMA, config=CONFIG, source=None):
             "upsertConfig.comparisonColumns",
         ),
         ("tableIndexConfig.sortedColumn", ["name"], "tableIndexConfig.sortedColumn"),
+        (
+            "tableIndexConfig.starTreeIndexConfigs",
+            [{"dimensionsSplitOrder": ["name"]}],
+            "tableIndexConfig.starTreeIndexConfigs",
+        ),
+        ("tableIndexConfig.enableDefaultStarTree", True, "tableIndexConfig.enableDefaultStarTree"),
+        ("tableIndexConfig.aggregateMetrics", True, "tableIndexConfig.aggregateMetrics"),
+        ("ingestionConfig.aggregationConfigs", [{"columnName": "price"}], "ingestionConfig.aggregationConfigs"),
+        ("tierConfigs", [], "tierConfigs"),
+        ("instanceAssignmentConfigMap.COMPLETED", {}, "instanceAssignmentConfigMap.COMPLETED"),
+        ("tenants.tagOverrideConfig", {"realtimeCompleted": "a_OFFLINE"}, "tenants.tagOverrideConfig"),
+        ("dedupConfig.dedupEnabled", True, "dedupConfig.dedupEnabled"),
+        ("upsertConfig.deletedKeysTTL", 86_399_999, "upsertConfig.deletedKeysTTL"),
+        (f"{NEW_PLACE}.0.accessKey", "AKIA", f"{NEW_PLACE}.accessKey"),
+        (f"{NEW_PLACE}.0.secretKey", "s3cret", f"{NEW_PLACE}.secretKey"),
+        (f"{NEW_PLACE}.0.maxRecordToFetch", "5", f"{NEW_PLACE}.maxRecordToFetch"),
+        (
+            (*NEW_PLACE.split("."), "0", "realtime.segment.offsetAutoReset.enable"),
+            "true",
+            f"{NEW_PLACE}.realtime.segment.offsetAutoReset.enable",
+        ),
+        (
+            (*NEW_PLACE.split("."), "0", "stream.kinesis.decoder.prop.dynamodb.deleteColumnName"),
+            "is_deleted",
+            f"{NEW_PLACE}.stream.kinesis.decoder.prop.dynamodb.deleteColumnName",
+        ),
         (f"{NEW_PLACE}.0.region", REMOVED, f"{NEW_PLACE}.region"),
         (f"{NEW_PLACE}.0.shardIteratorType", "LATEST", f"{NEW_PLACE}.shardIteratorType"),
         (TRANSFORMS, [{"columnName": "nix", "transformFunction": "upper(name)"}], TRANSFORMS),
@@ -279,6 +309,90 @@ def warned(schema=SCHEMA, config=CONFIG, source=None):
 )
 def test_what_pinot_refuses_or_takes_in_silence_is_warned_of(path, value, where):
     assert warned(config=with_setting(CONFIG, path, value)) == [("table.json", where)]
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("routing.instanceSelectorType", "STRICTREPLICAGROUP"),
+        ("routing.instanceSelectorType", "multiStageReplicaGroup"),
+        ("upsertConfig.metadataTTL", 0.0),
+        ("upsertConfig.deletedKeysTTL", 0.0),
+        ("upsertConfig.deletedKeysTTL", 86_400_000),
+        ("tableIndexConfig.starTreeIndexConfigs", []),
+        ("tableIndexConfig.enableDefaultStarTree", False),
+        ("tableIndexConfig.aggregateMetrics", False),
+        ("instanceAssignmentConfigMap.CONSUMING", {}),
+        ("tenants", {"server": "DefaultTenant", "tagOverrideConfig": {}}),
+        ("dedupConfig.dedupEnabled", False),
+        (f"{NEW_PLACE}.0.requests_per_second_limit", "5"),
+        ((*NEW_PLACE.split("."), "0", "realtime.segment.flush.threshold.time"), "6h"),
+        ((*NEW_PLACE.split("."), "0", "stream.kinesis.consumer.type"), "lowlevel"),
+        ((*NEW_PLACE.split("."), "0", "stream.kinesis.decoder.prop.dynamodb.deleteColumnName"), "deleted"),
+        ((*NEW_PLACE.split("."), "0", "stream.kinesis.decoder.prop.anything"), "nix"),
+        (TRANSFORMS, [{"columnName": "name", "transformFunction": "jsonPathString(address, '$.city')"}]),
+    ],
+)
+def test_what_pinot_takes_and_does_no_harm_is_not_warned_of(path, value):
+    assert warned(config=with_setting(CONFIG, path, value)) == []
+
+
+def test_partial_upserts_without_null_handling_are_told_as_what_pinot_refuses():
+    schema = with_setting(SCHEMA, "enableColumnBasedNullHandling", False)
+    _, warnings = read(schema, with_setting(CONFIG, "upsertConfig.mode", "PARTIAL"))
+    assert [(each.where, each.problem) for each in warnings] == [
+        ("upsertConfig.mode", "PARTIAL keeps the old value of an attribute that was removed from the item"),
+        ("tableIndexConfig.nullHandlingEnabled", "null handling is off, and Pinot refuses the mode PARTIAL without it"),
+    ]
+
+
+def test_deletes_that_one_items_time_makes_pinot_forget_are_warned_of():
+    config = with_setting(CONFIG, "upsertConfig.deletedKeysTTL", 10 * 86_400_000)
+    source = {"columns": {"changed": "updated_at"}}
+    assert warned(config=config, source=source) == [
+        ("table.json", "upsertConfig.comparisonColumns"),  # its writers decide the order
+        ("table.json", "upsertConfig.deletedKeysTTL"),
+    ]
+
+
+def test_a_ttl_of_deletes_counts_in_the_comparison_columns_unit():
+    schema = with_setting(SCHEMA, "dateTimeFieldSpecs.0.format", "EPOCH|SECONDS")
+    assert warned(schema, with_setting(CONFIG, "upsertConfig.deletedKeysTTL", 86_400)) == []
+    assert warned(schema, with_setting(CONFIG, "upsertConfig.deletedKeysTTL", 86_399)) == [
+        ("table.json", "upsertConfig.deletedKeysTTL")
+    ]
+
+
+def test_an_expression_of_the_schema_that_the_config_overrides_does_not_matter():
+    schema = with_setting(SCHEMA, "dimensionFieldSpecs.1.transformFunction", "id = 'a'")
+    config = with_setting(CONFIG, TRANSFORMS, [{"columnName": "name", "transformFunction": "upper(id)"}])
+    assert warned(schema, config) == []
+
+
+def test_a_filter_that_compares_with_a_text_would_drop_every_row():
+    config = with_setting(CONFIG, "ingestionConfig.filterConfig", {"filterFunction": "name = 'x'"})
+    assert findings(config=config) == [("table.json", "ingestionConfig.filterConfig.filterFunction")]
+
+
+def test_mistakes_in_all_three_files_are_told_at_once():
+    schema = with_setting(SCHEMA, "primaryKeyColumns", [])
+    config = with_setting(CONFIG, "tableName", "")
+    assert findings(schema, config, {"ttl_deletes": "drop"}) == [
+        ("schema.json", "primaryKeyColumns"),
+        ("table.json", "tableName"),
+        ("source.toml", "ttl_deletes"),
+    ]
+
+
+def test_errors_hide_no_warnings_from_who_wants_to_see_everything():
+    config = with_setting(with_setting(CONFIG, "upsertConfig.mode", "PARTIAL"), "routing", REMOVED)
+    table_, found = examine(SCHEMA, config, {"columns": {"nix": "name"}}, Files())
+    assert table_ is None
+    assert [(each.level, each.file, each.where) for each in found] == [
+        ("warning", "table.json", "upsertConfig.mode"),
+        ("warning", "table.json", "routing.instanceSelectorType"),
+        ("error", "source.toml", "columns.nix"),
+    ]
 
 
 def test_a_schema_of_another_name_is_warned_of():
@@ -313,3 +427,29 @@ def test_a_primary_key_with_one_of_dynamodbs_own_names_is_the_items_attribute():
 def test_a_primary_key_may_hold_what_is_the_same_in_all_changes_of_an_item(prop):
     schema = with_setting(with_column("where", "STRING"), "primaryKeyColumns", ["where", "id"])
     assert [column.name for column in table(schema, source={"columns": {"where": prop}}).primary_key] == ["where", "id"]
+
+
+@pytest.mark.parametrize("data_type", ["STRING", "FLOAT", "DOUBLE", "BIG_DECIMAL"])
+def test_a_time_column_of_a_type_that_stops_pinots_commit_is_refused(data_type):
+    schema = with_column("at", data_type, format="EPOCH|SECONDS", granularity="1:SECONDS")
+    with pytest.raises(TableError) as caught:
+        read(schema, with_setting(CONFIG, "segmentsConfig.timeColumnName", "at"))
+    problem = f"column at is a {data_type}, of which Pinot cannot commit a segment"
+    remedy = "Make it TIMESTAMP or LONG or INT"
+    assert str(caught.value) == f"table.json: segmentsConfig.timeColumnName: {problem}. {remedy}."
+
+
+def test_a_comparison_column_that_pinot_cannot_compare_is_refused():
+    with pytest.raises(TableError, match="column at is a BYTES, which Pinot cannot compare: it drops every row"):
+        read(with_column("at", "BYTES"), with_setting(CONFIG, "upsertConfig.comparisonColumns", ["at"]))
+
+
+def test_a_primary_key_of_json_is_refused():
+    schema = with_setting(with_column("k", "JSON"), "primaryKeyColumns", ["k"])
+    with pytest.raises(TableError, match="primary key column k: Pinot writes JSON anew, so two texts"):
+        read(schema)
+
+
+def test_several_values_of_bytes_are_refused():
+    with pytest.raises(TableError, match="column v: Pinot has no multi-value BYTES that works"):
+        read(with_column("v", "BYTES", singleValueField=False))
