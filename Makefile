@@ -53,7 +53,7 @@ test: check .venv-sam/.ready .venv-checkov/.ready ## Everything CI runs
 
 .PHONY: test-fast
 test-fast: setup ## The tests without the template's tools
-	$(BIN)/pytest -n 2 -m "not template"
+	$(BIN)/pytest -n 2 -m "not template and not engines"
 
 .venv-oldest/.ready: $(UV) requirements/dev.txt pyproject.toml
 	$(UV) venv --quiet --clear --python "$$(scripts/find-python 3.11)" .venv-oldest
@@ -63,7 +63,7 @@ test-fast: setup ## The tests without the template's tools
 
 .PHONY: test-oldest
 test-oldest: .venv-oldest/.ready ## The tests without the template's tools, on Python 3.11
-	.venv-oldest/bin/pytest -n 2 -m "not template"
+	.venv-oldest/bin/pytest -n 2 -m "not template and not engines"
 
 .PHONY: audit
 audit: .venv-audit/.ready ## Look for known vulnerabilities in everything locked (asks the Python Package Index)

@@ -1,0 +1,29 @@
+"""One engine a test process: built once, whoever comes first, and started once."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from engines.pinot_engine import Engine, MissingToolError, build
+
+
+@pytest.fixture(scope="session")
+def pinot():
+    try:
+        command = build()
+    except MissingToolError as error:
+        pytest.fail(str(error), pytrace=False)
+    engine = Engine(command)
+    yield engine
+    engine.close()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _deep_documents():
+    """JSON may nest 1,000 levels in Pinot, and up to Python 3.11 its parser counts them as calls."""
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(10_000)
+    yield
+    sys.setrecursionlimit(limit)

@@ -1,0 +1,231 @@
+"""Apache Pinot 1.5.1's own ingestion and upsert code, as a process that takes rows and shows what queries would see.
+
+The process is ``tests/engines/pinot`` (Java); the protocol is in its ``Harness.java``.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from base64 import b64encode
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from decimal import Decimal
+from itertools import count
+from pathlib import Path
+from typing import Any, Final
+
+ROOT: Final = Path(__file__).parents[2]
+PROJECT: Final = ROOT / "tests" / "engines" / "pinot"
+BUILD: Final = ROOT / ".cache" / "pinot-engine"  # where the project's pom.xml puts what it makes
+
+MIN_JAVA: Final = 17
+HEAP: Final = "512m"
+BUILD_TIMEOUT_S: Final = 900  # the first time everything comes from Maven Central
+
+# What Pinot itself is started with on Java 17 (its parent pom.xml).
+_OPENED: Final = ("java.nio", "sun.nio.ch", "java.lang", "java.util", "java.lang.reflect", "jdk.internal.misc")
+# A zone that is no whole number of hours away: a time read in the server's own zone would be seen.
+_ZONE: Final = "Pacific/Chatham"
+
+
+class EngineError(RuntimeError):
+    """What Pinot threw, by the names and messages of the exception and its causes; or the process is gone."""
+
+
+class MissingToolError(RuntimeError):
+    """This machine cannot run the engine."""
+
+
+def build() -> list[str]:
+    """Compile the harness, unless it is there already, and give the command that starts it.
+
+    Raises MissingToolError, with what to do.
+    """
+    java, maven = _java(), _maven()
+    BUILD.parent.mkdir(exist_ok=True)
+    stamp, classpath = BUILD / "built-from", BUILD / "classpath.txt"
+    with (BUILD.parent / "pinot-engine.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # pytest-xdist has several workers
+        sources = _fingerprint()
+        if not (stamp.exists() and stamp.read_text() == sources and _all_there(classpath)):
+            stamp.unlink(missing_ok=True)
+            _compile(maven)
+            stamp.write_text(sources)
+    return [
+        java,
+        f"-Xmx{HEAP}",
+        "-XX:+UseSerialGC",
+        "-XX:TieredStopAtLevel=1",  # starts in half the time, and no test lasts long enough to miss the other compiler
+        f"-Duser.timezone={_ZONE}",
+        f"-Dengine.log={os.environ.get('PINOT_ENGINE_LOG', 'off')}",
+        *(f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in _OPENED),
+        "-cp",
+        os.pathsep.join((str(BUILD / "classes"), classpath.read_text().strip())),
+        "dynapinot.engine.Harness",
+    ]
+
+
+def _java() -> str:
+    home = os.environ.get("JAVA_HOME")
+    java = shutil.which(str(Path(home) / "bin" / "java") if home else "java")
+    wanted = f"Pinot's own code needs Java {MIN_JAVA} or newer: install a JDK (its java on PATH, or JAVA_HOME set)"
+    if java is None:
+        raise MissingToolError(f"{wanted}; there is none")
+    told = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr
+    version = re.search(r'version "([0-9]+)', told)
+    if version is None or int(version[1]) < MIN_JAVA:
+        raise MissingToolError(f"{wanted}; {java} says: {told.strip()[:200]}")
+    return java
+
+
+def _maven() -> str:
+    maven = shutil.which("mvn")
+    if maven is None:
+        raise MissingToolError("Pinot's own code is fetched by Apache Maven: install it, so that mvn is on PATH")
+    return maven
+
+
+def _fingerprint() -> str:
+    files = sorted(path for path in PROJECT.rglob("*") if path.is_file())
+    return hashlib.sha256(b"".join(str(path).encode() + b"\0" + path.read_bytes() for path in files)).hexdigest()
+
+
+def _all_there(classpath: Path) -> bool:
+    return classpath.exists() and all(Path(jar).exists() for jar in classpath.read_text().strip().split(os.pathsep))
+
+
+def _compile(maven: str) -> None:
+    command = [maven, "--quiet", "--batch-mode", "--file", str(PROJECT / "pom.xml"), "clean", "compile"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=BUILD_TIMEOUT_S)
+    if done.returncode:
+        said = (done.stdout + done.stderr)[-3000:].strip()
+        raise MissingToolError(f"Maven could not build {PROJECT.relative_to(ROOT)}:\n{said}")
+
+
+class Engine:
+    """The process; any number of tables at a time."""
+
+    def __init__(self, command: Sequence[str]) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="pinot-engine-")
+        self._log = (Path(self._folder.name) / "log").open("w+")
+        self._process = subprocess.Popen(
+            [command[0], f"-Djava.io.tmpdir={self._folder.name}", *command[1:]],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            text=True,
+            encoding="utf-8",
+        )
+        self._ids = count()
+
+    def close(self) -> None:
+        """End the process and remove what it wrote."""
+        assert self._process.stdin
+        assert self._process.stdout
+        self._process.stdin.close()
+        self._process.wait(timeout=60)
+        self._process.stdout.close()
+        self._log.close()
+        self._folder.cleanup()
+
+    def ask(self, op: str, **request: object) -> Any:
+        """Send one request and give its answer. Raises EngineError."""
+        assert self._process.stdin
+        assert self._process.stdout
+        try:
+            self._process.stdin.write(json.dumps({"op": op, **request}) + "\n")
+            self._process.stdin.flush()
+            line = self._process.stdout.readline()
+        except BrokenPipeError:
+            line = ""
+        if not line:
+            self._log.seek(0)
+            raise EngineError(f"the engine is gone: {self._log.read()[-3000:]}")
+        answer = json.loads(line)
+        if "error" in answer:
+            raise EngineError(answer["error"])
+        return answer
+
+    def validate(self, schema: object, config: object) -> None:
+        """Let Pinot check a schema and a table config as when a table is added. Raises EngineError."""
+        self.ask("validate", schema=schema, config=config)
+
+    @contextmanager
+    def table(self, schema: Mapping[str, Any], config: Mapping[str, Any], partitions: int = 1) -> Iterator[EngineTable]:
+        """Make a table for as long as the block lasts. Raises EngineError."""
+        name = str(next(self._ids))
+        self.ask("create", id=name, schema=schema, config=config, partitions=partitions)
+        try:
+            yield EngineTable(self, name, schema, partitions)
+        finally:
+            self.ask("drop", id=name)
+
+
+class EngineTable:
+    """A realtime table that consumes as many shards as it has partitions."""
+
+    def __init__(self, engine: Engine, name: str, schema: Mapping[str, Any], partitions: int) -> None:
+        self._engine = engine
+        self._name = name
+        self._read = {spec["name"]: _reader(spec) for specs in _fields(schema) for spec in specs}
+        self.partitions = partitions
+
+    def ingest(self, rows: Iterable[bytes], partition: int = 0) -> list[dict[str, Any]]:
+        """Let a partition consume records, and give what became of each: ``{"indexed": 1}``, or what else it was.
+
+        ``dropped`` has what Pinot threw, ``sanitized`` that it changed a value, ``incomplete`` that it could not read
+        one, ``filtered`` that the table's filter left the row out, ``values_not_indexed`` that an index failed.
+        """
+        encoded = [b64encode(row).decode() for row in rows]
+        outcomes: list[dict[str, Any]] = self._ask("ingest", partition=partition, rows=encoded)["outcomes"]
+        return outcomes
+
+    def live(self) -> list[dict[str, Any]]:
+        """Show the rows a query sees: column -> value, None for null."""
+        return [row for _, row in self.placed()]
+
+    def history(self) -> list[dict[str, Any]]:
+        """Show the rows a query with ``skipUpsert`` sees, a partition's in the order it consumed them."""
+        return [row for _, row in self.placed(history=True)]
+
+    def placed(self, *, history: bool = False) -> list[tuple[int, dict[str, Any]]]:
+        """Show the rows with the partition that each is in."""
+        return [
+            (partition, {name: None if value is None else self._read[name](value) for name, value in row.items()})
+            for partition, row in self._ask("rows", history=history)["rows"]
+        ]
+
+    def commit(self, partition: int = 0) -> None:
+        """Seal the partition's consuming segment and start the next one. Raises EngineError."""
+        self._ask("commit", partition=partition)
+
+    def restart(self) -> None:
+        """Forget what was not committed, as a server does that starts again; it reads the shards on from there."""
+        self._ask("restart")
+
+    def _ask(self, op: str, **request: object) -> Any:
+        return self._engine.ask(op, id=self._name, **request)
+
+
+def _fields(schema: Mapping[str, Any]) -> Iterator[list[dict[str, Any]]]:
+    return (schema[kind] for kind in schema if kind.endswith("FieldSpecs"))
+
+
+_READERS: Final[Mapping[str, Callable[[Any], object]]] = {
+    "FLOAT": float,
+    "DOUBLE": float,
+    "BIG_DECIMAL": Decimal,
+    "BYTES": bytes.fromhex,
+}
+
+
+def _reader(spec: Mapping[str, Any]) -> Callable[[Any], object]:
+    read = _READERS.get(spec["dataType"], lambda value: value)
+    return read if spec.get("singleValueField", True) else lambda values: [read(value) for value in values]

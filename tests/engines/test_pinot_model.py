@@ -1,0 +1,199 @@
+"""The model of Pinot (``dynapinot/replica.py``, ``dynapinot/readback.py``) shows what Pinot shows, row for row."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from decimal import MAX_PREC, Context, Decimal
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dynapinot.readback import read_value
+from dynapinot.replica import Replica, upsert_table
+from engines.feed import COMPLETE, INDEXED, MAX_RECORD_BYTES, consume, read_folder, shard_of
+from engines.pinot_engine import ROOT
+from engines.roundtrip import EVERY_COLUMN, sent_rows
+from engines.test_pinot_values import SCALARS, anything, in_lists
+from faults.history import write_history
+from files import table, with_column, with_setting
+from handlers.relay import plan
+from pinot.config import read_config
+from pinot.errors import Findings
+from pinot.schema import read_schema
+
+pytestmark = pytest.mark.engines
+
+EXACT = Context(prec=MAX_PREC)
+
+
+def model_of(schema, config):
+    return Replica(upsert_table(read_schema(schema, Findings("schema")), read_config(config, Findings("config"))))
+
+
+def read(model, row):
+    """A row's values as the model reads them, null where there is none; what Pinot computes is left out."""
+    types = model.table.columns
+    values = {name: row.get(name) for name in types if name not in model.table.computed}
+    return {name: None if value is None else read_value(types[name], value) for name, value in values.items()}
+
+
+def as_read(model, row):
+    """The same of a row that Pinot shows."""
+    types = model.table.columns
+    values = {name: value for name, value in row.items() if name not in model.table.computed}
+    return {
+        name: read_value("JSON", value) if types[name] == "JSON" and value is not None else value
+        for name, value in values.items()
+    }
+
+
+def agree(consumer, model):
+    """Pinot and the model show the same, live and of all times, whatever the order."""
+    for shown, modelled in ((consumer.live(), model.live()), (consumer.history(), model.history())):
+        pinots = Counter(_text(as_read(model, row)) for row in shown)
+        models = Counter(_text(read(model, row)) for row in modelled)
+        assert pinots == models
+
+
+def _text(row):
+    """A row as text that is the same for equal rows: a number has several."""
+    return repr(sorted((name, _plain(value)) for name, value in row.items()))
+
+
+def _plain(value):
+    if isinstance(value, Decimal):
+        return value.normalize(EXACT)
+    return value + 0.0 if isinstance(value, float) else value  # -0.0 is 0.0
+
+
+# --- upsert -----------------------------------------------------------------------------------------------------
+
+# Pinot compares texts by their UTF-16 units and numbers by value: the samples tell.
+COMPARISONS = {
+    "LONG": st.integers(0, 3),
+    "TIMESTAMP": st.integers(2**40, 2**40 + 3),
+    "STRING": st.sampled_from(["", "0", "00", "1", "10", "9", "a", "é", "\uffff", "\U0001f600"]),
+    "DOUBLE": st.sampled_from([-1.5, -0.0, 0.0, 1e300]),
+    "BIG_DECIMAL": st.sampled_from(["-1", "0", "0.0", "1", "1.0", "10"]),
+}
+
+
+def steps(comparisons):
+    """Rows of few keys on two partitions, in any order of their times, and commits between them."""
+    row = st.fixed_dictionaries(
+        {"id": st.sampled_from("ab"), "v": comparisons, "deleted": st.booleans(), "price": st.integers(0, 99)}
+    )
+    return st.lists(st.tuples(st.integers(0, 1), row | st.just("commit")), min_size=1, max_size=20)
+
+
+@pytest.mark.parametrize("data_type", COMPARISONS)
+@settings(max_examples=25)
+@given(drawn=st.data())
+def test_rows_in_any_order_of_their_times(pinot, data_type, drawn):
+    schema = with_column("v", data_type)
+    config = with_setting(COMPLETE, "upsertConfig.comparisonColumns", ["v"])
+    model = model_of(schema, config)
+    with pinot.table(schema, config, partitions=2) as consumer:
+        for partition, step in drawn.draw(steps(COMPARISONS[data_type])):
+            if step == "commit":
+                consumer.commit(partition)
+            else:
+                row = {"changed": 1719082124000, **step}
+                model.take(partition, row)
+                assert consumer.ingest([json.dumps(row).encode()], partition) == [INDEXED]
+        agree(consumer, model)
+
+
+KINDS = {
+    "by time": (with_column("notes", "JSON"), COMPLETE, {}),
+    "by version": (
+        with_setting(
+            with_column("notes", "JSON"),
+            "dimensionFieldSpecs",
+            [*with_column("notes", "JSON")["dimensionFieldSpecs"], {"name": "version", "dataType": "STRING"}],
+        ),
+        with_setting(COMPLETE, "upsertConfig.comparisonColumns", ["version"]),
+        {"columns": {"version": "$version", "changed": "$timestamp"}},
+    ),
+    "by city": (with_setting(with_column("city", "STRING"), "primaryKeyColumns", ["id", "city"]), COMPLETE, {}),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("seed", range(15))
+def test_histories_of_a_dynamodb_table_with_batches_that_come_again(pinot, kind, seed):
+    schema, config, source = KINDS[kind]
+    random = Random(seed)
+    records = [step.record for step in write_history(random, poison=0.1, moves=kind == "by city")]
+    made = table(schema, config, source)
+    rows = list(plan(records, [made], max_record_bytes=MAX_RECORD_BYTES).rows.get(made.target, []))
+    if random.random() < 0.5:
+        rows += rows[random.randrange(len(rows) + 1) :]
+    if random.random() < 0.5:
+        random.shuffle(rows)  # never on a stream, and the model must do as Pinot does all the same
+    shards = random.choice((1, 2))
+    model = model_of(schema, config)
+    with pinot.table(schema, config, partitions=shards) as consumer:
+        for row in rows:
+            model.ingest(shard_of(row.key, shards), row.data)
+            consume(consumer, [row])
+            if random.random() < 0.1:
+                consumer.commit(random.randrange(shards))
+        agree(consumer, model)
+
+
+# --- values -----------------------------------------------------------------------------------------------------
+
+
+def disagreements(pinot, values):
+    model, sent = model_of(EVERY_COLUMN, COMPLETE), sent_rows(values)
+    with pinot.table(EVERY_COLUMN, COMPLETE) as consumer:
+        consumer.ingest(each.data for each in sent)
+        shown = {row["id"]: row for row in consumer.live()}
+    for each in sent:
+        row = model.ingest(0, each.data)
+        modelled, pinots = read(model, row), as_read(model, shown[row["id"]])
+        if modelled != pinots:
+            yield f"{each}: {modelled[each.spec['name']]!r:.200} and in Pinot {pinots[each.spec['name']]!r:.200}"
+
+
+def test_the_model_reads_what_is_sent_as_pinot_does(pinot):
+    assert list(disagreements(pinot, [*SCALARS, *in_lists(SCALARS)])) == []
+
+
+@settings(max_examples=15)
+@given(st.lists(anything, min_size=1, max_size=12))
+def test_the_model_reads_any_value_that_is_sent_as_pinot_does(pinot, drawn):
+    assert list(disagreements(pinot, drawn)) == []
+
+
+# --- all that is in the repository ------------------------------------------------------------------------------
+
+# The model knows the mode FULL only; for the seed's table see test_pinot_upsert.py.
+FOLDERS = sorted(
+    path.parent
+    for pattern in ("src/tables/*", "tests/tables/every_type/*", "examples/*/tables/*")
+    for path in ROOT.glob(f"{pattern}/schema.json")
+)
+EVENTS = sorted([*ROOT.glob("events/*.json"), *ROOT.glob("examples/*/events/*.json")])
+
+
+def _parameter(folder):
+    return pytest.param(folder, id=str(folder.relative_to(ROOT)))
+
+
+@pytest.mark.parametrize("folder", [_parameter(folder) for folder in FOLDERS])
+def test_the_sample_events_in_every_table_of_the_repository(pinot, folder):
+    schema, config, made = read_folder(folder)
+    model = model_of(schema, config)
+    with pinot.table(schema, config, partitions=2) as consumer:
+        for event in EVENTS:
+            batch = plan(json.loads(event.read_text())["Records"], [made], max_record_bytes=MAX_RECORD_BYTES)
+            rows = batch.rows.get(made.target, [])
+            consume(consumer, rows)
+            for row in rows:
+                model.ingest(shard_of(row.key, 2), row.data)
+        agree(consumer, model)
