@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,9 +13,11 @@ from typing import Annotated, Any, Final, TypeAlias
 import typer
 from rich.console import Console
 
-from dynapinot import demo, drift, explain, meetups, redrive
+from dynapinot import demo, drift, explain, meetups, pinot_server, redrive
 from dynapinot.aws import Aws
+from dynapinot.doctor import run as doctor
 from dynapinot.errors import UNUSABLE, CommandError
+from dynapinot.proposal import init
 from dynapinot.screen import PLAIN_WIDTH
 from handlers.settings import REDRIVE_ITEMS_PER_SECOND, SHIPPED_TABLES
 from publisher.order import MAX_RECORD_BYTES
@@ -62,6 +65,14 @@ LogGroup: TypeAlias = Annotated[
     typer.Option("--log-group", help="Look at what the function told; its log group is /aws/lambda/<stack>."),
 ]
 
+_CONTROLLER: Final = typer.Option("--controller", help="Pinot's controller.")
+_BROKER: Final = typer.Option("--broker", help="Pinot's broker.")
+Controller: TypeAlias = Annotated[str | None, _CONTROLLER]
+Broker: TypeAlias = Annotated[str | None, _BROKER]
+PinotAuth: TypeAlias = Annotated[
+    str, typer.Option("--auth", help="The environment variable that has Pinot's token, or user:password.")
+]
+
 TableName: TypeAlias = Annotated[str, typer.Option("--table", help="The DynamoDB table.")]
 Count: TypeAlias = Annotated[int, typer.Option("--count", min=1, help="How many meetups to put.")]
 MeetupId: TypeAlias = Annotated[str, typer.Option("--meetup_id", "--meetup-id", help="The meetup, as published.")]
@@ -107,6 +118,186 @@ def _console() -> Console:
 
 def _now_ms() -> int:
     return time.time_ns() // 1_000_000
+
+
+@app.command(
+    "init",
+    rich_help_panel=SET_UP,
+    epilog=_examples(
+        "dynapinot init --table app",
+        "dynapinot init --table app --all --paths --leave-out password_hash",
+        "dynapinot init --table app --endpoint-url http://localhost:8000 --dry-run",
+    ),
+)
+def init_command(
+    *,
+    table: Annotated[str, typer.Option("--table", help="The DynamoDB table.", show_default=False)],
+    tables: Tables = SHIPPED_TABLES,
+    name: Annotated[str | None, typer.Option("--name", help="The Pinot table; by default named after --table.")] = None,
+    stream: Annotated[
+        str | None,
+        typer.Option("--stream", help="The Kinesis stream for Pinot; by default named after the Pinot table."),
+    ] = None,
+    sample: Annotated[
+        int, typer.Option("--sample", min=1, help="How many items to read, spread over the whole table.")
+    ] = init.SAMPLE,
+    read_all: Annotated[bool, typer.Option("--all", help="Read every item, rather than a sample.")] = False,
+    read_capacity: Annotated[
+        float | None,
+        typer.Option("--read-capacity", min=0.5, help="Read units a second to use at the most; a part by default."),
+    ] = None,
+    writes_per_second: Annotated[
+        float | None,
+        typer.Option("--writes-per-second", min=0, help="The table's peak, where CloudWatch cannot be asked for it."),
+    ] = None,
+    paths: Annotated[
+        bool, typer.Option("--paths", help="A column for each path into a map of stable keys, rather than one of JSON.")
+    ] = False,
+    leave_out: Annotated[
+        list[str] | None, typer.Option("--leave-out", help="An attribute that is to stay behind; may be repeated.")
+    ] = None,
+    replication: Annotated[int, typer.Option("--replication", min=1, help="Pinot servers that hold each segment.")] = 1,
+    force: Annotated[bool, typer.Option("--force", help="Write over files that are there.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the files and write none.")] = False,
+    region: Region = None,
+    endpoint_url: EndpointUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Propose schema.json, table.json and source.toml for a DynamoDB table, by what its items really hold.
+
+    Reads a sample, or every item with `--all`; shows for each attribute what was seen, which column it becomes and why;
+    and says how to go on. Never writes over a file without `--force`.
+
+    Exits 0 if all is clear, 1 if something wants a decision (types that conflict, an empty table), 2 if it could not be
+    done.
+    """
+    with _errors_in_a_line():
+        options = init.Options(
+            table=table,
+            tables=tables,
+            name=name,
+            stream=stream,
+            sample=None if read_all else sample,
+            read_capacity=read_capacity,
+            writes_per_second=writes_per_second,
+            leave_out=tuple(leave_out or ()),
+            paths=paths,
+            replication=replication,
+            force=force,
+            dry_run=dry_run,
+            as_json=as_json,
+        )
+        aws = Aws(region=region, endpoint_url=endpoint_url)
+        raise typer.Exit(init.run(_console(), aws, options, progress=Console(stderr=True)))
+
+
+@app.command(
+    "doctor",
+    rich_help_panel=SET_UP,
+    epilog=_examples(
+        "dynapinot doctor",
+        "dynapinot doctor --events items.json --parameter KinesisStreamName=my-stream",
+        "dynapinot doctor --stack dynapinot --controller http://localhost:9000 --broker http://localhost:8099",
+        "dynapinot doctor --aws --json | jq .findings",
+    ),
+)
+def doctor_command(
+    *,
+    tables: Tables = SHIPPED_TABLES,
+    events: Annotated[
+        list[Path] | None,
+        typer.Option("--events", help="Samples of changes or items to try on the tables; may be repeated."),
+    ] = None,
+    template: Annotated[
+        Path | None, typer.Option("--template", help="The SAM template; for the shipped tables the project's own.")
+    ] = None,
+    parameter: Annotated[
+        list[str] | None,
+        typer.Option("--parameter", help="Name=value that sam deploy is going to be given; may be repeated."),
+    ] = None,
+    stack: Annotated[str | None, typer.Option("--stack", help="Look at what this stack deployed.")] = None,
+    function: Annotated[
+        str | None, typer.Option("--function", help="Look at this function, where there is no stack.")
+    ] = None,
+    aws: Annotated[bool, typer.Option("--aws", help="Look at the table and the streams that the files name.")] = False,
+    controller: Controller = None,
+    broker: Broker = None,
+    auth: PinotAuth = pinot_server.AUTH_VARIABLE,
+    metrics_url: Annotated[
+        list[str] | None,
+        typer.Option("--metrics-url", help="Prometheus text of a Pinot server, for rows it dropped; may be repeated."),
+    ] = None,
+    region: Region = None,
+    endpoint_url: EndpointUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check the whole path before and after it runs: a line for each fault, with its remedy.
+
+    Looks at the tables' files and the template; at samples of changes; at DynamoDB, the event source mapping, the
+    function and Kinesis; at Pinot. Each only where it is told that it may, and it says what it did not look at.
+
+    Exits 0 if nothing is wrong, 1 for warnings, 2 for errors.
+    """
+    with _errors_in_a_line():
+        places = doctor.Places(
+            template=template,
+            parameters=parameter or (),
+            events=events or (),
+            aws=aws,
+            function=function,
+            stack=stack,
+            region=region,
+            endpoint_url=endpoint_url,
+            controller=controller,
+            broker=broker,
+            auth_variable=auth,
+            metrics_urls=metrics_url or (),
+        )
+        raise typer.Exit(doctor.run(_console(), tables, places, now_ms=_now_ms(), as_json=as_json))
+
+
+@app.command(
+    "add-table",
+    rich_help_panel=SET_UP,
+    epilog=_examples("dynapinot add-table src/tables/pinot_dynamo_ingestion --controller http://localhost:9000"),
+)
+def add_table_command(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The table's folder, in the folder of tables.")],
+    controller: Annotated[str, _CONTROLLER] = pinot_server.CONTROLLER,
+    auth: PinotAuth = pinot_server.AUTH_VARIABLE,
+) -> None:
+    """Make a table in Pinot, with its schema, out of a table's folder.
+
+    Exits 0 if it was made, 2 if Pinot refused.
+    """
+    with _errors_in_a_line():
+        raise typer.Exit(
+            pinot_server.add_table(_console(), pinot_server.Controller(controller, os.environ.get(auth)), folder)
+        )
+
+
+@app.command(
+    "query",
+    rich_help_panel=LOOK,
+    epilog=_examples(
+        'dynapinot query "SELECT count(*) FROM pinot_dynamo_ingestion" --broker http://localhost:8099',
+        'dynapinot query "SET skipUpsert=true; SELECT * FROM app WHERE pk = 1" --json',
+    ),
+)
+def query_command(
+    sql: Annotated[str, typer.Argument(metavar="SQL", help="What to ask Pinot.")],
+    *,
+    broker: Annotated[str, _BROKER] = pinot_server.BROKER,
+    auth: PinotAuth = pinot_server.AUTH_VARIABLE,
+    as_json: AsJson = False,
+) -> None:
+    """Ask Pinot.
+
+    Exits 0 if it answered, 2 if it refused or answered in part.
+    """
+    with _errors_in_a_line():
+        asked = pinot_server.Broker(broker, os.environ.get(auth))
+        raise typer.Exit(pinot_server.query(_console(), asked, sql, as_json=as_json))
 
 
 @app.command(

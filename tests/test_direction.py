@@ -32,7 +32,9 @@ PURE_STANDARD = {
         "functools",
         "hashlib",
         "json",
+        "math",
         "re",
+        "struct",
         "typing",
     ),
 }

@@ -178,6 +178,17 @@ _RULES: Final = (
         problem=f"{_REFUSED}: a completed segment stays on the servers that know its keys",
     ),
     _Rule(
+        setting="ingestionConfig.rowTimeValueCheck",
+        wrong=lambda enabled: enabled is True,
+        problem="Pinot drops a row, or a delete, whose time lies before 1971 or after 2070",
+    ),
+    _Rule(
+        setting="upsertConfig.outOfOrderRecordColumn",
+        wrong=bool,
+        problem="Pinot writes into this column itself, over what is sent",
+        remedy="Remove it, or give it a column that nothing is sent for",
+    ),
+    _Rule(
         setting="dedupConfig.dedupEnabled",
         wrong=lambda enabled: enabled is True,
         problem="Pinot refuses it beside upsertConfig: it would drop every update and delete",

@@ -158,6 +158,10 @@ def _check_schema(parts: _Parts, findings: Findings) -> None:
         if name == parts.config.delete_column:
             problem = "it is the delete column, and a delete would have another key than the row it deletes"
             findings.error(f"primary key column {name}", problem, "Take it out of primaryKeyColumns")
+    for field in schema.fields:
+        if field.not_null and isinstance(parts.origins.get(field.name), tuple) and not parts.role(field.name):
+            problem = "notNull shows a default value, 0 or the text null, where an item has none"
+            findings.warning(f"column {field.name}", problem, "Remove notNull")
     for field, problem, wanted in _cannot_hold(parts):
         if field.name not in parts.source.columns:
             remedy = f'Make it a single-value {wanted}, or map it in source.toml: [columns] {field.name} = "…"'

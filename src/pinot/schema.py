@@ -64,7 +64,8 @@ class Field:
 
     ``max_length`` counts UTF-16 code units of a STRING or JSON and bytes of a BYTES; None is no limit. ``unit_ms`` is
     how many milliseconds one step of a date-time column is, None where it is not a number of such steps (a date
-    pattern). ``transform`` is the expression Pinot fills the column from.
+    pattern). ``transform`` is the expression Pinot fills the column from; ``not_null`` is what the schema says of
+    nulls.
     """
 
     name: str
@@ -74,6 +75,7 @@ class Field:
     is_date_time: bool
     unit_ms: Fraction | None
     transform: str | None
+    not_null: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,6 +176,7 @@ def _read_field(kind: str, index: int, spec: object, findings: Findings) -> Fiel
         is_date_time=kind == "dateTimeFieldSpecs",
         unit_ms=_unit_ms(where, kind, spec, findings),
         transform=_transform(where, spec, findings),
+        not_null=spec.get("notNull") is True,
     )
 
 

@@ -453,3 +453,22 @@ def test_a_primary_key_of_json_is_refused():
 def test_several_values_of_bytes_are_refused():
     with pytest.raises(TableError, match="column v: Pinot has no multi-value BYTES that works"):
         read(with_column("v", "BYTES", singleValueField=False))
+
+
+def test_a_column_that_shows_a_default_for_what_is_not_there_is_warned_of():
+    _, (warning,) = read(with_column("size", "LONG", notNull=True))
+    assert str(warning) == (
+        "schema.json: column size: notNull shows a default value, 0 or the text null, where an item has none. "
+        "Remove notNull."
+    )
+    assert read(with_setting(SCHEMA, "dimensionFieldSpecs.0.notNull", True))[1] == ()  # a key is never null
+    assert read(with_column("size", "LONG", notNull=False))[1] == ()
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [("ingestionConfig.rowTimeValueCheck", True), ("upsertConfig.outOfOrderRecordColumn", "name")],
+)
+def test_what_pinot_drops_or_writes_over_by_itself_is_warned_of(setting, value):
+    _, (warning,) = read(config=with_setting(CONFIG, setting, value))
+    assert warning.where == setting

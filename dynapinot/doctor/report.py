@@ -1,0 +1,72 @@
+"""How a diagnosis is written: for a person, a line a finding under the part it is in; for scripts, JSON."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import asdict
+from typing import Any, Final
+
+from rich.console import Console
+from rich.text import Text
+
+from dynapinot.doctor import function, mapping, pinot, samples, source, stream, tables, telemetry, template
+from dynapinot.doctor.finding import Diagnosis, Finding, Level
+
+# The way a change goes, after what can be known of files.
+_PARTS: Final = (
+    *(tables.PART, template.PART, samples.PART, source.PART, mapping.PART, function.PART, telemetry.PART),
+    *(stream.PART, pinot.PART),
+)
+_STYLES: Final[dict[Level, str]] = {"error": "bold red", "warning": "yellow", "note": "cyan"}
+_LEVELS: Final[tuple[Level, ...]] = ("error", "warning", "note")
+
+
+def write(console: Console, diagnosis: Diagnosis) -> None:
+    """Write a diagnosis for a person."""
+    for part in _PARTS:
+        found = diagnosis.parts.get(part)
+        if found:
+            _say(console, Text(part, "bold"))
+            for finding in sorted(found, key=lambda finding: _LEVELS.index(finding.level)):
+                _say(console, _line(finding))
+            _say(console, Text())
+    if diagnosis.missed:
+        _say(console, Text("Not looked at", "bold"))
+        for what, why in diagnosis.missed:
+            _say(console, Text.assemble(("note    ", "cyan"), (what, "bold"), f": {why}"))
+        _say(console, Text())
+    _say(console, Text(f"Looked at: {', '.join(diagnosis.looked_at) or 'nothing'}", "dim"))
+    _say(console, _verdict(diagnosis))
+
+
+def document(diagnosis: Diagnosis) -> dict[str, Any]:
+    """Give a diagnosis as what ``--json`` writes."""
+    return {
+        "findings": [{"part": part, **asdict(finding)} for part in _PARTS for finding in diagnosis.parts.get(part, ())],
+        "looked_at": diagnosis.looked_at,
+        "not_looked_at": [{"what": what, "why": why} for what, why in diagnosis.missed],
+        "exit_code": diagnosis.exit_code,
+    }
+
+
+def write_json(console: Console, diagnosis: Diagnosis) -> None:
+    """Write a diagnosis for scripts."""
+    _say(console, Text(json.dumps(document(diagnosis), indent=2, ensure_ascii=False)))
+
+
+def _line(finding: Finding) -> Text:
+    problem = f": {finding.problem}. {finding.remedy}."
+    return Text.assemble((f"{finding.level:8}", _STYLES[finding.level]), (finding.where, "bold"), problem)
+
+
+def _verdict(diagnosis: Diagnosis) -> Text:
+    counts = Counter(finding.level for finding in diagnosis.findings)
+    told = [f"{counts[level]} {level}{'s' * (counts[level] != 1)}" for level in _LEVELS if counts[level]]
+    if diagnosis.exit_code:
+        return Text(", ".join(told), "bold red" if counts["error"] else "bold yellow")
+    return Text(", ".join(("nothing wrong in what was looked at", *told)), "green")
+
+
+def _say(console: Console, text: Text) -> None:
+    console.print(text, soft_wrap=True)

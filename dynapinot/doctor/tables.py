@@ -1,0 +1,110 @@
+"""The tables' files: everything there is to say of them, errors and warnings together."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Final
+
+from dynapinot.doctor import creation
+from dynapinot.doctor.finding import Diagnosis, Finding
+from handlers.catalog import CONFIG, SCHEMA, SOURCE, load_tables
+from pinot import errors
+from pinot.assembly import Files, examine
+from pinot.errors import Findings, TableError
+from pinot.table import Table
+
+PART: Final = "Tables' files"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Folder:
+    """A table's folder as it was read. ``table`` is None where its files have errors; the documents are unwrapped."""
+
+    path: Path
+    schema: Mapping[str, Any]
+    config: Mapping[str, Any]
+    table: Table | None
+
+    @property
+    def name(self) -> str:
+        """What the Pinot table is called."""
+        name = str(self.config.get("tableName") or self.path.name)
+        return name.removesuffix("_REALTIME")
+
+
+def look(diagnosis: Diagnosis, tables_dir: Path, names: Collection[str] = ()) -> Sequence[Folder]:
+    """Read the tables' folders, of which ``names`` are those to read, none for all; errors in one hide no other."""
+    folders: list[Folder] = []
+    found: list[errors.Finding] = []
+    try:
+        found += load_tables(tables_dir, names)[1]
+    except TableError as error:
+        found += error.findings
+    if tables_dir.is_dir():
+        for path in sorted(tables_dir.iterdir()):
+            if path.is_dir() and not path.name.startswith((".", "_")) and (not names or path.name in names):
+                documents = _documents(path)
+                if documents:
+                    folder, said = _examine(path, *documents)
+                    folders.append(folder)
+                    found += said
+                diagnosis.saw(f"{path}")
+    diagnosis.add(PART, map(_finding, dict.fromkeys(found)))
+    for folder in folders:
+        diagnosis.add(PART, _notes(folder))
+    return folders
+
+
+def _documents(folder: Path) -> tuple[Any, Any, dict[str, Any]] | None:
+    """Parse a folder's files, None if one of them cannot be read: that is told already."""
+    try:
+        schema, config = (json.loads((folder / name).read_text(encoding="utf-8")) for name in (SCHEMA, CONFIG))
+        source = folder / SOURCE
+        text = source.read_text(encoding="utf-8") if source.exists() else ""
+        return schema, config, tomllib.loads(text, parse_float=Decimal)
+    except (OSError, ValueError, RecursionError):
+        return None
+
+
+def _examine(path: Path, schema: Any, config: Any, source: dict[str, Any]) -> tuple[Folder, list[errors.Finding]]:  # noqa: ANN401  # any JSON
+    files = Files(schema=str(path / SCHEMA), config=str(path / CONFIG), source=str(path / SOURCE))
+    table, found = examine(schema, config, source, files)
+    folder = Folder(
+        path=path,
+        schema=_unwrapped(schema, "schema"),
+        config=_unwrapped(config, "REALTIME", "realtime"),
+        table=table,
+    )
+    in_config = Findings(files.config)
+    if folder.config:
+        creation.look_at_config(folder.config, in_config)
+    return folder, [*found, *in_config.found]
+
+
+def _unwrapped(document: Any, *wrappers: str) -> Mapping[str, Any]:  # noqa: ANN401  # any JSON
+    if not isinstance(document, dict):
+        return {}
+    return next((document[key] for key in wrappers if isinstance(document.get(key), dict)), document)
+
+
+def _finding(found: errors.Finding) -> Finding:
+    return Finding(
+        level=found.level,
+        code=found.where,
+        about=f"{found.file}: {found.problem}",
+        where=f"{found.file}: {found.where}",
+        problem=found.problem,
+        remedy=found.remedy,
+    )
+
+
+def _notes(folder: Folder) -> Iterator[Finding]:
+    for name, where, problem, remedy in creation.notes(folder.schema, folder.config):
+        file = folder.path / name
+        about = f"{file}: {problem}"
+        yield Finding(level="note", code=where, about=about, where=f"{file}: {where}", problem=problem, remedy=remedy)

@@ -1,0 +1,328 @@
+"""A running Pinot: what its controller knows of a table, and what its broker answers to a query.
+
+Paths and answers are those of Pinot 1.5.1: the resources of ``pinot-controller``'s ``api/resources`` and
+``PinotClientRequest`` of ``pinot-broker``.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+from urllib.parse import quote, urlsplit
+
+import requests
+from requests.adapters import HTTPAdapter
+from rich.console import Console
+from rich.table import Table as Grid
+from rich.text import Text
+from urllib3.util import Retry
+
+from dynapinot.errors import WELL, CommandError
+
+CONTROLLER: Final = "http://localhost:9000"  # where a Pinot that was not configured otherwise listens
+BROKER: Final = "http://localhost:8099"
+AUTH_VARIABLE: Final = "PINOT_AUTH"
+
+CONNECT_SECONDS: Final = 5
+READ_SECONDS: Final = 60
+CONNECT_RETRIES: Final = 3
+
+Document: TypeAlias = Mapping[str, Any]
+View: TypeAlias = Mapping[str, Mapping[str, str]]  # segment -> server -> state: CONSUMING, ONLINE, OFFLINE, ERROR
+
+_OK, _NOT_FOUND, _BAD_REQUEST = 200, 404, 400
+_REFUSED: Final = (401, 403)
+_LONGEST: Final = 500  # characters of Pinot's own message
+
+# A segment that consumes: <table>__<partition>__<number>__<when> (LLCSegmentName).
+_SEGMENT: Final = re.compile(r".+?__([0-9]+)__[0-9]+__[^_]+")
+
+# What stringToObjectAndUnrecognizedProperties calls unrecognized and is not: it reads the documents, writes them again,
+# and lists what is gone, which are defaults as well. Run on Pinot 1.5.1.
+_RECOGNIZED: Final = frozenset(
+    ("notNull", "singleValueField", "allowTrailingZeros", "defaultNullValue", "comparisonColumn")
+)
+
+
+def authorization(secret: str) -> str:
+    """Write the header of a token, or of ``user:password``; a whole header, ``Basic …`` or ``Bearer …``, stays."""
+    if secret.startswith(("Basic ", "Bearer ")):
+        return secret
+    return f"Basic {b64encode(secret.encode()).decode()}" if ":" in secret else f"Bearer {secret}"
+
+
+def partition_of(segment: str) -> int | None:
+    """Tell which partition a segment consumed or consumes, None of one that was uploaded.
+
+    For Kinesis it is the shard's number: ``shardId-000000000003`` is 3 (KinesisStreamMetadataProvider).
+    """
+    match = _SEGMENT.fullmatch(segment)
+    return int(match[1]) if match else None
+
+
+class _Server:
+    """One of Pinot's HTTP servers. ``secret`` is for :func:`authorization`."""
+
+    def __init__(self, what: str, url: str, secret: str | None = None) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise CommandError(f"{what}: {url!r} is no URL of a server: write http://host:port")
+        if parts.password is not None:
+            raise CommandError(f"{what}: take the password out of the URL, and set {AUTH_VARIABLE} to user:password")
+        self.url = url.rstrip("/")
+        self._what = what
+        self._session = requests.Session()
+        if secret:
+            self._session.headers["Authorization"] = authorization(secret)
+        # Connections alone are tried again: they fail before anything is sent.
+        retry = Retry(total=None, connect=CONNECT_RETRIES, read=0, redirect=3, status=0, other=0, backoff_factor=0.2)
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, HTTPAdapter(max_retries=retry))
+
+    def answer(
+        self, method: str, path: str, body: object = None, params: Mapping[str, str] | None = None
+    ) -> requests.Response:
+        """Ask; any status is an answer but those that say who may ask. Raises CommandError."""
+        try:
+            response = self._session.request(
+                method, f"{self.url}{path}", json=body, params=params, timeout=(CONNECT_SECONDS, READ_SECONDS)
+            )
+        except requests.Timeout:
+            raise CommandError(f"{self._what} at {self.url} does not answer: {method} {path}") from None
+        except requests.RequestException as error:
+            raise CommandError(
+                f"{self._what} at {self.url} cannot be reached ({type(error).__name__}): is it there, and running?"
+            ) from None
+        if response.status_code in _REFUSED:
+            raise CommandError(
+                f"{self._what} at {self.url} refuses {method} {path} ({response.status_code}): "
+                f"set {AUTH_VARIABLE} to a token or user:password that may do this"
+            )
+        return response
+
+    def document(self, response: requests.Response) -> Any:  # noqa: ANN401  # whatever JSON it is
+        """Read a good answer's JSON. Raises CommandError with the status and the message of another."""
+        if response.status_code != _OK:
+            raise CommandError(
+                f"{self._what} at {self.url} answers {response.request.method} {response.request.path_url} "
+                f"with {response.status_code}: {message_of(response)}"
+            )
+        try:
+            return response.json()
+        except requests.exceptions.JSONDecodeError:
+            raise CommandError(
+                f"what is at {self.url} answers without JSON: is it {self._what.lower()}, and is the port right?"
+            ) from None
+
+
+def message_of(response: requests.Response) -> str:
+    """Take the message out of an answer (SimpleHttpErrorInfo), without the documents it may repeat."""
+    try:
+        body = response.json()
+        text = str(body["error"]) if isinstance(body, dict) and "error" in body else response.text
+    except requests.exceptions.JSONDecodeError:
+        text = response.text
+    if text.startswith("Invalid TableConfigs json string"):  # which it then has in full, credentials and all
+        text = text.rpartition("Reason: ")[2]
+    text = " ".join(text.split()) or "(no message)"
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Validation:
+    """What Pinot says of a schema and a table config: why it refuses them, and which properties it does not know."""
+
+    refusal: str | None
+    unrecognized: Sequence[str] = ()
+
+
+class Controller:
+    """Pinot's controller. Every method raises CommandError, whose one line names the URL, the status and the message.
+
+    Tables are named without their type.
+    """
+
+    def __init__(self, url: str = CONTROLLER, secret: str | None = None) -> None:
+        self._server = _Server("Pinot's controller", url, secret)
+        self.url = self._server.url
+
+    def check_health(self) -> None:
+        """Make sure that it is up."""
+        response = self._server.answer("GET", "/health")
+        if response.status_code != _OK:
+            raise CommandError(f"Pinot's controller at {self.url} is not well: {message_of(response)}")
+
+    def table_names(self) -> Sequence[str]:
+        """List the realtime tables."""
+        names = self._get("/tables", type="realtime")["tables"]
+        return [name.removesuffix("_REALTIME") for name in names]
+
+    def schema(self, name: str) -> Document | None:
+        """Get a schema, None if there is none."""
+        return self._find(f"/schemas/{quote(name, safe='')}")
+
+    def put_schema(self, schema: Document) -> None:
+        """Replace a schema that exists. Pinot refuses what is not backward compatible."""
+        path = f"/schemas/{quote(str(schema.get('schemaName')), safe='')}"
+        self._server.document(self._server.answer("PUT", path, schema))
+
+    def table(self, name: str) -> Document | None:
+        """Get a realtime table's config, None if there is no such table."""
+        found = self._find(f"/tables/{quote(name, safe='')}", type="realtime")
+        return None if found is None else found.get("REALTIME")
+
+    def validate(self, schema: Document, config: Document) -> Validation:
+        """Let Pinot look at a schema and a config as when it makes the table; it does not look at the stream."""
+        response = self._server.answer("POST", "/tableConfigs/validate", _table_configs(schema, config))
+        if response.status_code == _BAD_REQUEST:
+            return Validation(refusal=message_of(response))
+        unrecognized = self._server.document(response).get("unrecognizedProperties") or {}
+        return Validation(refusal=None, unrecognized=_unrecognized(unrecognized))
+
+    def add_table(self, schema: Document, config: Document) -> Sequence[str]:
+        """Make a schema and its realtime table; give the properties of both that Pinot does not know."""
+        response = self._server.answer("POST", "/tableConfigs", _table_configs(schema, config))
+        return _unrecognized(self._server.document(response).get("unrecognizedProperties") or {})
+
+    def is_enabled(self, name: str) -> bool:
+        """Tell whether a table is enabled."""
+        state: str = self._get(f"/tables/{quote(name, safe='')}/state", type="realtime")["state"]
+        return state == "enabled"
+
+    def is_paused(self, name: str) -> bool:
+        """Tell whether somebody, or Pinot itself, has paused a table's consumption."""
+        return bool(self._get(f"/tables/{quote(name, safe='')}/pauseStatus")["pauseFlag"])
+
+    def ideal_state(self, name: str) -> View:
+        """Get what a table's segments are to be."""
+        return self._view(name, "idealstate")
+
+    def external_view(self, name: str) -> View:
+        """Get what a table's segments are."""
+        return self._view(name, "externalview")
+
+    def _view(self, name: str, view: str) -> View:
+        found = self._find(f"/tables/{quote(name, safe='')}/{view}", tableType="realtime")
+        return (found or {}).get("REALTIME") or {}
+
+    def _get(self, path: str, **params: str) -> Any:  # noqa: ANN401
+        return self._server.document(self._server.answer("GET", path, params=params))
+
+    def _find(self, path: str, **params: str) -> Document | None:
+        response = self._server.answer("GET", path, params=params)
+        if response.status_code == _NOT_FOUND:
+            return None
+        found: Document = self._server.document(response)
+        return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a query gives: the columns, Pinot's names of their types, and the rows, None for null.
+
+    ``statistics`` has the rest of the answer: numDocsScanned, numConsumingSegmentsQueried and so on.
+    """
+
+    columns: Sequence[str]
+    types: Sequence[str]
+    rows: Sequence[Sequence[Any]]
+    statistics: Document
+
+
+class Broker:
+    """Pinot's broker."""
+
+    def __init__(self, url: str = BROKER, secret: str | None = None) -> None:
+        self._server = _Server("Pinot's broker", url, secret)
+        self.url = self._server.url
+
+    def query(self, sql: str) -> Answer:
+        """Run a query; options go before it, as in ``SET skipUpsert=true; SELECT …``.
+
+        Null is None only with ``SET enableNullHandling=true``, otherwise the column's default value. A broker answers
+        200 whatever happens: raises CommandError if the answer lists an exception, even beside rows, since it then
+        lacks some.
+        """
+        found = self._server.document(self._server.answer("POST", "/query/sql", {"sql": sql}))
+        exceptions = found.get("exceptions") or []
+        if exceptions:
+            first = exceptions[0]
+            text = " ".join(str(first.get("message")).split())[:_LONGEST]
+            raise CommandError(f"Pinot's broker at {self.url} says {first.get('errorCode')}: {text}")
+        table = found.pop("resultTable", None) or {}
+        schema = table.get("dataSchema") or {}
+        return Answer(
+            columns=schema.get("columnNames") or [],
+            types=schema.get("columnDataTypes") or [],
+            rows=table.get("rows") or [],
+            statistics=found,
+        )
+
+
+def read_folder(folder: Path) -> tuple[Document, Document]:
+    """Read a table folder's schema and config, without what Pinot's REST API wraps them in. Raises CommandError."""
+    documents = []
+    for name, wrappers in (("schema.json", ("schema",)), ("table.json", ("REALTIME", "realtime"))):
+        file = folder / name
+        try:
+            document = json.loads(file.read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError) as error:
+            raise CommandError(f"{file}: it cannot be read as JSON: {error}") from None
+        inner = [
+            document[key] for key in wrappers if isinstance(document, dict) and isinstance(document.get(key), dict)
+        ]
+        documents.append(inner[0] if inner else document)
+        if not isinstance(documents[-1], dict):
+            raise CommandError(f"{file}: it is no JSON object")
+    return documents[0], documents[1]
+
+
+def add_table(console: Console, controller: Controller, folder: Path) -> int:
+    """Make a folder's table in Pinot: ``dynapinot add-table``. Raises CommandError."""
+    schema, config = read_folder(folder)
+    for each in controller.add_table(schema, config):
+        console.print(Text(f"Pinot does not know {each}", "yellow"), soft_wrap=True)
+    console.print(Text(f"Made {config.get('tableName')} at {controller.url}"), soft_wrap=True)
+    return WELL
+
+
+def query(console: Console, broker: Broker, sql: str, *, as_json: bool = False) -> int:
+    """Show what a query gives, as a table or a line of JSON for each row: ``dynapinot query``. Raises CommandError."""
+    answer = broker.query(sql)
+    if as_json:
+        for row in answer.rows:
+            line = json.dumps(dict(zip(answer.columns, row, strict=True)), ensure_ascii=False)
+            console.print(Text(line), soft_wrap=True)
+        return WELL
+    grid = Grid(show_edge=False, pad_edge=False, header_style="dim")
+    for column in answer.columns:
+        grid.add_column(Text(column), overflow="fold")
+    for row in answer.rows:
+        grid.add_row(*(Text("null", "dim") if value is None else Text(_cell(value)) for value in row))
+    console.print(grid)
+    console.print(Text(f"{len(answer.rows)} rows", "dim"))
+    return WELL
+
+
+def _cell(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _table_configs(schema: Document, config: Document) -> Document:
+    """Put a schema and a config into one document, as /tableConfigs takes them; it wants the table's name bare."""
+    name = str(config.get("tableName", "")).removesuffix("_REALTIME")
+    return {"tableName": name, "schema": schema, "realtime": config}
+
+
+def _unrecognized(properties: Mapping[str, Any]) -> Sequence[str]:
+    """Pick the properties that Pinot really ignores, each as a dotted path behind ``schema`` or ``realtime``."""
+    return sorted(
+        path.strip("/").replace("/", ".")
+        for path, value in properties.items()
+        if value is not None and path.rpartition("/")[2] not in _RECOGNIZED
+    )

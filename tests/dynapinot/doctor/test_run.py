@@ -1,0 +1,258 @@
+"""The whole: where it looks and where not, how it is written, and with which exit code it ends."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import pytest
+from rich.console import Console
+
+from changes import insert
+from dynapinot import pinot_server
+from dynapinot.doctor.finding import AbsentError, Diagnosis, error, note, warning
+from dynapinot.doctor.report import document, write
+from dynapinot.doctor.run import Places, diagnose, run
+from dynapinot.errors import CommandError
+from files import REMOVED, SCHEMA, with_setting
+from pinot_fake import Pinot, Table, result, running
+
+NOW_MS = 1719090000000
+PARTIAL = "PARTIAL keeps the old value of an attribute that was removed from the item"
+OFFLINE = {
+    "the template these tables are deployed with",
+    "samples of changes or items",
+    "AWS: the function, its source and the streams",
+    "Pinot: the tables and their segments",
+    "Pinot: what queries see",
+    "Pinot: rows that servers dropped",
+}
+
+
+@pytest.fixture
+def console():
+    return Console(file=io.StringIO(), width=80)
+
+
+def lines(console):
+    return [line.rstrip() for line in console.file.getvalue().splitlines()]
+
+
+def test_files_alone_are_looked_at_and_all_else_is_said_not_to_be(folder):
+    diagnosis = diagnose(folder(), Places(), now_ms=NOW_MS)
+    assert (diagnosis.findings, diagnosis.exit_code) == ([], 0)
+    assert {each.what for each in diagnosis.missed} == OFFLINE
+    assert all(each.why for each in diagnosis.missed)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "code"),
+    [("upsertConfig.snapshot", REMOVED, 0), ("upsertConfig.mode", "PARTIAL", 1), ("upsertConfig.mode", "NONE", 2)],
+)
+def test_the_exit_code_is_the_worst_findings(folder, console, whole_config, setting, value, code):
+    directory = folder(config=with_setting(whole_config, setting, value))
+    assert run(console, directory, Places(), now_ms=NOW_MS) == code
+    assert run(console, directory, Places(), now_ms=NOW_MS, as_json=True) == code
+
+
+def test_a_finding_is_a_line_under_its_part_with_its_remedy(folder, console, whole_config, tmp_path):
+    (tmp_path / "event.json").write_text(
+        json.dumps({"Records": [insert({"id": {"S": "a"}}, {"price": {"S": "[b]:x:"}})]})
+    )
+    directory = folder(config=with_setting(whole_config, "upsertConfig.mode", "PARTIAL"))
+    run(console, directory, Places(events=[tmp_path / "event.json"]), now_ms=NOW_MS)
+    written = lines(console)
+    assert (written[0], written[2:4], written[5]) == ("Tables' files", ["", "Samples"], "")
+    where = f"{directory}/items/table.json: upsertConfig.mode"
+    assert written[1] == f'warning {where}: {PARTIAL}. Write "mode": "FULL".'
+    assert written[4].startswith("error   items: price: 1 of 1 changes would be dead letters (type_mismatch): ")
+    assert written[4].endswith(". Change the column's type, or the item.")
+    assert written[-2:] == [f"Looked at: {directory}/items, {tmp_path}/event.json", "1 error, 1 warning"]
+    assert "\x1b" not in console.file.getvalue()
+
+
+def test_errors_come_before_warnings_and_notes_and_parts_in_the_way_a_change_goes(console):
+    diagnosis = Diagnosis()
+    diagnosis.add("Pinot", [note("n", "a", "b", "c"), error("e", "[red]:smile:", "b", "c")])
+    diagnosis.add("DynamoDB", [warning("w", "a", "b", "c")])
+    write(console, diagnosis)
+    assert lines(console) == [
+        "DynamoDB",
+        "warning a: b. c.",
+        "",
+        "Pinot",
+        "error   [red]:smile:: b. c.",
+        "note    a: b. c.",
+        "",
+        "Looked at: nothing",
+        "1 error, 1 warning, 1 note",
+    ]
+
+
+def test_nothing_wrong_is_said_of_what_was_looked_at(console):
+    diagnosis = Diagnosis()
+    diagnosis.add("Pinot", [note("n", "a", "b", "c")])
+    write(console, diagnosis)
+    assert lines(console)[-1] == "nothing wrong in what was looked at, 1 note"
+
+
+def test_a_terminal_gets_colours():
+    console = Console(file=io.StringIO(), force_terminal=True, color_system="standard", width=80)
+    diagnosis = Diagnosis()
+    diagnosis.add("Pinot", [error("e", "a", "b", "c")])
+    write(console, diagnosis)
+    assert "\x1b[1;31merror   \x1b[0m" in console.file.getvalue()
+
+
+def test_json_has_everything_and_is_json_whatever_the_width(folder, whole_config):
+    console = Console(file=io.StringIO(), width=20)
+    directory = folder(config=with_setting(whole_config, "upsertConfig.mode", "PARTIAL"))
+    assert run(console, directory, Places(), now_ms=NOW_MS, as_json=True) == 1
+    written = json.loads(console.file.getvalue())
+    assert written["findings"] == [
+        {
+            "part": "Tables' files",
+            "level": "warning",
+            "code": "upsertConfig.mode",
+            "about": f"{directory}/items/table.json: {PARTIAL}",
+            "where": f"{directory}/items/table.json: upsertConfig.mode",
+            "problem": PARTIAL,
+            "remedy": 'Write "mode": "FULL"',
+        }
+    ]
+    assert (written["looked_at"], written["exit_code"]) == ([f"{directory}/items"], 1)
+    assert {each["what"] for each in written["not_looked_at"]} == OFFLINE
+    assert set(written) == {"findings", "looked_at", "not_looked_at", "exit_code"}
+
+
+def test_every_part_that_finds_something_is_written():
+    diagnosis = Diagnosis()
+    parts = (
+        *("Tables' files", "Template", "Samples", "DynamoDB", "Event source mapping", "Function", "CloudWatch"),
+        *("Kinesis", "Pinot"),
+    )
+    for part in reversed(parts):
+        diagnosis.add(part, [note(part, "a", "b", "c")])
+    assert [each["part"] for each in document(diagnosis)["findings"]] == list(parts)
+
+
+def test_one_fault_is_told_once_whoever_sees_it():
+    diagnosis = Diagnosis()
+    diagnosis.add("Samples", [warning("w", "a", "b", "c", about="t")])
+    diagnosis.add("DynamoDB", [warning("w", "x", "y", "z", about="t"), warning("w", "x", "y", "z", about="u")])
+    assert [(each.where, each.about) for each in diagnosis.findings] == [("a", "t"), ("x", "u")]
+
+
+def test_what_cannot_be_asked_is_missed_once_with_the_reason():
+    diagnosis = Diagnosis()
+
+    def refuse():
+        raise CommandError("no")
+
+    assert (diagnosis.ask("x", refuse), diagnosis.ask("x", refuse)) == (None, None)
+    assert ([tuple(each) for each in diagnosis.missed], diagnosis.looked_at) == ([("x", "no")], [])
+
+
+def test_an_answer_is_looked_at_once():
+    diagnosis = Diagnosis()
+    assert (diagnosis.ask("x", lambda: 1), diagnosis.ask("x", lambda: 2)) == (1, 2)
+    assert (diagnosis.looked_at, diagnosis.missed) == (["x"], [])
+
+
+def test_a_defect_is_not_taken_for_a_refusal():
+    with pytest.raises(ZeroDivisionError):
+        Diagnosis().ask("x", lambda: 1 // 0)
+    assert issubclass(AbsentError, Exception)
+
+
+@pytest.mark.parametrize(
+    ("places", "message"),
+    [
+        ({"events": ["nix.json"]}, "nix.json: it cannot be read"),
+        ({"template": "nix.yaml"}, "nix.yaml: it cannot be read as a template"),
+        ({"controller": "localhost:9000"}, "is no URL of a server"),
+        ({"broker": "http://u:p@h"}, "take the password out of the URL"),
+    ],
+)
+def test_what_was_given_and_cannot_be_used_is_refused(folder, tmp_path, places, message):
+    files = {
+        "events": lambda names: [tmp_path / name for name in names],
+        "template": lambda name: tmp_path / name,
+    }
+    given = {name: files.get(name, lambda value: value)(value) for name, value in places.items()}
+    with pytest.raises(CommandError, match=message):
+        diagnose(folder(), Places(**given), now_ms=NOW_MS)
+
+
+def test_parameters_that_are_given_win(folder, tmp_path):
+    (tmp_path / "template.yaml").write_text("""
+Parameters:
+  StreamName: {Type: String, Default: other-stream}
+Resources:
+  Stream: {Type: AWS::Kinesis::Stream, Properties: {Name: !Ref StreamName, RetentionPeriodHours: 168}}
+""")
+    directory = folder()
+    template = tmp_path / "template.yaml"
+
+    def codes(*parameters):
+        places = Places(template=template, parameters=parameters)
+        return [each.code for each in diagnose(directory, places, now_ms=NOW_MS).findings]
+
+    assert codes() == ["stream_unused"]
+    assert codes("StreamName=items-stream") == []
+    (tmp_path / "samconfig.toml").write_text(
+        '[default.deploy.parameters]\nparameter_overrides = "StreamName=items-stream"'
+    )
+    assert codes() == []
+    assert codes("StreamName=third") == ["stream_unused"]
+
+
+def test_only_the_tables_that_the_deployment_names_are_looked_at(folder, whole_config):
+    folder()
+    directory = folder("broken", config=with_setting(whole_config, "tableName", ""))
+    places = Places(parameters=["Tables=items"])
+    assert diagnose(directory, places, now_ms=NOW_MS).findings == []
+
+
+@pytest.fixture
+def pinot(whole_config):
+    ideal = {"items__0__0__20240622T1848Z": {"Server_a": "CONSUMING"}}
+    schema = SCHEMA
+    table = Table(schema, {**whole_config, "tableName": "items_REALTIME"}, ideal=ideal, actual=ideal)
+    answers = {"SELECT COUNT(*)": result(["c", "m"], ["LONG", "LONG"], [[3, NOW_MS - 5_000]])}
+    with running(Pinot(tables={"items": table}, answers=answers, secret="Bearer token")) as fake:
+        yield fake
+
+
+def test_a_running_pinot_is_looked_at_with_the_secret_of_the_environment(folder, pinot, monkeypatch):
+    monkeypatch.setenv("PINOT_TOKEN", "token")
+    places = Places(controller=pinot.url, broker=pinot.url, auth_variable="PINOT_TOKEN")
+    diagnosis = diagnose(folder(), places, now_ms=NOW_MS)
+    assert [(each.level, each.code, each.problem) for each in diagnosis.findings] == [
+        ("note", "pinot_rows", "3, deletes included; the newest change is 5 s old")
+    ]
+    assert diagnosis.looked_at[1:] == [
+        f"Pinot: controller {pinot.url}",
+        "Pinot: table items: validation",
+        "Pinot: table items",
+        "Pinot: table items: schema",
+        "Pinot: table items: state",
+        "Pinot: table items: segments",
+        "Pinot: table items: other tables",
+        "Pinot: rows of items",
+    ]
+
+
+def test_a_pinot_that_wants_to_know_who_asks_is_an_error_that_says_what_to_set(folder, pinot):
+    diagnosis = diagnose(folder(), Places(controller=pinot.url), now_ms=NOW_MS)
+    (finding,) = diagnosis.findings
+    assert (finding.level, finding.code) == ("error", "pinot_unwell")
+    assert "set PINOT_AUTH to a token or user:password" in finding.problem
+
+
+def test_a_controller_that_is_not_there_is_one_error(folder, monkeypatch):
+    monkeypatch.setattr(pinot_server, "CONNECT_RETRIES", 0)
+    with running(Pinot()) as fake:
+        gone = fake.url
+    diagnosis = diagnose(folder(), Places(controller=gone), now_ms=NOW_MS)
+    assert [(each.level, each.code) for each in diagnosis.findings] == [("error", "pinot_unwell")]

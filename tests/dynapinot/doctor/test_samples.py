@@ -1,0 +1,150 @@
+"""What samples tell, one fault at a time."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from changes import insert, modify, remove
+from dynapinot.doctor import samples
+from dynapinot.doctor.finding import Diagnosis
+from dynapinot.doctor.samples import REMEDIES, sample_findings
+from dynapinot.errors import CommandError
+from files import CONFIG, SCHEMA, table, with_column, with_setting
+
+DOCS = Path(__file__).parents[3] / "docs"
+KEY = {"id": {"S": "a"}}
+FULL = {"name": {"S": "x"}, "price": {"N": "1.5"}}
+MICROSECONDS = 1719082124026123
+
+
+def found_in(records, *tables, **options):
+    findings = list(sample_findings(records, tables or (table(),), **options))
+    assert len({(each.code, each.about) for each in findings}) == len(findings)
+    return [(each.level, each.code, each.where) for each in findings]
+
+
+def in_view(view_type, record):
+    return with_setting(record, "dynamodb.StreamViewType", view_type)
+
+
+def at(time, record, **more):
+    inner = {**record["dynamodb"], "ApproximateCreationDateTime": time, **more}
+    return {**record, "dynamodb": inner, "recordFormat": "application/json"}
+
+
+def test_good_changes_tell_nothing():
+    assert found_in([insert(KEY, FULL), modify(KEY, FULL, FULL), remove(KEY, FULL)]) == []
+
+
+def test_changes_that_would_be_dead_letters_are_counted_by_reason_and_path():
+    records = [insert(KEY, {"price": {"S": "1"}}), insert(KEY, {"price": {"S": "2"}}), insert(KEY, FULL)]
+    (finding,) = sample_findings(records, [table()])
+    assert (finding.level, finding.code, finding.where) == ("error", "dead_letter.type_mismatch", "items: price")
+    assert finding.problem.startswith("2 of 3 changes would be dead letters (type_mismatch): ")
+    assert finding.remedy == "Change the column's type, or the item"
+
+
+def test_a_record_that_cannot_be_read_is_a_dead_letter_of_no_table():
+    assert found_in([{"dynamodb": {}}]) == [("error", "dead_letter.malformed", "the record: eventName")]
+
+
+def test_what_to_do_about_each_dead_letter_is_what_the_page_on_the_mapping_says():
+    section = (DOCS / "mapping.md").read_text().partition("## Why a change becomes a dead letter")[2]
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in section.splitlines() if line.startswith("| `")]
+    assert [row[0].strip("`") for row in rows] == list(REMEDIES)
+    for reason, _, remedy in rows:
+        told = REMEDIES[reason.strip("`")]
+        assert told.lower() == remedy.replace("`", "").lower() or reason == "`no_table`"
+
+
+def test_a_key_that_the_primary_key_leaves_out_is_told_once():
+    records = [insert({**KEY, "sort": {"N": "1"}}, FULL), remove({**KEY, "sort": {"N": "2"}}, FULL)]
+    schema = with_column("sort", "LONG")
+    assert found_in(records, table(schema)) == [("warning", "rows_shared", "items: primaryKeyColumns")]
+
+
+def test_plain_items_tell_nothing_of_a_key_that_they_do_not_name(tmp_path):
+    (tmp_path / "items.json").write_text(json.dumps([{**KEY, **FULL, "sort": {"N": "1"}}]))
+    diagnosis = Diagnosis()
+    samples.look(diagnosis, [tmp_path / "items.json"], [table(with_column("sort", "LONG"))], now_ms=1719090000000)
+    assert (diagnosis.findings, diagnosis.looked_at) == ([], [str(tmp_path / "items.json")])
+
+
+def test_a_file_that_is_no_sample_is_refused(tmp_path):
+    (tmp_path / "x.json").write_text("{")
+    with pytest.raises(CommandError, match=r"x\.json: line 1, column 2: it is not JSON"):
+        samples.look(Diagnosis(), [tmp_path / "x.json"], [table()], now_ms=0)
+
+
+def test_attributes_that_nothing_uses_are_a_note_for_each_table():
+    (finding,) = sample_findings([insert(KEY, {**FULL, "b": {"S": "x"}, "a": {"NULL": True}})], [table()])
+    assert (finding.level, finding.code, finding.where) == ("note", "unmapped", "items: attributes a, b")
+
+
+def test_attributes_that_are_left_out_on_purpose_or_go_to_the_rest_are_not_told():
+    record = insert(KEY, {**FULL, "a": {"S": "x"}})
+    assert found_in([record], table(source={"leave_out": ["a"]})) == []
+    assert found_in([record], table(with_column("rest", "JSON"), source={"columns": {"rest": "$rest"}})) == []
+
+
+def test_an_attribute_of_a_computed_columns_name_is_told():
+    transforms = [{"columnName": "name", "transformFunction": "upper(id)"}]
+    computing = with_setting(CONFIG, "ingestionConfig.transformConfigs", transforms)
+    record = insert(KEY, FULL)
+    assert found_in([record], table(config=computing)) == [("note", "computed_attribute", "items: attribute name")]
+    mapped = {"columns": {"title": "name"}}
+    assert found_in([record], table(with_column("title", "STRING"), computing, mapped)) == []
+    assert found_in([record], table(config=computing, source={"leave_out": ["name"]})) == []
+
+
+def test_last_values_that_do_not_fit_are_a_note():
+    assert found_in([remove(KEY, {"price": {"S": "x"}})]) == [("note", "last_value", "items: column price")]
+
+
+def test_microseconds_that_are_told_are_a_note_and_floored():
+    record = at(MICROSECONDS, insert(KEY, FULL), ApproximateCreationDateTimePrecision="MICROSECOND")
+    assert found_in([record]) == [("note", "microseconds", "the record: dynamodb.ApproximateCreationDateTime")]
+
+
+def test_microseconds_that_are_not_told_are_an_error_and_hide_no_other():
+    records = [at(MICROSECONDS, insert(KEY, {"price": {"S": "x"}})), at(1719082124026, insert(KEY, FULL))]
+    assert found_in(records) == [
+        ("error", "microseconds_untold", "the record: dynamodb.ApproximateCreationDateTime"),
+        ("error", "dead_letter.type_mismatch", "items: price"),
+    ]
+
+
+@pytest.mark.parametrize("view_type", ["KEYS_ONLY", "OLD_IMAGE"])
+def test_a_stream_without_new_images_is_one_error(view_type):
+    records = [in_view(view_type, insert(KEY, {})), in_view(view_type, remove(KEY, FULL))]
+    del records[0]["dynamodb"]["NewImage"]
+    assert found_in(records) == [("error", "view_type", "table meetups: stream")]
+
+
+def test_a_stream_without_old_images_is_a_note_where_the_key_suffices():
+    assert found_in([in_view("NEW_IMAGE", insert(KEY, FULL)), in_view("NEW_IMAGE", remove(KEY))]) == [
+        ("note", "old_images", "table meetups: stream")
+    ]
+
+
+def test_a_stream_without_old_images_is_an_error_where_only_they_tell_which_row_goes():
+    by_name = table(with_setting(SCHEMA, "primaryKeyColumns", ["name"]))
+    changed = in_view("NEW_IMAGE", modify(KEY, FULL))
+    assert found_in([changed], by_name) == [("error", "old_images", "table meetups: stream")]
+    filtered = table(source={"when": {"name": "x"}})
+    assert found_in([changed], filtered) == [("error", "old_images", "table meetups: stream")]
+    by_key = table(source={"when": {"id": {"begins_with": "a"}}})
+    assert found_in([changed], by_key) == [("note", "old_images", "table meetups: stream")]
+
+
+def test_a_row_over_the_streams_limit_is_a_dead_letter():
+    assert found_in([insert(KEY, FULL)], max_record_bytes=20) == [("error", "dead_letter.row_too_large", "items")]
+
+
+def test_changes_of_a_table_that_nobody_replicates_are_told():
+    assert found_in([insert(KEY, FULL)], table(source={"dynamodb_table": "other"})) == [
+        ("error", "dead_letter.no_table", "the record: eventSourceARN")
+    ]
