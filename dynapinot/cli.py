@@ -133,30 +133,42 @@ def init_command(
     *,
     table: Annotated[str, typer.Option("--table", help="The DynamoDB table.", show_default=False)],
     tables: Tables = SHIPPED_TABLES,
-    name: Annotated[str | None, typer.Option("--name", help="The Pinot table; by default named after --table.")] = None,
-    stream: Annotated[
+    name: Annotated[
         str | None,
-        typer.Option("--stream", help="The Kinesis stream for Pinot; by default named after the Pinot table."),
+        typer.Option("--name", help="The Pinot table and its folder; by default made of the DynamoDB table's name."),
+    ] = None,
+    stream: Annotated[
+        str | None, typer.Option("--stream", help="The Kinesis stream; by default <name>-stream.")
     ] = None,
     sample: Annotated[
-        int, typer.Option("--sample", min=1, help="How many items to read, spread over the whole table.")
-    ] = init.SAMPLE,
+        int | None,
+        typer.Option("--sample", min=1, help="How many items to read, from all over the table.", show_default="10000"),
+    ] = None,
     read_all: Annotated[bool, typer.Option("--all", help="Read every item, rather than a sample.")] = False,
     read_capacity: Annotated[
         float | None,
-        typer.Option("--read-capacity", min=0.5, help="Read units a second to use at the most; a part by default."),
+        typer.Option(
+            "--read-capacity",
+            min=0.5,
+            help="Read units a second to spend; by default a quarter of what is provisioned, 1,000 on demand.",
+        ),
     ] = None,
     writes_per_second: Annotated[
         float | None,
-        typer.Option("--writes-per-second", min=0, help="The table's peak, where CloudWatch cannot be asked for it."),
+        typer.Option(
+            "--writes-per-second",
+            min=0.001,
+            help="Items written in a busy second, for the shard count; by default by CloudWatch's busiest minute.",
+        ),
+    ] = None,
+    leave_out: Annotated[
+        list[str] | None, typer.Option("--leave-out", help="An attribute not to replicate; may be given several times.")
     ] = None,
     paths: Annotated[
-        bool, typer.Option("--paths", help="A column for each path into a map of stable keys, rather than one of JSON.")
+        bool,
+        typer.Option("--paths", help="Columns for the paths of maps with few, stable keys, beside the JSON."),
     ] = False,
-    leave_out: Annotated[
-        list[str] | None, typer.Option("--leave-out", help="An attribute that is to stay behind; may be repeated.")
-    ] = None,
-    replication: Annotated[int, typer.Option("--replication", min=1, help="Pinot servers that hold each segment.")] = 1,
+    replication: Annotated[int, typer.Option("--replication", min=1, help="Copies Pinot keeps of each segment.")] = 1,
     force: Annotated[bool, typer.Option("--force", help="Write over files that are there.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the files and write none.")] = False,
     region: Region = None,
@@ -172,12 +184,14 @@ def init_command(
     done.
     """
     with _errors_in_a_line():
+        if read_all and sample:
+            raise CommandError("Give either --sample or --all")
         options = init.Options(
             table=table,
             tables=tables,
             name=name,
             stream=stream,
-            sample=None if read_all else sample,
+            sample=None if read_all else sample or init.SAMPLE,
             read_capacity=read_capacity,
             writes_per_second=writes_per_second,
             leave_out=tuple(leave_out or ()),

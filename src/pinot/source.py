@@ -18,7 +18,7 @@ REST: Final = "$rest"
 TTL_POLICIES: Final = ("delete", "keep")
 # "3 to 255 characters", HowItWorks.NamingRulesDataTypes.html
 _TABLE_NAME: Final = re.compile(r"[a-zA-Z0-9_.-]{3,255}")
-_KEYS: Final = ("dynamodb_table", "when", "ttl_deletes", "leave_out", "columns")
+SETTINGS: Final = ("dynamodb_table", "when", "ttl_deletes", "leave_out", "columns")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,8 +41,8 @@ class Source:
 def read_source(document: Mapping[str, object], findings: Findings) -> Source:
     """Read the parsed TOML. Raises TableError with everything that is wrong."""
     for key in document:
-        if key not in _KEYS:
-            findings.error(key, "this setting is unknown", f"Use {', '.join(_KEYS)}")
+        if key not in SETTINGS:
+            findings.error(key, "this setting is unknown", f"Use {', '.join(SETTINGS)}")
     table = document.get("dynamodb_table")
     if table is not None and not (isinstance(table, str) and _TABLE_NAME.fullmatch(table)):
         remedy = 'Write dynamodb_table = "…", the name and not the ARN'
@@ -76,7 +76,7 @@ def _read_columns(entries: object, findings: Findings) -> dict[str, str | tuple[
         entries = {}
     for column, text in entries.items():
         where = f"columns.{column}"
-        if column in _KEYS:
+        if column in SETTINGS:
             findings.error(where, "this is no column", f"Write {column} above the line [columns]")
         elif not isinstance(text, str) or not text:
             findings.error(where, "it is not text", f'Write {column} = "path.into.the.item"')

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
+from itertools import groupby
 
 import pytest
 import typer.main
@@ -37,12 +39,18 @@ def test_every_command_has_help_with_an_example_of_itself(command):
 def example_lines():
     for command, group in COMMANDS.items():
         for line in re.findall(r"`([^`]+)`", group.epilog):
-            for part in re.split(r"[|;] ?", line):
-                if part.startswith("dynapinot "):
-                    yield command, part.split()
+            words = shlex.shlex(line, posix=True, punctuation_chars=True)
+            words.whitespace_split = True
+            for is_operator, part in groupby(words, lambda word: word in (";", "|")):
+                if not is_operator and (argument := list(part))[0] == "dynapinot":
+                    yield command, argument
 
 
-@pytest.mark.parametrize(("command", "words"), list(example_lines()), ids=lambda value: " ".join(value)[:60])
+@pytest.mark.parametrize(
+    ("command", "words"),
+    list(example_lines()),
+    ids=lambda value: value if isinstance(value, str) else " ".join(value)[:60],
+)
 def test_every_example_can_be_parsed(command, words):
     assert words[:2] == ["dynapinot", command]
     COMMANDS[command].make_context(command, words[2:], resilient_parsing=False)
@@ -60,12 +68,12 @@ def test_every_option_says_what_it_is_and_the_same_in_each_command(command, opti
 def test_commands_that_talk_to_aws_can_be_told_where_it_is():
     with_region = {command for command, option in OPTIONS if option == "--region"}
     assert with_region == {command for command, option in OPTIONS if option == "--endpoint-url"}
-    assert with_region == COMMANDS.keys() - {"demo", "explain"}
+    assert with_region == COMMANDS.keys() - {"demo", "explain", "add-table", "query"}
 
 
 def test_commands_that_find_something_can_say_it_in_json():
     assert {command for command, option in OPTIONS if option == "--json"} == COMMANDS.keys() - {
-        *("demo", "publish", "update", "delete")
+        *("demo", "publish", "update", "delete", "add-table")
     }
 
 
