@@ -26,19 +26,10 @@ $(UV): requirements/uv.txt
 	$(UV) pip install --quiet --python .venv --no-deps --no-build-isolation -e .
 	@touch $@
 
-.venv-sam/.ready: $(UV) requirements/sam.txt
-	$(UV) venv --quiet --clear --python "$$(scripts/find-python 3.13)" .venv-sam
-	$(UV) pip install --quiet --python .venv-sam --require-hashes -r requirements/sam.txt
-	@touch $@
-
-.venv-checkov/.ready: $(UV) requirements/checkov.txt
-	$(UV) venv --quiet --clear --python "$$(scripts/find-python 3.13)" .venv-checkov
-	$(UV) pip install --quiet --python .venv-checkov --require-hashes -r requirements/checkov.txt
-	@touch $@
-
-.venv-audit/.ready: $(UV) requirements/audit.txt
-	$(UV) venv --quiet --clear --python "$$(scripts/find-python 3.13)" .venv-audit
-	$(UV) pip install --quiet --python .venv-audit --require-hashes -r requirements/audit.txt
+# An environment of its own for each tool that wants other versions than .venv has, on the function's Python.
+.venv-%/.ready: $(UV) requirements/%.txt
+	$(UV) venv --quiet --clear --python "$$(scripts/find-python 3.13)" .venv-$*
+	$(UV) pip install --quiet --python .venv-$* --require-hashes -r requirements/$*.txt
 	@touch $@
 
 .PHONY: check
@@ -48,11 +39,11 @@ check: setup ## Lint, formatting and types
 	$(BIN)/mypy
 
 .PHONY: test
-test: check .venv-sam/.ready .venv-checkov/.ready ## Everything CI runs
+test: check .venv-sam/.ready .venv-checkov/.ready .venv-aws/.ready .venv-runtime/.ready ## Everything CI runs
 	$(BIN)/pytest -n 2 --cov --cov-report=term
 
 .PHONY: test-fast
-test-fast: setup ## The tests without the template's tools
+test-fast: setup ## The tests without the template's tools and the real engines
 	$(BIN)/pytest -n 2 -m "not template and not engines"
 
 .venv-oldest/.ready: $(UV) requirements/dev.txt pyproject.toml
@@ -62,7 +53,7 @@ test-fast: setup ## The tests without the template's tools
 	@touch $@
 
 .PHONY: test-oldest
-test-oldest: .venv-oldest/.ready ## The tests without the template's tools, on Python 3.11
+test-oldest: .venv-oldest/.ready ## The same on Python 3.11
 	.venv-oldest/bin/pytest -n 2 -m "not template and not engines"
 
 .PHONY: audit
@@ -88,9 +79,9 @@ lock: $(UV) ## Lock the newest versions of everything in requirements/*.in
 	$(UV) pip compile --quiet --upgrade $(LOCK) --python-version 3.11 requirements/src.in -o src/requirements.txt
 	$(UV) pip compile --quiet --upgrade $(LOCK) --python-version 3.11 requirements/dev.in -o requirements/dev.txt
 	$(UV) pip compile --quiet --upgrade $(LOCK) --python-version 3.11 requirements/uv.in -o requirements/uv.txt
-	$(UV) pip compile --quiet --upgrade $(LOCK) --python-version 3.13 requirements/sam.in -o requirements/sam.txt
-	$(UV) pip compile --quiet --upgrade $(LOCK) --python-version 3.13 requirements/checkov.in -o requirements/checkov.txt
-	$(UV) pip compile --quiet --upgrade $(LOCK) --python-version 3.13 requirements/audit.in -o requirements/audit.txt
+	set -e; for each in $(TOOLS); do \
+	  $(UV) pip compile --quiet --upgrade $(LOCK) --python-version 3.13 requirements/$$each.in -o requirements/$$each.txt; done
+TOOLS := sam checkov audit aws runtime bench
 LOCK := --universal --generate-hashes --no-emit-index-url --no-header --no-annotate
 
 .PHONY: clean

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mypy_boto3_kinesis import KinesisClient
+    from mypy_boto3_kinesis.type_defs import ShardTypeDef
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +18,18 @@ class StreamRecord:
     shard: str
     key: str
     data: bytes
+
+
+def all_shards(client: KinesisClient, stream: str) -> list[ShardTypeDef]:
+    """List a stream's shards, closed ones too, as ListShards gives them.
+
+    Without a paginator: botocore's names the stream beside the token, and Kinesis takes the one or the other.
+    https://github.com/boto/botocore/issues/2009
+    """
+    pages = [client.list_shards(StreamName=stream)]
+    while token := pages[-1].get("NextToken"):
+        pages.append(client.list_shards(NextToken=token))  # all at once: a token is good for 300 s
+    return [shard for page in pages for shard in page["Shards"]]
 
 
 class StreamReader:
@@ -31,10 +44,8 @@ class StreamReader:
         """Read on to the end of every shard; the records of a shard are in its order."""
         return [record for shard in self._shards() for record in self._read_shard(shard)]
 
-    def _shards(self) -> Iterator[str]:
-        for page in self._client.get_paginator("list_shards").paginate(StreamName=self._stream):
-            for shard in page["Shards"]:
-                yield shard["ShardId"]
+    def _shards(self) -> list[str]:
+        return [shard["ShardId"] for shard in all_shards(self._client, self._stream)]
 
     def _read_shard(self, shard: str) -> Iterator[StreamRecord]:
         if shard not in self._iterators:

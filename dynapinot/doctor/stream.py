@@ -9,6 +9,7 @@ from dynapinot.aws import Aws
 from dynapinot.doctor.creation import flush_ms, stream_settings
 from dynapinot.doctor.finding import AbsentError, Diagnosis, Finding, error, note, warning
 from dynapinot.doctor.tables import Folder
+from dynapinot.kinesis_stream import all_shards
 
 PART: Final = "Kinesis"
 
@@ -45,16 +46,11 @@ def look(
         return None
     summary = answer["StreamDescriptionSummary"]
     diagnosis.add(PART, summary_findings(summary, flush_ms(stream_settings(folder.config)[1])))
-    shards = diagnosis.ask(f"{what}: shards", lambda: _all_shards(client, table.stream))
+    shards = diagnosis.ask(f"{what}: shards", lambda: all_shards(client, table.stream))
     if shards is None:
         return None
     diagnosis.add(PART, shard_findings(table.stream, shards))
     return summary, shards
-
-
-def _all_shards(client: Any, stream: str) -> list[Mapping[str, Any]]:  # noqa: ANN401  # boto3's client
-    pages = client.get_paginator("list_shards").paginate(StreamName=stream)
-    return [shard for page in pages for shard in page["Shards"]]
 
 
 def summary_findings(summary: Mapping[str, Any], flush: int | None) -> Iterator[Finding]:

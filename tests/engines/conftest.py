@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from engines.pinot_engine import Engine, MissingToolError, build
+from engines.sources import dynamodb_local, engines, kinesalite  # noqa: F401  # fixtures
 
 
 @pytest.fixture(scope="session")

@@ -3,70 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
-from decimal import MAX_PREC, Context, Decimal
 from random import Random
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dynapinot.readback import read_value
-from dynapinot.replica import Replica, upsert_table
 from engines.feed import COMPLETE, INDEXED, MAX_RECORD_BYTES, consume, read_folder, shard_of
+from engines.model import agree, as_read, model_of, read
 from engines.pinot_engine import ROOT
 from engines.roundtrip import EVERY_COLUMN, sent_rows
 from engines.test_pinot_values import SCALARS, anything, in_lists
 from faults.history import write_history
 from files import table, with_column, with_setting
 from handlers.relay import plan
-from pinot.config import read_config
-from pinot.errors import Findings
-from pinot.schema import read_schema
 
 pytestmark = pytest.mark.engines
-
-EXACT = Context(prec=MAX_PREC)
-
-
-def model_of(schema, config):
-    return Replica(upsert_table(read_schema(schema, Findings("schema")), read_config(config, Findings("config"))))
-
-
-def read(model, row):
-    """A row's values as the model reads them, null where there is none; what Pinot computes is left out."""
-    types = model.table.columns
-    values = {name: row.get(name) for name in types if name not in model.table.computed}
-    return {name: None if value is None else read_value(types[name], value) for name, value in values.items()}
-
-
-def as_read(model, row):
-    """The same of a row that Pinot shows."""
-    types = model.table.columns
-    values = {name: value for name, value in row.items() if name not in model.table.computed}
-    return {
-        name: read_value("JSON", value) if types[name] == "JSON" and value is not None else value
-        for name, value in values.items()
-    }
-
-
-def agree(consumer, model):
-    """Pinot and the model show the same, live and of all times, whatever the order."""
-    for shown, modelled in ((consumer.live(), model.live()), (consumer.history(), model.history())):
-        pinots = Counter(_text(as_read(model, row)) for row in shown)
-        models = Counter(_text(read(model, row)) for row in modelled)
-        assert pinots == models
-
-
-def _text(row):
-    """A row as text that is the same for equal rows: a number has several."""
-    return repr(sorted((name, _plain(value)) for name, value in row.items()))
-
-
-def _plain(value):
-    if isinstance(value, Decimal):
-        return value.normalize(EXACT)
-    return value + 0.0 if isinstance(value, float) else value  # -0.0 is 0.0
 
 
 # --- upsert -----------------------------------------------------------------------------------------------------

@@ -1,0 +1,316 @@
+"""The whole path with real engines: DynamoDB Local, the local poller, the function, kinesalite, Pinot's own code."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import json
+import time
+from collections import Counter
+from contextlib import ExitStack, redirect_stdout
+from random import Random
+
+import function
+from dynapinot.doctor.stream import shard_number
+from dynapinot.dynamodb_streams import Poller
+from dynapinot.event_source import EventSource, Settings
+from dynapinot.kinesis_stream import StreamReader
+from dynapinot.local import Context
+from engines.dynamodb_local import REGION
+from engines.faulty_kinesis import Faults, FaultyKinesis
+from engines.feed import INDEXED
+from engines.model import agree, model_of
+from engines.source_history import Writer
+from engines.source_kinds import LastChange, python_item
+
+HANDLER = "handlers.stream"
+TOO_MANY = 5_000  # invocations, of which no history needs as many: one of them would go on for ever
+HASTE = 200  # the function's pauses are so many times shorter: what is waited for is made up anyway
+TIMEOUT_S = 60.0
+PAUSE = time.sleep
+
+GENTLE = Faults()
+ROUGH = Faults(fail=0.05, lose=0.08, shuffle=0.4, reject=0.15)
+
+
+class KilledError(RuntimeError):
+    """What the event source mapping sees of a function that was killed."""
+
+
+class EndlessError(BaseException):
+    """The poller would go on for ever; no Exception, which it would take for a function error."""
+
+
+class Fed:
+    """A Pinot table at the end of its stream: Pinot's own, and the model of it, which must agree."""
+
+    def __init__(self, files, stream, reader, consumer):
+        self.files = files
+        self.stream = stream
+        self.consumer = consumer
+        self.model = model_of(files.schema, files.config)
+        self.records = []
+        self._reader = reader
+
+    def consume(self):
+        """Consume what has come since, shard by shard. Pinot must take every row as it is."""
+        fresh = self._reader.read()
+        self.records += fresh
+        self.take(fresh)
+
+    def take(self, records):
+        """Consume records, a shard's in their order."""
+        by_shard = {}
+        for record in records:
+            by_shard.setdefault(record.shard, []).append(record.data)
+        for shard, rows in by_shard.items():
+            partition = shard_number({"ShardId": shard})
+            outcomes = self.consumer.ingest(rows, partition)
+            refused = [(outcome, row) for outcome, row in zip(outcomes, rows, strict=True) if outcome != INDEXED]
+            assert not refused, f"{self.files.name}: {refused}"
+            for row in rows:
+                self.model.ingest(partition, row)
+
+    def shown(self):
+        """What queries see."""
+        return [self.files.read(row) for row in self.consumer.live()]
+
+    def rows(self):
+        """Every row that stands on the stream, without its place: what comes again is the same to the byte."""
+        return {(record.shard, record.key, record.data) for record in self.records}
+
+
+class Replication:
+    """A DynamoDB table that is written to at random, and all that follows from it.
+
+    ``faults`` are those of Kinesis; ``kills`` is how likely an invocation ends before, in the middle of, or after its
+    work without an answer. What is not given, of ``shards`` and the ``largest_request`` in rows, is the seed's choice.
+    ``counts`` tells what happened.
+    """
+
+    def __init__(
+        self,
+        engines,
+        kind,
+        seed,
+        *,
+        monkeypatch,
+        folder,
+        faults=GENTLE,
+        kills=0.0,
+        shards=None,
+        largest_request=None,
+    ):
+        self.kind = kind
+        self.counts = Counter()
+        self.letters = []
+        self.random = Random(f"{seed} {kind} {faults} {kills}")
+        self._kills = kills
+        self._largest_request = largest_request or self.random.choice((3, 10, 500))
+        self._log = io.StringIO()  # what the function says of each batch would bury what a test does
+        self._parts = ExitStack()
+        self._account = engines.dynamodb.empty()
+        self.dynamodb = self._account.client("dynamodb")
+        self.streams = self._account.client("dynamodbstreams")
+        self.kinesis = engines.kinesis.client()
+        self.stream_arn = self._create_table()
+        self._edge = self._parts.enter_context(FaultyKinesis(engines.kinesis.endpoint, seed=seed, faults=faults))
+        self.fed = [self._feed(engines, files, folder, shards) for files in kind.tables]
+        self._handler = self._start(monkeypatch, folder)
+        self._poller = self._new_poller()
+
+    def close(self):
+        """Leave nothing behind but the DynamoDB table, which nobody else sees."""
+        self._parts.close()
+
+    def _create_table(self):
+        names = list(self.kind.key_types)
+        described = self.dynamodb.create_table(
+            TableName=self.kind.dynamodb_table,
+            AttributeDefinitions=[
+                {"AttributeName": name, "AttributeType": kind} for name, kind in self.kind.key_types.items()
+            ],
+            KeySchema=[
+                {"AttributeName": name, "KeyType": kind} for name, kind in zip(names, ("HASH", "RANGE"), strict=False)
+            ],
+            BillingMode="PAY_PER_REQUEST",
+            StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
+        )
+        return described["TableDescription"]["LatestStreamArn"]
+
+    def _feed(self, engines, files, folder, shards):
+        shards = shards or self.random.choice((1, 2, 3))
+        stream = f"{files.stream}-{next(engines.numbers)}"
+        files.write(folder / files.name, stream)
+        self.kinesis.create_stream(StreamName=stream, ShardCount=shards)
+        self.kinesis.get_waiter("stream_exists").wait(StreamName=stream, WaiterConfig={"Delay": 0.01})
+        self._parts.callback(self.kinesis.delete_stream, StreamName=stream)
+        partitions = shards + 2  # and the children of a shard that is split
+        consumer = self._parts.enter_context(engines.pinot.table(files.schema, files.config, partitions=partitions))
+        return Fed(files, stream, StreamReader(self.kinesis, stream), consumer)
+
+    def _start(self, monkeypatch, folder):
+        monkeypatch.setattr(time, "sleep", lambda seconds: PAUSE(seconds / HASTE))
+        function.set_environment(
+            monkeypatch,
+            folder,
+            AWS_DEFAULT_REGION=REGION,
+            AWS_ENDPOINT_URL_KINESIS=self._edge.endpoint,
+            KINESIS_MAX_REQUEST_RECORDS=str(self._largest_request),
+        )
+        with redirect_stdout(self._log):
+            module = function.load(HANDLER)
+        self._parts.callback(function.forget, HANDLER)
+        monkeypatch.setattr(module, "_put", self.letters.append)  # nothing here may become a dead letter
+        return module.handler
+
+    def _new_poller(self):
+        settings = Settings(
+            batch_size=self.random.choice((5, 25, 100)),
+            parallelization_factor=self.random.choice((1, 4)),
+            bisect_batch_on_function_error=True,
+            report_batch_item_failures=True,
+        )
+
+        def connect(_, read):
+            return EventSource(
+                read,
+                self._invoke,
+                clock=time.time,
+                sleep=time.sleep,
+                settings=settings,
+                pick=self.random.randrange,
+            )
+
+        return Poller(self.streams, self.stream_arn, connect)
+
+    def _invoke(self, event):
+        self.counts["invocations"] += 1
+        if self.counts["invocations"] > TOO_MANY:
+            raise EndlessError
+        chance = self.random.random()
+        if chance < self._kills:
+            self.counts["killed before"] += 1
+            raise KilledError
+        in_time = chance >= 2 * self._kills
+        self.counts["out of time"] += not in_time
+        context = Context(deadline=time.monotonic() + (TIMEOUT_S if in_time else 0.0))
+        with redirect_stdout(self._log):
+            answer = json.loads(json.dumps(self._handler(json.loads(json.dumps(event)), context)))
+        self.counts["partial successes"] += bool(answer["batchItemFailures"])
+        if chance > 1 - self._kills:
+            self.counts["killed after"] += 1
+            raise KilledError
+        return answer
+
+    def writer(self, seed=""):
+        """Somebody who writes to the table at random."""
+        random = Random(f"{self.random.random()} {seed}")
+        return Writer(
+            self._account.client("dynamodb"),
+            self.kind.dynamodb_table,
+            self.kind.keys,
+            self.kind.attributes,
+            self.kind.counters,
+            random,
+        )
+
+    def run(self):
+        """Bring what has changed to Pinot."""
+        self._poller.drain()
+        assert self.letters == []
+        for fed in self.fed:
+            fed.consume()
+
+    def run_again(self):
+        """Bring everything to Pinot once more, from the stream's oldest change on."""
+        self._poller = self._new_poller()
+        self.run()
+
+    def items(self):
+        """What DynamoDB holds: each item, as Python values."""
+        pages = self.dynamodb.get_paginator("scan").paginate(TableName=self.kind.dynamodb_table, ConsistentRead=True)
+        return [python_item(item) for page in pages for item in page["Items"]]
+
+    def changes(self):
+        """Read the DynamoDB stream, with nothing of ours between: its records, in order."""
+        shards = self.streams.describe_stream(StreamArn=self.stream_arn)["StreamDescription"]["Shards"]
+        for shard in shards:
+            iterator = self.streams.get_shard_iterator(
+                StreamArn=self.stream_arn, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
+            )["ShardIterator"]
+            while iterator:
+                page = self.streams.get_records(ShardIterator=iterator)
+                yield from page["Records"]
+                iterator = page.get("NextShardIterator") if page["Records"] else None
+
+    def check(self):
+        """Every Pinot table shows just the rows of the source's items, each value of each column; the model too."""
+        self.counts["checks"] += 1
+        newest = {_key(record["dynamodb"]["Keys"]): record for record in self.changes()}
+        items = [(item, last_change(newest[self._key_of(item)])) for item in self.items()]
+        for fed in self.fed:
+            rows = [fed.files.row(item, change) for item, change in items]
+            shown = fed.shown()
+            self.counts["rows compared"] += len(shown)
+            found = differences(shown, [row for row in rows if row is not None], fed.files.schema["primaryKeyColumns"])
+            assert not found, f"{fed.files.name}:\n" + "\n".join(found)
+            agree(fed.consumer, fed.model)
+
+    def _key_of(self, item):
+        return frozenset((name, str(item[name])) for name in self.kind.key_types)
+
+    def wait_until(self, condition, seconds=30.0):
+        """Wait for what an engine does by itself."""
+        end = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < end, f"{condition.__name__} did not come true in {seconds} s"
+            PAUSE(0.1)
+
+    def tally(self, *writers):
+        """All that was counted."""
+        return sum((writer.counts for writer in writers), self.counts + self._edge.counts)
+
+
+def _key(keys):
+    return frozenset((name, str(value)) for name, value in python_item(keys).items())
+
+
+def last_change(record):
+    """What a record of the stream says of a change."""
+    inner = record["dynamodb"]
+    return LastChange(
+        name=record["eventName"],
+        time_ms=int(inner["ApproximateCreationDateTime"].timestamp()) * 1000,
+        number=inner["SequenceNumber"],
+    )
+
+
+def differences(shown, wanted, primary_key):
+    """Tell what Pinot shows and should not, and what it does not show and should; nothing where both are the same."""
+    by_key = {}
+    for side, rows in enumerate((shown, wanted)):
+        for row in rows:
+            by_key.setdefault(tuple(row[name] for name in primary_key), ([], []))[side].append(row)
+    found = []
+    for key, (here, there) in by_key.items():
+        if len(here) != 1 or len(there) != 1:
+            found.append(f"{key}: {len(here)} rows in Pinot, {len(there)} items in DynamoDB")
+            continue
+        (row,), (right,) = here, there
+        found += [
+            f"{key} {name}: Pinot has {row.get(name)!r:.300}, DynamoDB {right.get(name)!r:.300}"
+            for name in sorted(row.keys() | right.keys())
+            if row.get(name) != right.get(name) or type(row.get(name)) is not type(right.get(name))
+        ]
+    return found
+
+
+class Engines:
+    """The engines of this process, and numbers for streams of their own."""
+
+    def __init__(self, dynamodb, kinesis, pinot):
+        self.dynamodb = dynamodb
+        self.kinesis = kinesis
+        self.pinot = pinot
+        self.numbers = itertools.count(1)
