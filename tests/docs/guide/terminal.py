@@ -1,0 +1,60 @@
+"""A reader's terminal: one bash that takes a command after the other, and keeps what they set."""
+
+from __future__ import annotations
+
+import queue
+import subprocess
+import threading
+from contextlib import contextmanager
+
+_END = "--- the command is over: "
+_SECONDS = 60
+
+
+class Terminal:
+    """What was typed and printed is in ``transcript``, for whoever looks into a failure."""
+
+    def __init__(self, process):
+        self._process = process
+        self._lines = queue.Queue()
+        self.transcript = ""
+        self.reader = threading.Thread(target=self._read)
+        self.reader.start()
+
+    def _read(self):
+        for line in self._process.stdout:
+            self._lines.put(line)
+        self._lines.put(None)
+
+    def run(self, command):
+        """Run a command; give its exit code and what it printed, on whatever stream."""
+        self._process.stdin.write(f"{{ {command}\n}} </dev/null; printf '\\n{_END}%d\\n' $?\n")
+        self._process.stdin.flush()
+        printed = ""
+        while True:
+            line = self._lines.get(timeout=_SECONDS)
+            assert line is not None, f"bash ended in {command}:\n{printed}"
+            if line.startswith(_END):
+                self.transcript += f"$ {command}\n{printed}"
+                return int(line.removeprefix(_END)), printed.removesuffix("\n")
+            printed += line
+
+
+@contextmanager
+def opened(folder, environment):
+    """Open a terminal in a folder."""
+    with subprocess.Popen(
+        ["bash", "--norc", "--noprofile"],
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        terminal = Terminal(process)
+        try:
+            yield terminal
+        finally:
+            process.kill()
+            terminal.reader.join()
