@@ -9,7 +9,7 @@ SAM := .venv-sam/bin/sam
 
 .PHONY: help
 help: ## Show this list
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: .venv/.ready ## Make the environment with the dynapinot command (.venv/bin/dynapinot)
@@ -29,7 +29,7 @@ $(UV): requirements/uv.txt
 # An environment of its own for each tool that wants other versions than .venv has, on the function's Python.
 .venv-%/.ready: $(UV) requirements/%.txt
 	$(UV) venv --quiet --clear --python "$$(scripts/find-python 3.13)" .venv-$*
-	$(UV) pip install --quiet --python .venv-$* --require-hashes -r requirements/$*.txt
+	$(UV) pip install --quiet --compile-bytecode --python .venv-$* --require-hashes -r requirements/$*.txt
 	@touch $@
 
 .PHONY: check
@@ -39,12 +39,12 @@ check: setup ## Lint, formatting and types
 	$(BIN)/mypy
 
 .PHONY: test
-test: check .venv-sam/.ready .venv-checkov/.ready .venv-aws/.ready .venv-runtime/.ready ## Everything CI runs
+test: check .venv-sam/.ready .venv-checkov/.ready .venv-aws/.ready .venv-runtime/.ready .venv-bench/.ready ## Everything CI runs
 	$(BIN)/pytest -n 2 --cov --cov-report=term
 
 .PHONY: test-fast
 test-fast: setup ## The tests without the template's tools and the real engines
-	$(BIN)/pytest -n 2 -m "not template and not engines"
+	$(BIN)/pytest -n 2 -m "not template and not engines and not bench"
 
 .venv-oldest/.ready: $(UV) requirements/dev.txt pyproject.toml
 	$(UV) venv --quiet --clear --python "$$(scripts/find-python 3.11)" .venv-oldest
@@ -54,7 +54,15 @@ test-fast: setup ## The tests without the template's tools and the real engines
 
 .PHONY: test-oldest
 test-oldest: .venv-oldest/.ready ## The same on Python 3.11
-	.venv-oldest/bin/pytest -n 2 -m "not template and not engines"
+	.venv-oldest/bin/pytest -n 2 -m "not template and not engines and not bench"
+
+.PHONY: bench
+bench: .venv-bench/.ready ## Measure what a change costs, beside what people write first
+	PYTHONPATH=src .venv-bench/bin/python -m bench run $(BENCH_OPTIONS)
+
+.PHONY: bench-compare
+bench-compare: .venv-bench/.ready ## Compare two results of it: OLD=… NEW=…
+	PYTHONPATH=src .venv-bench/bin/python -m bench compare $(OLD) $(NEW)
 
 .PHONY: audit
 audit: .venv-audit/.ready ## Look for known vulnerabilities in everything locked (asks the Python Package Index)
@@ -66,6 +74,18 @@ AUDIT_OPTIONS := --strict --disable-pip --require-hashes --progress-spinner off
 .PHONY: demo
 demo: setup ## Replicate a table to an embedded Kinesis and show what Pinot would show
 	$(BIN)/dynapinot demo
+
+.PHONY: demo-pinot
+demo-pinot: setup ## Replicate a table to a real Pinot (needs Docker)
+	docker compose up --detach --wait --wait-timeout 600 --force-recreate --renew-anon-volumes
+	$(BIN)/dynapinot demo \
+	  --controller http://127.0.0.1:9000 --broker http://127.0.0.1:8099 \
+	  --dynamodb-endpoint http://127.0.0.1:8000 \
+	  --kinesis-endpoint http://127.0.0.1:4567 --kinesis-endpoint-of-pinot http://kinesis:5000
+
+.PHONY: demo-pinot-down
+demo-pinot-down: ## Take away what demo-pinot started
+	docker compose down --volumes
 
 .PHONY: build
 build: .venv-sam/.ready ## Build the function for Lambda into .aws-sam/build

@@ -13,22 +13,26 @@ from typing import Annotated, Any, Final, TypeAlias
 import typer
 from rich.console import Console
 
-from dynapinot import demo, drift, explain, meetups, pinot_server, redrive
+from dynapinot import demo, drift, explain, live, meetups, pinot_server, redrive
 from dynapinot.aws import Aws
 from dynapinot.doctor import run as doctor
 from dynapinot.errors import UNUSABLE, CommandError
 from dynapinot.proposal import init
 from dynapinot.screen import PLAIN_WIDTH
 from handlers.settings import REDRIVE_ITEMS_PER_SECOND, SHIPPED_TABLES
+from handlers.version import VERSION
 from publisher.order import MAX_RECORD_BYTES
 
 app = typer.Typer(
     help="DynamoDB tables replicated to Apache Pinot in real time: set a table up, look into it, see it work.",
-    epilog="Every command: exit code 0 is well, 1 is something found that wants looking at, 2 is not done.",
+    epilog="Exit codes: 0 is well, 1 is something found that wants looking at, 2 is not done. Only doctor tells "
+    "warnings (1) from errors (2).",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
+
+_HOURS: Final = 10 * 366 * 24  # longer than CloudWatch keeps logs
 
 SET_UP, LOOK, RUN, TRY = "Set a table up", "Look into changes", "Look after it", "See it work"
 
@@ -41,6 +45,10 @@ EndpointUrl: TypeAlias = Annotated[
 Tables: TypeAlias = Annotated[
     Path,
     typer.Option("--tables", envvar="TABLES_DIR", help="The folder of tables.", show_default="the shipped src/tables"),
+]
+Only: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--only", envvar="TABLES", help="Names of the tables' folders to take, with commas; all by default."),
 ]
 AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Write JSON, for scripts.")]
 
@@ -59,7 +67,9 @@ Shards: TypeAlias = Annotated[
     int | None, typer.Option("--shards", min=1, help="The stream's shard count: tell which one each row goes to.")
 ]
 Verbose: TypeAlias = Annotated[bool, typer.Option("--verbose", "-v", help="For each attribute, where it goes and why.")]
-Hours: TypeAlias = Annotated[int, typer.Option("--hours", min=1, help="With --log-group: how far back to look.")]
+Hours: TypeAlias = Annotated[
+    int, typer.Option("--hours", min=1, max=_HOURS, help="With --log-group: how far back to look.")
+]
 LogGroup: TypeAlias = Annotated[
     str | None,
     typer.Option("--log-group", help="Look at what the function told; its log group is /aws/lambda/<stack>."),
@@ -95,6 +105,22 @@ DryRun: TypeAlias = Annotated[bool, typer.Option("--dry-run", help="Count what t
 _MS_PER_HOUR: Final = 3_600_000
 
 
+def _say_version(asked: bool) -> None:  # noqa: FBT001  # typer's callback
+    if asked:
+        typer.echo(VERSION)
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    *,
+    version: Annotated[  # the callback has said it
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Say the version and exit.")
+    ] = False,
+) -> None:
+    """Take the options that come before any command."""
+
+
 @contextmanager
 def _errors_in_a_line() -> Iterator[None]:
     try:
@@ -114,6 +140,10 @@ def _console() -> Console:
     if not console.is_terminal:
         console.width = max(console.width, PLAIN_WIDTH)
     return console
+
+
+def _names(only: str | None) -> list[str]:
+    return [each.strip() for each in (only or "").split(",") if each.strip()]
 
 
 def _now_ms() -> int:
@@ -218,10 +248,12 @@ def init_command(
 def doctor_command(
     *,
     tables: Tables = SHIPPED_TABLES,
+    only: Only = None,
     events: Annotated[
         list[Path] | None,
         typer.Option("--events", help="Samples of changes or items to try on the tables; may be repeated."),
     ] = None,
+    table: ItemsTable = None,
     template: Annotated[
         Path | None, typer.Option("--template", help="The SAM template; for the shipped tables the project's own.")
     ] = None,
@@ -256,7 +288,9 @@ def doctor_command(
         places = doctor.Places(
             template=template,
             parameters=parameter or (),
+            only=_names(only),
             events=events or (),
+            dynamodb_table=table,
             aws=aws,
             function=function,
             stack=stack,
@@ -328,6 +362,7 @@ def explain_command(
     *,
     samples: Samples,
     tables: Tables = SHIPPED_TABLES,
+    only: Only = None,
     table: ItemsTable = None,
     shards: Shards = None,
     verbose: Verbose = False,
@@ -347,6 +382,7 @@ def explain_command(
             partial(typer.echo, err=True),
             explain.Options(shards=shards, verbose=verbose, as_json=as_json),
             now_ms=_now_ms(),
+            only=_names(only),
             dynamodb_table=table,
         )
         raise typer.Exit(code)
@@ -365,6 +401,7 @@ def drift_command(
     *,
     samples: MaybeSamples = None,
     tables: Tables = SHIPPED_TABLES,
+    only: Only = None,
     table: ItemsTable = None,
     log_group: LogGroup = None,
     hours: Hours = 24,
@@ -386,7 +423,14 @@ def drift_command(
             raise typer.Exit(drift.run_on_logs(_console(), aws, log_group, since_ms=since_ms, as_json=as_json))
         raise typer.Exit(
             drift.run_on_samples(
-                _console(), samples or [], tables, now_ms=_now_ms(), dynamodb_table=table, as_json=as_json
+                _console(),
+                samples or [],
+                tables,
+                partial(typer.echo, err=True),
+                now_ms=_now_ms(),
+                only=_names(only),
+                dynamodb_table=table,
+                as_json=as_json,
             )
         )
 
@@ -403,6 +447,7 @@ def redrive_command(
     *,
     bucket: BucketName,
     tables: Tables = SHIPPED_TABLES,
+    only: Only = None,
     prefix: Prefix = None,
     items_per_second: Rate = REDRIVE_ITEMS_PER_SECOND,
     max_record_bytes: MaxRecordBytes = MAX_RECORD_BYTES,
@@ -423,6 +468,7 @@ def redrive_command(
             _console(),
             bucket,
             tables,
+            only=_names(only),
             prefix=prefix,
             items_per_second=items_per_second,
             max_record_bytes=max_record_bytes,
@@ -432,14 +478,62 @@ def redrive_command(
         raise typer.Exit(code)
 
 
-@app.command("demo", rich_help_panel=TRY, epilog=_examples("dynapinot demo"))
-def demo_command() -> None:
-    """Replicate the seed's table to an embedded Kinesis, and show what Pinot would show.
+@app.command(
+    "demo",
+    rich_help_panel=TRY,
+    epilog=_examples(
+        "dynapinot demo", "dynapinot demo --controller http://localhost:9000 --broker http://localhost:8099"
+    ),
+)
+def demo_command(
+    *,
+    controller: Controller = None,
+    broker: Broker = None,
+    auth: PinotAuth = pinot_server.AUTH_VARIABLE,
+    dynamodb_endpoint: Annotated[
+        str | None, typer.Option("--dynamodb-endpoint", help="A DynamoDB emulator; by default one is embedded.")
+    ] = None,
+    kinesis_endpoint: Annotated[
+        str | None,
+        typer.Option(
+            "--kinesis-endpoint",
+            help="A Kinesis emulator that Pinot reaches; by default one is embedded, for a Pinot on this machine.",
+        ),
+    ] = None,
+    kinesis_endpoint_of_pinot: Annotated[
+        str | None, typer.Option("--kinesis-endpoint-of-pinot", help="The same Kinesis, as Pinot has to call it.")
+    ] = None,
+    table_suffix: Annotated[
+        str, typer.Option("--table-suffix", help="A suffix for the names of both tables and the stream.")
+    ] = "",
+    timeout: Annotated[
+        float, typer.Option("--timeout", min=1, help="Seconds to wait for Pinot after each step.")
+    ] = live.TIMEOUT_SECONDS,
+    clean: Annotated[bool, typer.Option("--clean", help="Take away at the end what the demo made.")] = False,
+) -> None:
+    """Replicate the seed's table, and show what Pinot would show; with `--controller` and `--broker`, what it does.
 
-    Publishes ten meetups, updates one and deletes it. Exits 0 only if Pinot would show exactly what the table holds.
+    Publishes ten meetups, updates one and deletes it. Everything but Pinot is embedded, unless endpoints are given.
+
+    Exits 0 only if Pinot shows, after each step, exactly what the table holds.
     """
     with _errors_in_a_line():
-        raise typer.Exit(demo.run(_console()))
+        if not (controller or broker):
+            if any((dynamodb_endpoint, kinesis_endpoint, kinesis_endpoint_of_pinot, table_suffix, clean)):
+                raise CommandError("Without a Pinot everything is embedded: give --controller and --broker too")
+            raise typer.Exit(demo.run(_console()))
+        options = live.Options(
+            controller=controller or pinot_server.CONTROLLER,
+            broker=broker or pinot_server.BROKER,
+            secret=os.environ.get(auth),
+            dynamodb_endpoint=dynamodb_endpoint,
+            kinesis_endpoint=kinesis_endpoint,
+            kinesis_endpoint_of_pinot=kinesis_endpoint_of_pinot,
+            table_suffix=table_suffix,
+            timeout=timeout,
+            clean=clean,
+        )
+        raise typer.Exit(live.run(_console(), options))
 
 
 @app.command(rich_help_panel=TRY, epilog=_examples("dynapinot publish --count 3"))

@@ -32,8 +32,8 @@ SETTINGS: Final = Settings(
     bisect_batch_on_function_error=True, maximum_retry_attempts=3, report_batch_item_failures=True
 )
 
-_LIVE: Final = ("meetup_id", "meetup_name", "venue_name", "group_city", "rsvp_count", "eventName")
-_HISTORY: Final = ("ApproximateCreationDateTime", "eventName", "is_delete", "venue_name", "rsvp_count")
+LIVE: Final = ("meetup_id", "meetup_name", "venue_name", "group_city", "rsvp_count", "eventName")
+HISTORY: Final = ("ApproximateCreationDateTime", "eventName", "is_delete", "venue_name", "rsvp_count")
 
 
 def run(console: Console, load_handler: LoadHandler = local.load_handler) -> int:
@@ -126,31 +126,51 @@ class Replication:
         )
 
 
-def _walk(screen: Screen, replication: Replication, table: Table) -> bool:
+def walk(
+    screen: Screen, table: Table, run_replication: Callable[[], None], compare: Callable[[], bool]
+) -> tuple[dict[str, Any], bool]:
+    """Publish, update one and delete it, and compare after each; return that one's key, and whether all was equal."""
     screen.title(f"$ dynapinot publish --count {COUNT}")
 
     def say_and_run(line: str) -> None:
         screen.say(line)
-        replication.run()
+        run_replication()
 
     key = publish(table, COUNT, say_and_run)[0]
-    is_equal = _compare(screen, replication, table)
+    is_equal = compare()
     arguments = f"--meetup_id {key['meetup_id']} --mtime {key['mtime']}"
     for name, command in (("update", update), ("delete", delete)):
         screen.title(f"$ dynapinot {name} {arguments}")
         command(table, **key, say=screen.say)
-        replication.run()
-        is_equal = _compare(screen, replication, table) and is_equal
+        run_replication()
+        is_equal = compare() and is_equal
+    return key, is_equal
+
+
+def items(table: Table) -> Iterator[dict[str, Any]]:
+    """Read all of a DynamoDB table, as it is now."""
+    page = table.scan(ConsistentRead=True)
+    yield from page["Items"]
+    while "LastEvaluatedKey" in page:
+        page = table.scan(ConsistentRead=True, ExclusiveStartKey=page["LastEvaluatedKey"])
+        yield from page["Items"]
+
+
+def _walk(screen: Screen, replication: Replication, table: Table) -> bool:
+    def compare() -> bool:
+        return _compare(screen, replication, table)
+
+    key, is_equal = walk(screen, table, replication.run, compare)
     _show(screen, replication.replica, key)
     screen.title("At the end")
-    return _compare(screen, replication, table) and is_equal
+    return compare() and is_equal
 
 
 def _compare(screen: Screen, replication: Replication, table: Table) -> bool:
-    items = list(_items(table))
+    held = list(items(table))
     rows = replication.replica.live()
-    different = [*replication.problems, *differences(items, rows, replication.replica.table)]
-    counts = f"DynamoDB has {len(items)} items, Pinot would show {len(rows)} rows"
+    different = [*replication.problems, *differences(held, rows, replication.replica.table)]
+    counts = f"DynamoDB has {len(held)} items, Pinot would show {len(rows)} rows"
     screen.verdict(f"{counts}, {'not equal' if different else 'equal in every value that has a column'}", different)
     return not different
 
@@ -160,19 +180,11 @@ def _show(screen: Screen, replica: Replica, deleted: dict[str, Any]) -> None:
     screen.title("What Pinot would show")
     for name, expression in table.computed.items():
         screen.say(f"Column {name} is in no row: Pinot computes it, {expression}")
-    columns = ", ".join(_LIVE)
-    screen.table(f"SELECT {columns} FROM {table.name}", _LIVE, replica.live())  # noqa: S608  # shown, never run
-    columns = ", ".join(_HISTORY)
+    columns = ", ".join(LIVE)
+    screen.table(f"SELECT {columns} FROM {table.name}", LIVE, replica.live())  # noqa: S608  # shown, never run
+    columns = ", ".join(HISTORY)
     where = f"WHERE meetup_id = '{deleted['meetup_id']}' ORDER BY {table.comparison} DESC"
     query = f"SET skipUpsert=true; SELECT {columns} FROM {table.name} {where}"  # noqa: S608
     by_time = sorted(replica.history(table.key(deleted)), key=table.order)
-    screen.table(query, _HISTORY, by_time[::-1])
+    screen.table(query, HISTORY, by_time[::-1])
     screen.say("DynamoDB streams count whole seconds; of equal times Pinot takes the row that it read later.")
-
-
-def _items(table: Table) -> Iterator[dict[str, Any]]:
-    page = table.scan(ConsistentRead=True)
-    yield from page["Items"]
-    while "LastEvaluatedKey" in page:
-        page = table.scan(ConsistentRead=True, ExclusiveStartKey=page["LastEvaluatedKey"])
-        yield from page["Items"]

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from rich.console import Console
 from rich.table import Table as Grid
@@ -26,9 +26,11 @@ from dynapinot.aws import Aws, refusals
 from dynapinot.errors import FOUND, WELL, CommandError
 from dynapinot.samples import read_samples
 from handlers.catalog import load_tables
-from pinot.errors import MisfitError, TableError
+from pinot.errors import TableError
 from pinot.path import follow
 from pinot.table import Column, Table
+
+Say: TypeAlias = Callable[[str], None]
 
 NOT_MAPPED: Final = "not_mapped"
 
@@ -74,13 +76,19 @@ def drift_in(changes: Iterable[Change], tables: Sequence[Table]) -> list[Drift]:
     for change in changes:
         for table in tables:
             image = change.new_image
-            if image is not None and table.replicates(change.table) and table.has_row_of(image):
+            if image is not None and table.replicates(change.table):
                 for place, tag in _drift_of(change, image, table):
                     types[place][tag] += 1
     return [Drift(**place._asdict(), types=types[place], count=types[place].total()) for place in sorted(types)]
 
 
 def _drift_of(change: Change, image: Image, table: Table) -> Iterator[tuple[_Place, str]]:
+    try:
+        if not table.has_row_of(image):
+            return
+    except ChangeError as error:
+        yield _Place(table.name, error.reason, error.path, "when"), "malformed"
+        return
     if not table.takes_rest:
         for name in image:
             if name not in table.uses:
@@ -90,10 +98,8 @@ def _drift_of(change: Change, image: Image, table: Table) -> Iterator[tuple[_Pla
             value = column.take(change, image, False)  # noqa: FBT003  # a Take has no names for its arguments
             if value is None and column.role:
                 yield _Place(table.name, f"missing_{column.role}", column.attribute or column.name, column.name), "none"
-        except MisfitError as error:
+        except ChangeError as error:
             yield _Place(table.name, error.reason, error.path, column.name), _tag_of_origin(column, image)
-        except ChangeError:
-            pass  # DynamoDB never writes it: a malformed sample is no drift
 
 
 def _tag_of_origin(column: Column, image: Image) -> str:
@@ -128,16 +134,16 @@ def drift_told(lines: Iterable[str]) -> list[Drift]:
 
 
 def changes_of(
-    files: Sequence[Path], tables: Sequence[Table], *, now_ms: int, dynamodb_table: str | None
+    files: Sequence[Path], tables: Sequence[Table], warn: Say, *, now_ms: int, dynamodb_table: str | None
 ) -> list[Change]:
-    """Read the changes of sample files. Raises CommandError for a file, or a record, that cannot be used."""
+    """Read the changes of sample files; what is no change is told by ``warn``. Raises CommandError for a file."""
     changes = []
     for file in files:
         for position, record in enumerate(read_samples(file, tables, now_ms=now_ms, dynamodb_table=dynamodb_table)):
             try:
                 changes.append(decode_record(record))
             except ChangeError as error:
-                raise CommandError(f"{file}: record {position + 1}: {error}") from None
+                warn(f"{file}: record {position + 1} is left out: {error}")
     return changes
 
 
@@ -153,17 +159,19 @@ def run_on_samples(
     console: Console,
     files: Sequence[Path],
     tables_dir: Path,
+    warn: Say,
     *,
     now_ms: int,
+    only: Sequence[str] = (),
     dynamodb_table: str | None,
     as_json: bool,
 ) -> int:
     """Look for drift in sample files; return the exit code. Raises CommandError."""
     try:
-        tables, _ = load_tables(tables_dir)
+        tables, _ = load_tables(tables_dir, only)
     except TableError as error:
         raise CommandError(str(error)) from None
-    changes = changes_of(files, tables, now_ms=now_ms, dynamodb_table=dynamodb_table)
+    changes = changes_of(files, tables, warn, now_ms=now_ms, dynamodb_table=dynamodb_table)
     return _tell(console, drift_in(changes, tables), f"{len(changes)} changes", "changes", as_json=as_json)
 
 

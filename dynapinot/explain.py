@@ -208,11 +208,12 @@ def run(
     options: Options,
     *,
     now_ms: int,
+    only: Sequence[str] = (),
     dynamodb_table: str | None = None,
 ) -> int:
     """Explain files; return the exit code: all became rows, or there are dead letters. Raises CommandError."""
     try:
-        tables, warnings = load_tables(tables_dir)
+        tables, warnings = load_tables(tables_dir, only)
     except TableError as error:
         raise CommandError(str(error)) from None
     samples = [read_samples(file, tables, now_ms=now_ms, dynamodb_table=dynamodb_table) for file in files]

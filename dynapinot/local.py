@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.client import HTTPConnection
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import boto3
@@ -43,6 +44,7 @@ LOOPBACK: Final = "127.0.0.1"
 REGION: Final = "us-east-1"
 BUCKET: Final = "dead-letters"
 PINOT_TABLE: Final = "pinot_dynamo_ingestion"  # the seed's, one of the tables that are shipped
+TOPIC: Final = "stream.kinesis.topic.name"
 SHARDS: Final = 2
 FUNCTION: Final = "dynapinot"
 FUNCTION_ARN: Final = f"arn:aws:lambda:{REGION}:123456789012:function:{FUNCTION}"
@@ -87,8 +89,13 @@ class Context:
 
 
 @contextmanager
-def embedded_services(kinesis_region: str = REGION) -> Iterator[Services]:
-    """Run the services on a free port of this machine; they start empty, and all they hold goes with them."""
+def embedded_services(
+    kinesis_region: str = REGION, elsewhere: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[Services]:
+    """Run the services on a free port of this machine; they start empty, and all they hold goes with them.
+
+    ``elsewhere`` has further variables of the SDK: ``AWS_ENDPOINT_URL_KINESIS`` for a Kinesis that runs already, say.
+    """
     from moto.server import ThreadedMotoServer  # noqa: PLC0415  # takes a second that only the demo has
 
     werkzeug = logging.getLogger("werkzeug")
@@ -99,7 +106,7 @@ def embedded_services(kinesis_region: str = REGION) -> Iterator[Services]:
     try:
         _, port = server.get_host_and_port()
         _empty(port)
-        variables = sdk_variables(f"http://{LOOPBACK}:{port}")
+        variables = {**sdk_variables(f"http://{LOOPBACK}:{port}"), **elsewhere}
         with replaced_environment(variables), ExitStack() as clients:
             session = boto3.Session()
             services = Services(
@@ -184,24 +191,42 @@ class PinotFiles:
 
 
 @contextmanager
-def seed_tables(shipped: Path = SHIPPED_TABLES) -> Iterator[PinotFiles]:
-    """Copy the seed's table out of the shipped ones: others among them want other items. Raises LocalError."""
+def seed_tables(shipped: Path = SHIPPED_TABLES, suffix: str = "") -> Iterator[PinotFiles]:
+    """Copy the seed's table out of the shipped ones: others among them want other items. Raises LocalError.
+
+    A suffix gives the table, its schema and its stream names of their own: ``…_suffix``, and the stream ``…-suffix``.
+    """
     source = shipped / PINOT_TABLE
     if not source.is_dir():
         raise LocalError(f"The demo replicates to the Pinot table {PINOT_TABLE}, and there is no folder {source}")
     try:
         schema, config = (json.loads((source / name).read_text(encoding="utf-8")) for name in (SCHEMA, CONFIG))
+        read_config(config, Findings(CONFIG))
+        if suffix:
+            schema["schemaName"] = config["tableName"] = f"{PINOT_TABLE}_{suffix}"
+            stream_config(config)[TOPIC] += f"-{suffix}"
         upsert_table, consumed = read_upsert_table(schema, config), read_config(config, Findings(CONFIG))
     except (OSError, ValueError) as error:
         raise LocalError(f"The demo cannot use the table in {source}: {error}") from None
     with tempfile.TemporaryDirectory() as folder:
-        shutil.copytree(source, Path(folder) / PINOT_TABLE)
+        copy = Path(folder) / PINOT_TABLE
+        shutil.copytree(source, copy)
+        if suffix:
+            for name, document in ((SCHEMA, schema), (CONFIG, config)):
+                (copy / name).write_text(json.dumps(document), encoding="utf-8")
         yield PinotFiles(
             upsert_table=upsert_table,
             stream=consumed.stream,
             region=consumed.region or REGION,
             folder=Path(folder),
         )
+
+
+def stream_config(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Find the settings of the stream in a table config that ``pinot.config.read_config`` takes."""
+    maps = config.get("ingestionConfig", {}).get("streamIngestionConfig", {}).get("streamConfigMaps")
+    found: dict[str, Any] = maps[0] if maps else config["tableIndexConfig"]["streamConfigs"]
+    return found
 
 
 def load_handler(tables: Path) -> Handler:

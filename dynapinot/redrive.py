@@ -35,6 +35,7 @@ def run(
     bucket_name: str,
     tables_dir: Path,
     *,
+    only: Sequence[str] = (),
     prefix: str | None,
     items_per_second: int,
     max_record_bytes: int,
@@ -46,7 +47,7 @@ def run(
     Raises CommandError.
     """
     try:
-        tables, _ = load_tables(tables_dir)
+        tables, _ = load_tables(tables_dir, only)
     except TableError as error:
         raise CommandError(str(error)) from None
     with refusals():

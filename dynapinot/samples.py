@@ -105,7 +105,7 @@ def _parsed(line: str) -> object:
 def _text(file: Path) -> str:
     try:
         data = file.read_bytes()
-        return (gzip.decompress(data) if data.startswith(_GZIP) else data).decode()
+        return (gzip.decompress(data) if data.startswith(_GZIP) else data).decode("utf-8-sig")
     except UnicodeDecodeError:
         raise CommandError(f"{file}: it is not text in UTF-8; {_REMEDY}") from None
     except (EOFError, zlib.error, gzip.BadGzipFile):

@@ -98,6 +98,9 @@ class Pinot:
                 self.tables[name] = Table(body["schema"], config)
                 status = f"TableConfigs {name} successfully added"
                 return 200, {"unrecognizedProperties": self.unrecognized, "status": status}
+            case ("DELETE", "tableConfigs", name):  # TableConfigsRestletResource.deleteConfig
+                self.tables.pop(name, None)
+                return 200, {"status": f"Deleted TableConfigs: {name}"}
             case ("POST", "query", "sql"):  # PinotClientRequest.processSqlQueryPost, BrokerResponseNative
                 found = next((answer for text, answer in self.answers.items() if text in body["sql"]), None)
                 return 200, broker_response(found)
@@ -147,7 +150,7 @@ def running(pinot):
         def do_GET(self):
             self.take()
 
-        do_POST = do_PUT = do_GET  # noqa: N815  # the base class's names
+        do_POST = do_PUT = do_DELETE = do_GET  # noqa: N815  # the base class's names
 
         def take(self):
             parts = urlsplit(self.path)

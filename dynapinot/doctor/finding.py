@@ -72,6 +72,7 @@ class Diagnosis:
         self.parts: dict[str, list[Finding]] = {}
         self.looked_at: list[str] = []
         self.missed: list[Missed] = []
+        self.refused: list[Missed] = []  # of those, what was asked for and not answered
         self._known: set[tuple[str, str]] = set()
 
     def add(self, part: str, findings: Iterable[Finding]) -> None:
@@ -105,6 +106,7 @@ class Diagnosis:
                 self.saw(what)
                 raise AbsentError(what) from None
             self.miss(what, str(error))
+            self.refused.append(Missed(what, str(error)))
             return None
         self.saw(what)
         return answer
@@ -116,5 +118,5 @@ class Diagnosis:
 
     @property
     def exit_code(self) -> int:
-        """Tell how bad it is: 0 nothing, 1 warnings, 2 errors."""
-        return max((_EXIT_CODES[finding.level] for finding in self.findings), default=0)
+        """Tell how bad it is: 0 nothing, 1 warnings or something that was asked and not answered, 2 errors."""
+        return max((int(bool(self.refused)), *(_EXIT_CODES[finding.level] for finding in self.findings)))

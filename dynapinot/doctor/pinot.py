@@ -59,7 +59,7 @@ def look(
     if config is None:
         return
     if config[0] is None:
-        remedy = f"Make it: dynapinot pinot-add-table {folder.path}"
+        remedy = f"Make it: dynapinot add-table {folder.path}"
         diagnosis.add(PART, [error("pinot_absent", f"table {name}", "Pinot has no such table", remedy, about=name)])
         return
     schema = diagnosis.ask(f"{what}: schema", lambda: (controller.schema(name),))

@@ -33,8 +33,9 @@ def write(console: Console, diagnosis: Diagnosis) -> None:
             _say(console, Text())
     if diagnosis.missed:
         _say(console, Text("Not looked at", "bold"))
-        for what, why in diagnosis.missed:
-            _say(console, Text.assemble(("note    ", "cyan"), (what, "bold"), f": {why}"))
+        for missed in diagnosis.missed:
+            level: Level = "warning" if missed in diagnosis.refused else "note"
+            _say(console, Text.assemble((f"{level:8}", _STYLES[level]), (missed.what, "bold"), f": {missed.why}"))
         _say(console, Text())
     _say(console, Text(f"Looked at: {', '.join(diagnosis.looked_at) or 'nothing'}", "dim"))
     _say(console, _verdict(diagnosis))
@@ -63,6 +64,8 @@ def _line(finding: Finding) -> Text:
 def _verdict(diagnosis: Diagnosis) -> Text:
     counts = Counter(finding.level for finding in diagnosis.findings)
     told = [f"{counts[level]} {level}{'s' * (counts[level] != 1)}" for level in _LEVELS if counts[level]]
+    if diagnosis.refused:
+        told.append(f"{len(diagnosis.refused)} that could not be looked at")
     if diagnosis.exit_code:
         return Text(", ".join(told), "bold red" if counts["error"] else "bold yellow")
     return Text(", ".join(("nothing wrong in what was looked at", *told)), "green")

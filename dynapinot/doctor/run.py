@@ -30,14 +30,17 @@ Shards = Sequence[Mapping[str, Any]]
 class Places:
     """Where to look beside the tables' files; what is None or empty is not looked at.
 
-    ``template`` None is the project's own, for the shipped tables. ``parameters`` are ``Name=value`` that a deployment
-    is given, before samconfig.toml's. ``aws`` looks at what the files name, without a ``function`` or a ``stack``.
-    ``auth_variable`` names the environment variable that has Pinot's token or user:password.
+    ``only`` names the folders to look at, none for those that are replicated. ``dynamodb_table`` is that of plain items
+    among ``events``. ``template`` None is the project's own, for the shipped tables. ``parameters`` are ``Name=value``
+    that a deployment is given, before samconfig.toml's. ``aws`` looks at what the files name, without a ``function`` or
+    a ``stack``. ``auth_variable`` names the environment variable that has Pinot's token or user:password.
     """
 
     template: Path | None = None
     parameters: Sequence[str] = ()
+    only: Sequence[str] = ()
     events: Sequence[Path] = ()
+    dynamodb_table: str | None = None
     aws: bool = False
     function: str | None = None
     stack: str | None = None
@@ -75,7 +78,7 @@ def diagnose(tables_dir: Path, places: Places, *, now_ms: int) -> Diagnosis:
         if folder.table is None:
             diagnosis.miss(f"{folder.path}: what depends on its files", "they have errors: mend these first")
     if places.events:
-        samples.look(diagnosis, places.events, replicas, now_ms=now_ms)
+        samples.look(diagnosis, places.events, replicas, now_ms=now_ms, dynamodb_table=places.dynamodb_table)
     else:
         diagnosis.miss("samples of changes or items", "give --events FILE")
     streams = _look_at_aws(diagnosis, aws, places, folders, there)
@@ -85,6 +88,8 @@ def diagnose(tables_dir: Path, places: Places, *, now_ms: int) -> Diagnosis:
 
 def _names(tables_dir: Path, places: Places, deployment: Deployment, there: Deployed | None) -> Sequence[str]:
     """Tell which folders are replicated: the deployed function knows, or else the deployment to be; none for all."""
+    if places.only:
+        return places.only
     if there and there.settings:
         return there.settings.tables
     parameters = _deployment(tables_dir, places, deployment).parameters
@@ -95,9 +100,10 @@ def _deployment(tables_dir: Path, places: Places, known: Deployment) -> Deployme
     """Put together what a deployment is told: samconfig.toml, what a stack was given, and what is given here."""
     file = _template(tables_dir, places)
     told = template.read_samconfig(file.parent / template.SAMCONFIG) if file else Deployment()
-    given = template.overrides(list(places.parameters))
+    given = {**told.parameters, **template.overrides(list(places.parameters))}
     return Deployment(
         parameters={**told.parameters, **known.parameters, **given},
+        given=given,
         region=places.region or known.region or told.region,
     )
 

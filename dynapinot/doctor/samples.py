@@ -43,11 +43,18 @@ _MICROSECONDS: Final = "MICROSECOND"
 _SHORTEST_MICROSECONDS: Final = 10**14  # 1973 in microseconds; in milliseconds the year 5138
 
 
-def look(diagnosis: Diagnosis, files: Sequence[Path], tables: Sequence[Table], *, now_ms: int) -> None:
+def look(
+    diagnosis: Diagnosis,
+    files: Sequence[Path],
+    tables: Sequence[Table],
+    *,
+    now_ms: int,
+    dynamodb_table: str | None = None,
+) -> None:
     """Read samples and find what becomes of them. Raises CommandError for a file that cannot be read."""
     records: list[object] = []
     for file in files:
-        records += read_samples(file, tables, now_ms=now_ms)
+        records += read_samples(file, tables, now_ms=now_ms, dynamodb_table=dynamodb_table)
         diagnosis.saw(str(file))
     if tables:
         diagnosis.add(PART, sample_findings(records, tables))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+import re
 import shlex
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
@@ -31,10 +33,14 @@ _DEFAULT_TIMEOUT_S: Final = 3  # AWS::Lambda::Function
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:
-    """What a deployment is told beside the template: parameters, and the region, None if nobody says."""
+    """What a deployment is told beside the template: parameters, and the region, None if nobody says.
+
+    ``given`` are those of them that this template is going to be given, not those that a stack has.
+    """
 
     parameters: Mapping[str, str] = field(default_factory=dict)
     region: str | None = None
+    given: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_samconfig(file: Path) -> Deployment:
@@ -66,16 +72,51 @@ def overrides(value: object) -> dict[str, str]:
         if word.startswith("ParameterKey="):
             name, _, text = word.removeprefix("ParameterKey=").partition(",ParameterValue=")
         else:
-            name, _, text = word.partition("=")
+            name, equals, text = word.partition("=")
+            if not equals:
+                raise CommandError(f"The parameter {word} has no value: write {word}=…")
         found[name] = text
     return found
 
 
 def look(diagnosis: Diagnosis, file: Path, folders: Sequence[Folder], deployment: Deployment) -> None:
     """Read a template and check it against the tables. Raises CommandError if it cannot be read."""
-    template = Template(read_template(file), deployment.parameters, deployment.region)
+    document = read_template(file)
+    template = Template(document, deployment.parameters, deployment.region)
     diagnosis.saw(str(file))
+    diagnosis.add(PART, _parameter_findings(document.get("Parameters") or {}, deployment.given, file.name))
     diagnosis.add(PART, template_findings(template, file.name, folders))
+
+
+def _parameter_findings(declared: Mapping[str, Any], given: Mapping[str, str], file: str) -> Iterator[Finding]:
+    """Find what CloudFormation would refuse of the parameters that a deployment is given."""
+    for name, value in given.items():
+        where = f"{file}: parameter {name}"
+        rule = declared.get(name)
+        if rule is None:
+            close = difflib.get_close_matches(name, declared, n=1)
+            remedy = f"Did you mean {close[0]}?" if close else f"Use {', '.join(sorted(declared))}"
+            yield error("parameter_unknown", where, "the template has no such parameter", remedy, about=name)
+        elif problem := _refusal(rule, value):
+            told = rule.get("ConstraintDescription") or rule.get("AllowedPattern") or "see its description"
+            yield error("parameter_refused", where, problem, f"It must be: {told}", about=name)
+
+
+def _refusal(rule: Mapping[str, Any], value: str) -> str | None:
+    """Say why CloudFormation refuses a parameter's value, None if it does not."""
+    if rule.get("Type") == "Number":
+        try:
+            number = float(value)
+        except ValueError:
+            return "it is no number"
+        lowest, highest = rule.get("MinValue", number), rule.get("MaxValue", number)
+        if not lowest <= number <= highest:
+            return f"it is not between {lowest} and {highest}"
+    each = value.split(",") if rule.get("Type") == "CommaDelimitedList" else [value]
+    if not all(re.fullmatch(str(rule.get("AllowedPattern", ".*")), part.strip(), re.DOTALL) for part in each):
+        return "it has not the form that it must have"
+    allowed = [str(choice) for choice in rule.get("AllowedValues", ())]
+    return "it is not one of those that may be" if allowed and value not in allowed else None
 
 
 def template_findings(template: Template, file: str, folders: Sequence[Folder]) -> Iterator[Finding]:

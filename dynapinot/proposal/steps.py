@@ -10,10 +10,10 @@ from typing import Final
 from dynapinot.proposal.capacity import MAX_SHARDS, SHARD_BYTES, Shards
 from dynapinot.proposal.described import NEW_AND_OLD, Described
 from dynapinot.proposal.files import Naming
-from handlers.catalog import CONFIG, SCHEMA
 
 RETENTION_HOURS: Final = 168  # KinesisRetentionHours of template.yaml: longer than Pinot's flush and worst outage
 SAMCONFIG_REGION: Final = "us-east-1"
+_PINOT: Final = "--controller http://<controller>:9000 --broker http://<broker>:8099"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,12 +73,16 @@ def _stream(described: Described) -> Iterator[Step]:
     )
 
 
+def _stack(naming: Naming) -> str:
+    return f"dynapinot-{naming.pinot_table.replace('_', '-')}"
+
+
 def _deploy(described: Described, naming: Naming, shards: Shards, *, tables: str, shipped: bool) -> Step:
     arn = (
         f"$(aws dynamodb describe-table --table-name {described.name} --region {described.region}"
         " --query Table.LatestStreamArn --output text)"
     )
-    stack = f"dynapinot-{naming.pinot_table.replace('_', '-')}"
+    stack = _stack(naming)
     region = "" if naming.region == SAMCONFIG_REGION else f" --region {naming.region}"
     parameters = [
         f"Tables={naming.pinot_table}",
@@ -119,20 +123,20 @@ def _own_stream(naming: Naming, shards: Shards) -> Step:
 
 
 def _pinot(naming: Naming, tables: str) -> Step:
-    folder = f"{tables}/{naming.pinot_table}"
-    schema, config = shlex.quote(f"{folder}/{SCHEMA}"), shlex.quote(f"{folder}/{CONFIG}")
+    folder = shlex.quote(f"{tables}/{naming.pinot_table}")
     return Step(
         title="Make the Pinot table",
-        commands=(f"pinot-admin.sh AddTable -schemaFile {schema} -tableConfigFile {config} -exec",),
+        commands=(f"dynapinot add-table {folder} --controller http://<controller>:9000",),
         note="The stream has changes from now on: an item that is there already is a row once it changes, or after a"
         " backfill.",
     )
 
 
 def _check(naming: Naming, tables: str) -> Step:
+    files = f"--tables {shlex.quote(tables)} --region {naming.region}"
     return Step(
         title="Check the whole path",
-        commands=(f"dynapinot doctor --tables {shlex.quote(tables)} --region {naming.region}",),
+        commands=(f"dynapinot doctor {files} --stack {_stack(naming)} {_PINOT}",),
     )
 
 

@@ -109,7 +109,7 @@ def plan(records: Sequence[object], tables: Sequence[Table], *, max_record_bytes
             change = decode_record(record)
             targets = _tables_for(change, tables)
         except ChangeError as error:
-            letters.append(Letter(position=position, record=record, error=error, table=None, change=change))
+            letters.append(_letter(position, record, error, None, change))
             continue
         changes[position] = change
         is_ignored = True
@@ -125,7 +125,7 @@ def plan(records: Sequence[object], tables: Sequence[Table], *, max_record_bytes
                 is_ignored = is_ignored and len(entries) == before
             except ChangeError as error:
                 is_ignored = False
-                letters.append(Letter(position=position, record=record, error=error, table=table.name, change=change))
+                letters.append(_letter(position, record, error, table.name, change))
             if table.name not in shared:
                 shared[table.name] = table.not_in_key(change.keys)
         ignored += is_ignored
@@ -139,6 +139,11 @@ def plan(records: Sequence[object], tables: Sequence[Table], *, max_record_bytes
         unmapped={table: frozenset(names) for table, names in unmapped.items()},
         ignored=ignored,
     )
+
+
+def _letter(position: int, record: object, error: ChangeError, table: str | None, change: Change | None) -> Letter:
+    # Without the traceback, whose frames would hold the whole batch until the garbage collector finds the circle.
+    return Letter(position=position, record=record, error=error.with_traceback(None), table=table, change=change)
 
 
 def relay(event: object, tables: Sequence[Table], *, publish: Publish, store: Store, max_record_bytes: int) -> Report:
@@ -171,5 +176,6 @@ def _tables_for(change: Change, tables: Sequence[Table]) -> list[Table]:
     targets = [table for table in tables if table.replicates(change.table)]
     if not targets:
         detail = f"no folder of tables replicates the DynamoDB table {change.table}"
-        raise MisfitError(NO_TABLE, detail).inside("eventSourceARN")
+        # Kinesis' form of a change, which has no sequence number, names its table itself.
+        raise MisfitError(NO_TABLE, detail).inside("eventSourceARN" if change.sequence_number else "tableName")
     return targets

@@ -13,7 +13,7 @@ from pinot.advice import compares_text
 from pinot.config import TableConfig, names_read_by, read_config
 from pinot.errors import Finding, Findings, MisfitError, TableError
 from pinot.metadata import DYNAMODB_NAMES, METADATA, can_hold, filler, types_for
-from pinot.path import Step, follow
+from pinot.path import Step, follow, parse_path
 from pinot.schema import Field, Schema, read_schema
 from pinot.source import REST, Source, read_source
 from pinot.table import Column, Origin, Role, Table, Take, Use
@@ -281,7 +281,13 @@ def _check_source(parts: _Parts, findings: Findings) -> None:
     transforms = parts.transforms
     for name in sorted(parts.source.leave_out & _needed_attributes(parts)):
         remedy = "Take the name off the list, or map the column otherwise"
-        findings.error("leave_out", f"the attribute {name} is taken by a column, a filter or an expression", remedy)
+        findings.error("leave_out", f"the attribute {name} is taken by a column or an expression", remedy)
+    for name in sorted(parts.source.leave_out):
+        steps = parse_path(name) or ()
+        if len(steps) > 1:
+            problem = f"attributes stay behind as a whole, and {name} reads as a path into one"
+            remedy = f"Leave out {steps[0]}, or put up with it if an attribute really has this name"
+            findings.warning("leave_out", problem, remedy)
     for name, origin in parts.source.columns.items():
         if parts.schema.field(name) is None:
             remedy = "Add it to the schema, or remove the line"
@@ -305,7 +311,7 @@ def _check_source(parts: _Parts, findings: Findings) -> None:
 
 def _needed_attributes(parts: _Parts) -> set[str]:
     first_steps = {str(origin[0]) for origin in parts.origins.values() if isinstance(origin, tuple)}
-    return first_steps | parts.source.when_attributes | (parts.inputs() - DYNAMODB_NAMES.keys())
+    return first_steps | (parts.inputs() - DYNAMODB_NAMES.keys())
 
 
 def _cannot_hold(parts: _Parts) -> Iterator[tuple[Field, str, str]]:

@@ -160,7 +160,7 @@ class Table:
             if was_row is None and self.not_in_key(change.keys):
                 raise _no_image("OldImage", "the key may be another item's too, and only the old image can tell")
             if was_row is not False:
-                yield self._row(change, change.old_image or change.keys, deleted=True)
+                yield self._deleted(change)
             return
         if change.new_image is None:
             raise _no_image("NewImage", "a row is made of the new image")
@@ -170,6 +170,15 @@ class Table:
         if change.event_name == "MODIFY" and not self.is_keyed_by(change.keys):
             yield from self._tombstone_of_moved(change, change.new_image)
         yield self._row(change, change.new_image, deleted=False)
+
+    def _deleted(self, change: Change) -> Row:
+        try:
+            return self._row(change, change.old_image or change.keys, deleted=True)
+        except MisfitError as error:
+            if change.old_image is None and error.reason == "missing_key":
+                why = "the primary key is made of more than the DynamoDB key, and only the old image can tell it"
+                raise _no_image("OldImage", why) from None
+            raise
 
     def has_row_of(self, image: Image) -> bool:
         """Tell whether an item is a row of this table, by ``when``. Raises MalformedError."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from types import SimpleNamespace
 
 import boto3
@@ -20,6 +21,7 @@ from dynapinot.cli import app
 from dynapinot.drift import NOT_MAPPED, Drift, drift_in, drift_told
 
 KEY = {"id": {"S": "a"}}
+ROOT = Path(__file__).parents[2]
 
 
 def found(*records, **parts):
@@ -65,10 +67,9 @@ def test_a_path_that_runs_through_something_else_is_found_where_that_stands():
         insert(KEY, {"name": {"S": "x"}, "price": {"N": "1"}}),
         insert(KEY, {"name": {"NULL": True}}),
         remove(KEY, {"size": {"S": "x"}}),  # what is gone drifts no more
-        insert(KEY, {"name": {"X": 1}}),  # malformed is no drift
     ],
 )
-def test_what_fits_or_is_gone_or_no_value_at_all_is_no_drift(record):
+def test_what_fits_or_is_gone_or_is_null_is_no_drift(record):
     assert found(record) == []
 
 
@@ -176,7 +177,7 @@ def test_the_command_speaks_json(on_samples):
 @pytest.mark.parametrize(
     ("document", "message"),
     [
-        ({"Records": [insert(KEY, {}), 1]}, "sample.json: record 2: a record must be an object"),
+        ([1], "sample.json[0]: it is no JSON object"),
         ({}, "neither an event"),
     ],
 )
@@ -184,6 +185,33 @@ def test_a_sample_that_cannot_be_used_is_told(on_samples, document, message):
     result = on_samples(document)
     assert (result.exit_code, result.stdout) == (2, "")
     assert message in result.stderr
+
+
+def test_a_value_that_is_malformed_is_drift_since_it_is_a_dead_letter():
+    assert [(each.reason, each.where, each.column) for each in found(insert(KEY, {"name": {"X": 1}}))] == [
+        ("malformed", "name", "name")
+    ]
+    (key,) = found(insert({"id": {"S": 5}}, {}), source={"when": {"id": "a"}})
+    assert (key.reason, key.where, key.column) == ("malformed", "id", "when")
+
+
+def test_a_record_that_is_no_change_hides_no_drift(on_samples):
+    result = on_samples({"Records": [1, insert(KEY, {"size": {"S": "x"}})]})
+    assert result.exit_code == 1
+    assert "sample.json: record 1 is left out: a record must be an object" in result.stderr
+    assert "items: size: add a column size" in result.stdout
+
+
+def test_the_shipped_events_do_not_drift_but_for_the_undecodable_ones():
+    events = [str(each) for each in (ROOT / "events").glob("*.json") if each.stem not in ("undecodable", "all-types")]
+    result = CliRunner().invoke(app, ["drift", *events, "--json"])
+    assert {each["where"] for each in json.loads(result.stdout)["drift"]} <= {"meetup_id"}
+
+
+def test_only_the_folders_that_are_named_are_looked_at(on_samples, tables):
+    (tables / "broken").mkdir()
+    assert on_samples([{**KEY}]).exit_code == 2
+    assert on_samples([{**KEY}], "--only", "items").exit_code == 0
 
 
 def test_a_table_that_cannot_be_used_is_told(on_samples, tables):

@@ -68,6 +68,34 @@ def test_a_missing_seed_table_is_an_error(tmp_path):
         pass
 
 
+def test_a_suffix_gives_the_table_its_schema_and_its_stream_names_of_their_own():
+    with local.seed_tables(suffix="mine") as files:
+        folder = files.folder / local.PINOT_TABLE
+        schema, config = (json.loads((folder / f"{name}.json").read_text()) for name in ("schema", "table"))
+    name = f"{local.PINOT_TABLE}_mine"
+    assert (files.upsert_table.name, files.stream) == (name, "pinot-ingestion-stream-mine")
+    assert (schema["schemaName"], config["tableName"]) == (name, name)
+    assert local.stream_config(config)["stream.kinesis.topic.name"] == "pinot-ingestion-stream-mine"
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"ingestionConfig": {"streamIngestionConfig": {"streamConfigMaps": [{"region": "r"}]}}},
+        {"tableIndexConfig": {"streamConfigs": {"region": "r"}}, "ingestionConfig": {"transformConfigs": []}},
+    ],
+)
+def test_the_settings_of_the_stream_are_found_in_both_places_pinot_reads(config):
+    assert local.stream_config(config) == {"region": "r"}
+
+
+def test_a_service_that_runs_elsewhere_is_the_one_that_is_called():
+    elsewhere = {"AWS_ENDPOINT_URL_KINESIS": "http://192.0.2.1"}
+    with local.embedded_services(elsewhere=elsewhere) as services:
+        assert services.kinesis.meta.endpoint_url == "http://192.0.2.1"
+        assert services.s3.meta.endpoint_url.startswith("http://127.0.0.1:")
+
+
 @pytest.mark.parametrize(
     ("file", "text", "said"),
     [

@@ -10,7 +10,9 @@ import tomllib
 
 import pytest
 
-from files import CONFIG, SCHEMA, read, with_setting
+from changes import insert
+from decoder.change import decode_change
+from files import CONFIG, SCHEMA, read, table, with_setting
 from handlers.catalog import load_tables
 from pinot.errors import Findings, TableError
 from pinot.source import read_source
@@ -92,28 +94,21 @@ def told(tmp_path):
         (
             'leave_out = ["name"]',
             (
-                "leave_out: the attribute name is taken by a column, a filter or an expression. "
+                "leave_out: the attribute name is taken by a column or an expression. "
                 "Take the name off the list, or map the column otherwise."
             ),
         ),
         (
             'leave_out = ["address"]\n[columns]\nname = "address.city"',
             (
-                "leave_out: the attribute address is taken by a column, a filter or an expression. "
-                "Take the name off the list, or map the column otherwise."
-            ),
-        ),
-        (
-            'leave_out = ["kind"]\nwhen = { not = { any = [{ kind = "draft" }] } }',
-            (
-                "leave_out: the attribute kind is taken by a column, a filter or an expression. "
+                "leave_out: the attribute address is taken by a column or an expression. "
                 "Take the name off the list, or map the column otherwise."
             ),
         ),
         (
             'leave_out = ["raw"]',
             (
-                "leave_out: the attribute raw is taken by a column, a filter or an expression. "
+                "leave_out: the attribute raw is taken by a column or an expression. "
                 "Take the name off the list, or map the column otherwise."
             ),
         ),
@@ -298,6 +293,21 @@ def test_an_attribute_of_any_name_can_be_looked_at():
     document = tomllib.loads("""when = { '["$x"]' = 1, '["or"]' = 1, '["exists"]' = 1, '["columns"]' = 1 }""")
     source = read_source(document, Findings("source.toml"))
     assert source.when_attributes == {"$x", "or", "exists", "columns"}
+
+
+def test_what_a_filter_looks_at_may_stay_behind():
+    made = table(source={"when": {"kind": "u"}, "leave_out": ["kind"], "columns": {"name": "$rest"}})
+    (row,) = made.rows(decode_change(insert({"id": {"S": "a"}}, {"kind": {"S": "u"}, "x": {"N": "1"}})))
+    assert json.loads(json.loads(row.data)["name"]) == {"x": 1}
+    assert list(made.rows(decode_change(insert({"id": {"S": "a"}}, {"kind": {"S": "v"}})))) == []
+
+
+def test_a_path_among_the_attributes_to_leave_out_is_warned_of():
+    _, (warning,) = read(source={"leave_out": ["address.zip", "plain"]})
+    assert str(warning) == (
+        "source.toml: leave_out: attributes stay behind as a whole, and address.zip reads as a path into one. "
+        "Leave out address, or put up with it if an attribute really has this name."
+    )
 
 
 def test_a_primary_key_out_of_a_path_is_warned_of():

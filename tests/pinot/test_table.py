@@ -490,3 +490,7 @@ def test_an_attribute_of_the_name_of_a_computed_column_is_not_unmapped():
         CONFIG, "ingestionConfig.transformConfigs", [{"columnName": "name", "transformFunction": "concat(a, b)"}]
     )
     assert unmapped(insert(KEYS, {"name": {"S": "x"}, "a": {"S": "y"}, "c": {"S": "z"}}), config=config) == [("c",)]
+
+
+def test_a_delete_that_does_not_tell_the_primary_key_says_that_the_old_image_is_missing():
+    assert refused(remove({"pk": {"S": "a"}}))[:2] == ("no_image", "dynamodb.OldImage")

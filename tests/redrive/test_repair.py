@@ -134,7 +134,7 @@ def test_a_lost_insert_of_an_item_that_is_gone_needs_no_row():
 
 
 def test_a_lost_delete_without_an_old_image_cannot_be_made_good():
-    with pytest.raises(RepairError, match="missing_key"):
+    with pytest.raises(RepairError, match="no_image"):
         rows(lost(remove(KEYS)), reading(None), MOVABLE)
 
 

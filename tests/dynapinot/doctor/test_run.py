@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
+from pathlib import Path
 
 import pytest
 from rich.console import Console
+from typer.testing import CliRunner
 
 from changes import insert
 from dynapinot import pinot_server
+from dynapinot.cli import app
 from dynapinot.doctor.finding import AbsentError, Diagnosis, error, note, warning
 from dynapinot.doctor.report import document, write
 from dynapinot.doctor.run import Places, diagnose, run
 from dynapinot.errors import CommandError
 from files import REMOVED, SCHEMA, with_setting
+from handlers.settings import SHIPPED_TABLES
 from pinot_fake import Pinot, Table, result, running
 
+ROOT = Path(__file__).parents[3]
 NOW_MS = 1719090000000
 PARTIAL = "PARTIAL keeps the old value of an attribute that was removed from the item"
 OFFLINE = {
@@ -256,3 +262,31 @@ def test_a_controller_that_is_not_there_is_one_error(folder, monkeypatch):
         gone = fake.url
     diagnosis = diagnose(folder(), Places(controller=gone), now_ms=NOW_MS)
     assert [(each.level, each.code) for each in diagnosis.findings] == [("error", "pinot_unwell")]
+
+
+def test_what_was_asked_for_and_could_not_be_seen_is_not_well(monkeypatch):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    arguments = ["doctor", "--function", "f", "--region", "us-east-1", "--endpoint-url", "http://127.0.0.1:9"]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 1
+    assert "warning Lambda" in result.stdout.replace("  ", " ")
+    assert "that could not be looked at" in result.stdout.splitlines()[-1]
+    assert "nothing wrong" not in result.stdout
+
+
+def test_only_the_folders_that_are_named_are_looked_at(tmp_path):
+    shutil.copytree(SHIPPED_TABLES, tmp_path / "tables")
+    (tmp_path / "tables" / "broken").mkdir()
+    tables = ["doctor", "--tables", str(tmp_path / "tables")]
+    assert CliRunner().invoke(app, tables).exit_code == 2
+    assert CliRunner().invoke(app, [*tables, "--only", "pinot_dynamo_ingestion"]).exit_code == 0
+
+
+def test_the_table_of_plain_items_can_be_named(tmp_path):
+    (tmp_path / "item.json").write_text('{"PK": {"S": "USER#1"}, "SK": {"S": "PROFILE"}}')
+    tables = ROOT / "examples" / "single-table" / "tables"
+    arguments = ["doctor", "--tables", str(tables), "--events", str(tmp_path / "item.json"), "--table"]
+    assert "no_table" in CliRunner().invoke(app, [*arguments, "another"]).stdout
+    assert "no_table" not in CliRunner().invoke(app, [*arguments, "app"]).stdout

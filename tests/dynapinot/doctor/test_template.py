@@ -79,7 +79,7 @@ def test_each_thing_that_is_wrong_in_a_template_is_one_finding(broken, pattern, 
             [("error", "stream_unmatched", "pinot_dynamo_ingestion")],
         ),
         ({"KinesisStreamArn": STREAM_ARN.format("us-east-1", "pinot-ingestion-stream")}, []),
-        ({"TableStreamArn": "arn:aws:dynamodb:us-east-1:1:table/t/stream/x"}, []),
+        ({"TableStreamArn": "arn:aws:dynamodb:us-east-1:123456789012:table/t/stream/2026-01-01T00:00:00.000"}, []),
     ],
 )
 def test_parameters_are_judged_as_well(parameters, expected):
@@ -193,3 +193,33 @@ parameter_overrides = ["KinesisStreamName=items"]
 def test_a_table_with_errors_is_not_compared(folder):
     directory = folder(schema=with_setting(SCHEMA, "primaryKeyColumns", []), config=CONFIG)
     assert found_in(OWN, directory) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        ({"KinesisStreamNme": "x"}, "the template has no such parameter. Did you mean KinesisStreamName?"),
+        ({"KinesisShardCount": "x"}, "it is no number"),
+        ({"KinesisShardCount": "0"}, "it is not between 1 and 500"),
+        ({"LogRetentionDays": "2"}, "it is not one of those that may be"),
+        (
+            {"TableStreamArn": "arn:aws:dynamodb:us-east-1:123456789012:table/t"},
+            "it has not the form that it must have",
+        ),
+        ({"OtherKinesisStreamArns": f"{STREAM_ARN.format('us-east-1', 'a')},b"}, "it has not the form"),
+    ],
+)
+def test_what_cloudformation_would_refuse_of_the_parameters_is_told(given, problem):
+    (finding,) = template._parameter_findings(template.read_template(OWN)["Parameters"], given, "template.yaml")
+    assert (finding.level, finding.where) == ("error", f"template.yaml: parameter {next(iter(given))}")
+    assert f"{finding.problem}. {finding.remedy}".startswith(problem)
+
+
+def test_parameters_that_may_be_given_are_fine():
+    given = {"KinesisShardCount": "4", "KinesisStreamName": "x", "TableStreamArn": "", "LogRetentionDays": "30"}
+    assert list(template._parameter_findings(template.read_template(OWN)["Parameters"], given, "f")) == []
+
+
+def test_a_parameter_without_a_value_is_refused():
+    with pytest.raises(CommandError, match="The parameter foo has no value: write foo=…"):
+        template.overrides(["foo"])

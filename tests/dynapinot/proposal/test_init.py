@@ -391,7 +391,7 @@ def test_commands_are_not_broken_into_lines(demo, tmp_path):
     terminal = Terminal(width=60)
     init.run(terminal.console, AWS, Options(table=demo, tables=tmp_path))
     assert any(
-        line.strip().startswith("pinot-admin.sh AddTable") and line.endswith("-exec")
+        line.strip().startswith("dynapinot add-table ") and line.endswith(" --controller http://<controller>:9000")
         for line in terminal.text.splitlines()
     )
 

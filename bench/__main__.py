@@ -1,0 +1,110 @@
+"""The command: ``python -m bench run`` and ``python -m bench compare``; ``make bench`` and ``make bench-compare``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from rich.console import Console
+
+from bench import client, compare, decode, invocation, lanes, memory, start
+from bench.measure import FULL, QUICK, Race
+from bench.product import ROOT
+from bench.report import show, show_race, show_rest
+from bench.result import describe, read, write
+from dynapinot.errors import UNUSABLE, WELL, CommandError
+
+OUT: Final = ROOT / ".cache" / "bench"
+
+_SUITES: Final = (decode, client, invocation, start, memory, lanes)
+_WIDTH: Final = 140  # where there is no terminal to ask
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Do what the arguments say; give the exit code."""
+    options = _parser().parse_args(arguments)
+    console = Console(width=None if sys.stdout.isatty() else _WIDTH)
+    try:
+        return run(options, console) if options.command == "run" else _compare(options, console)
+    except (CommandError, decode.UnequalError) as error:
+        Console(stderr=True).print(str(error), style="red", highlight=False, soft_wrap=True)
+        return UNUSABLE
+
+
+def wanted_of(only: Sequence[str]) -> set[str]:
+    """Find the races meant by names or beginnings of them; all if there are none. Raises CommandError."""
+    known = [name for suite in _SUITES for name in suite.names()]
+    unknown = [each for each in only if not any(_means(each, name) for name in known)]
+    if unknown:
+        raise CommandError(f"There is no race {unknown[0]}. There are: {', '.join(known)}")
+    return {name for name in known if not only or any(_means(each, name) for each in only)}
+
+
+def _means(only: str, name: str) -> bool:
+    return name == only or name.startswith(f"{only}/")
+
+
+def run(options: Namespace, console: Console) -> int:
+    """Measure, print, and write the result and its picture."""
+    from bench.plot import draw  # noqa: PLC0415  # what only compares needs no matplotlib
+
+    effort = QUICK if options.quick else FULL
+    wanted, load = wanted_of(options.only), os.getloadavg()[0]
+    races: list[Race] = []
+    for suite in _SUITES:
+        names = wanted.intersection(suite.names())
+        if not names:
+            continue
+        found = (
+            lanes.races(effort, names, limited=options.shard_limits) if suite is lanes else suite.races(effort, names)
+        )
+        for race in found:
+            show_race(race, console)
+            races.append(race)
+    package = start.package() if wanted.intersection(start.names()) else None
+    result = describe(races, package, quick=options.quick, load=load)
+    show_rest(result, console)
+    file = options.out / f"{result.name}.json"
+    write(result, file)
+    draw(result, file.with_suffix(".svg"))
+    with file.with_suffix(".txt").open("w", encoding="utf-8") as text:
+        show(result, Console(file=text, width=_WIDTH))
+    console.print(f"written: {file} and, beside it, .svg and .txt", highlight=False, soft_wrap=True)
+    return WELL
+
+
+def _compare(options: Namespace, console: Console) -> int:
+    new = options.new or max(OUT.glob("*.json"), default=None)
+    if new is None:
+        raise CommandError(f"There is no result in {OUT}. Run `make bench` first, or name two results")
+    return compare.run(read(options.old), read(new), console)
+
+
+def _parser() -> ArgumentParser:
+    parser = ArgumentParser(prog="bench", description="How much the function costs, next to what people write first.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    measuring = commands.add_parser("run", help="measure, and write the result, its tables and its picture")
+    measuring.add_argument("--quick", action="store_true", help="a short run, to see that everything works")
+    measuring.add_argument(
+        "--only",
+        action="append",
+        default=[],
+        metavar="RACE",
+        help="a race or a kind of them: decode, decode/seed; often",
+    )
+    measuring.add_argument(
+        "--shard-limits", action="store_true", help="let simulated shards take only what real ones do"
+    )
+    measuring.add_argument("--out", type=Path, default=OUT, metavar="FOLDER", help="where to write (.cache/bench)")
+    comparing = commands.add_parser("compare", help="compare two results, pair by pair")
+    comparing.add_argument("old", type=Path, help="the result of before")
+    comparing.add_argument("new", type=Path, nargs="?", help="the result of now; the newest in .cache/bench")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

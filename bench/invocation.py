@@ -1,0 +1,120 @@
+"""A whole invocation, as the Lambda runtime makes one: parse, decode, normalize, publish over TLS on this machine.
+
+``invocation`` begins with the event's bytes and the runtime's own parser, ``handler`` with the dict that gives.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import boto3
+import orjson
+
+from bench.client import REGION, put_all
+from bench.endpoint import endpoint
+from bench.measure import Effort, Heading, Race, Way, cpu_block, race
+from bench.product import Handler, start
+from bench.rivals import FIRST, OURS, RIVALS, Rival
+from bench.shapes import SHAPES, Shape
+from dynapinot.local import Context
+
+if TYPE_CHECKING:
+    from mypy_boto3_kinesis import KinesisClient
+
+WHOLE, HANDLER = "invocation", "handler"
+MARSHALLER: Final = "marshaller"
+PARSE: Final = "parse"
+
+_RIVALS: Final = tuple(rival for rival in RIVALS if rival.name in {FIRST, "orjson", "powertools"})
+_SECONDS: Final = 1_000_000.0  # of the invocation's time, so that no deadline is met
+
+
+def names() -> list[str]:
+    """List the races."""
+    return [f"{suite}/{shape}" for suite in (WHOLE, HANDLER) for shape in SHAPES]
+
+
+def races(effort: Effort, wanted: Collection[str]) -> Iterator[Race]:
+    """Measure each shape that is wanted, from the event's bytes and from the event as a dict."""
+    if not wanted:
+        return
+    with endpoint(), tempfile.TemporaryDirectory() as folder:
+        for shape in SHAPES.values():
+            suites = [suite for suite in (WHOLE, HANDLER) if f"{suite}/{shape.name}" in wanted]
+            if not suites:
+                continue
+            handlers = _handlers(shape, Path(folder) / shape.name)
+            if WHOLE in suites:
+                yield from _whole(shape, handlers, effort)
+            if HANDLER in suites:
+                yield from _handler(shape, handlers, effort)
+
+
+def handler_of(rival: Rival, shape: Shape, client: KinesisClient) -> Handler:
+    """Write the handler that goes with a rival's way of decoding."""
+
+    def handler(event: dict[str, Any], _: object) -> object:
+        put_all(client, shape.stream, list(rival.decode(event["Records"], shape)))
+        return {"batchItemFailures": []}
+
+    return handler
+
+
+def _handlers(shape: Shape, folder: Path) -> Mapping[str, Handler]:
+    client = boto3.client("kinesis", region_name=REGION)
+    handlers = {rival.name: handler_of(rival, shape, client) for rival in _RIVALS}
+    return {**handlers, OURS: start(shape.write(folder))}
+
+
+def _label(name: str) -> str:
+    return next((f"{rival.label} + boto3" for rival in RIVALS if rival.name == name), "dynapinot")
+
+
+def _whole(shape: Shape, handlers: Mapping[str, Handler], effort: Effort) -> Iterator[Race]:
+    from awslambdaric.lambda_runtime_marshaller import (  # type: ignore[import-not-found]  # noqa: PLC0415  # the benchmark's own environment
+        LambdaMarshaller,
+    )
+
+    runtime = LambdaMarshaller()
+    count = min(shape.batch, effort.batch)
+    event, context = shape.event(count), Context(deadline=time.monotonic() + _SECONDS)
+
+    def whole(parse: Callable[[bytes], Any], handler: Handler) -> Callable[[], object]:
+        return lambda: runtime.marshal_response(handler(parse(event), context))
+
+    block = partial(cpu_block, units=count, seconds=effort.seconds)
+    ways = {
+        name: Way(label=_label(name), block=block(whole(runtime.unmarshal_request, handler)))
+        for name, handler in handlers.items()
+    }
+    ways[MARSHALLER] = Way(
+        label="dynapinot, event parsed by orjson",
+        note="what a marshaller of the runtime's would give",
+        block=block(whole(orjson.loads, handlers[OURS])),
+    )
+    ways[PARSE] = Way(
+        label="the runtime's parse alone", note="simplejson", block=block(lambda: runtime.unmarshal_request(event))
+    )
+    heading = Heading(
+        f"{WHOLE}/{shape.name}", f"whole invocation, from the event's bytes: {shape.what}", "us CPU a record"
+    )
+    return race(ways, {"cpu": heading}, baseline=FIRST, rounds=effort.rounds)
+
+
+def _handler(shape: Shape, handlers: Mapping[str, Handler], effort: Effort) -> Iterator[Race]:
+    count = min(shape.batch, effort.batch)
+    event, context = {"Records": shape.records(count)}, Context(deadline=time.monotonic() + _SECONDS)
+    block = partial(cpu_block, units=count, seconds=effort.seconds)
+    ways = {
+        name: Way(label=_label(name), block=block(partial(handler, event, context)))
+        for name, handler in handlers.items()
+    }
+    heading = Heading(
+        f"{HANDLER}/{shape.name}", f"whole invocation, from the event as a dict: {shape.what}", "us CPU a record"
+    )
+    return race(ways, {"cpu": heading}, baseline=FIRST, rounds=effort.rounds)

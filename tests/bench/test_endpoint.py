@@ -1,0 +1,100 @@
+"""The local Kinesis answers as Kinesis does, over TLS, and counts what came."""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import closing
+from http.client import HTTPSConnection
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+
+from bench.client import bodies_of, post_all, put_all
+from bench.decode import tables_of
+from bench.endpoint import endpoint
+from bench.product import connect, decode
+from bench.shapes import SHAPES
+from dynapinot.local import LOOPBACK
+
+
+@pytest.fixture(scope="module")
+def kinesis():
+    with endpoint() as started:
+        yield started
+
+
+@pytest.fixture
+def came(kinesis):
+    """What came since: requests and records."""
+    before = kinesis.tally()
+
+    def since():
+        now = kinesis.tally()
+        return {name: now[name] - before[name] for name in ("requests", "records")}
+
+    return since
+
+
+@pytest.fixture
+def client(kinesis):
+    made = boto3.client("kinesis", region_name="us-east-1")
+    yield made
+    made.close()
+
+
+def rows(count):
+    return [(f"key {number}", b'{"PartitionKey": 1}' * 10) for number in range(count)]
+
+
+def test_the_sdk_is_answered_with_a_sequence_number_of_56_digits_for_each_record(client):
+    records = [{"Data": data, "PartitionKey": key} for key, data in rows(3)]
+    answers = [client.put_records(StreamName="s", Records=records) for _ in range(2)]
+    assert [answer["FailedRecordCount"] for answer in answers] == [0, 0]
+    numbers = [record["SequenceNumber"] for answer in answers for record in answer["Records"]]
+    assert numbers == sorted(set(numbers))
+    assert {len(number) for number in numbers} == {56}
+
+
+def test_every_way_to_publish_puts_all_rows_in_as_few_requests_as_can_be(kinesis, client, came):
+    put_all(client, "s", rows(1_200))
+    assert came() == {"requests": 3, "records": 1_200}
+    with closing(HTTPSConnection(LOOPBACK, kinesis.port, context=kinesis.trust())) as connection:
+        post_all(connection, bodies_of("s", rows(1_200)))
+        post_all(connection, bodies_of("s", rows(1_200)))
+    assert came() == {"requests": 9, "records": 3_600}
+
+
+def test_the_function_publishes_to_it(kinesis, came):
+    tables = tables_of(SHAPES["seed"])
+    connect(tables)(decode(SHAPES["seed"].records(700), tables))
+    assert came() == {"requests": 2, "records": 700}
+
+
+def test_it_is_trusted_by_nobody_else(kinesis):
+    connection = HTTPSConnection(LOOPBACK, kinesis.port)
+    with pytest.raises(OSError, match="CERTIFICATE_VERIFY_FAILED"):
+        connection.request("GET", "/tally")
+    connection.close()
+
+
+def test_it_knows_nothing_but_put_records(client):
+    with pytest.raises(ClientError, match="this knows PutRecords alone"):
+        client.list_shards(StreamName="s")
+
+
+def test_it_answers_as_late_as_it_is_told():
+    with endpoint(delay_ms=150):
+        client = boto3.client("kinesis", region_name="us-east-1")
+        before = time.monotonic()
+        put_all(client, "s", rows(1))
+        client.close()
+    assert time.monotonic() - before > 0.15
+
+
+def test_the_environment_is_as_before_when_it_is_gone():
+    before = dict(os.environ)
+    with endpoint():
+        assert os.environ["AWS_ENDPOINT_URL"].startswith("https://")
+    assert dict(os.environ) == before

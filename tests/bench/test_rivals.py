@@ -1,0 +1,71 @@
+"""All contenders do the same work: they make the same rows."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+from boto3.dynamodb.types import TypeDeserializer
+
+from bench import decode
+from bench.rivals import RIVALS, columns_that_differ
+from bench.shapes import SHAPES
+
+HERE = [rival for rival in RIVALS if rival.name != "dynamodb-json"]  # that one is in the benchmark's own environment
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_all_make_the_same_rows(name, monkeypatch):
+    monkeypatch.setattr(decode, "RIVALS", HERE)
+    decode.check(SHAPES[name], 50)
+
+
+def test_a_rival_that_makes_other_rows_is_not_measured(monkeypatch):
+    def wrong(records, shape):
+        for key, data in HERE[0].decode(records, shape):
+            yield key, json.dumps({**json.loads(data), "rsvp_count": 1_000}).encode()
+
+    monkeypatch.setattr(decode, "RIVALS", [replace(HERE[0], label="a wrong one", decode=wrong)])
+    with pytest.raises(decode.UnequalError) as caught:
+        decode.check(SHAPES["seed"], 5)
+    assert str(caught.value) == "a wrong one and dynapinot differ in these columns of the shape seed: rsvp_count"
+
+
+def test_a_rival_that_leaves_rows_out_is_not_measured(monkeypatch):
+    def lazy(records, shape):
+        yield from HERE[0].decode(records[1:], shape)
+
+    monkeypatch.setattr(decode, "RIVALS", [replace(HERE[0], label="a lazy one", decode=lazy)])
+    with pytest.raises(decode.UnequalError) as caught:
+        decode.check(SHAPES["seed"], 5)
+    assert str(caught.value) == "a lazy one makes 4 rows of the shape seed, not 5"
+
+
+def test_a_rival_that_claims_a_difference_must_show_it(monkeypatch):
+    claims = replace(HERE[0], label="a modest one", differs={"seed": frozenset({"rsvp_count"})})
+    monkeypatch.setattr(decode, "RIVALS", [claims])
+    with pytest.raises(decode.UnequalError) as caught:
+        decode.check(SHAPES["seed"], 5)
+    assert str(caught.value).endswith("of the shape seed: none, and should")
+
+
+def test_the_decoder_that_people_use_first_needs_the_mending_it_gets():
+    with pytest.raises(TypeError):
+        TypeDeserializer().deserialize({"B": "AAH+"})
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs", "different"),
+    [
+        ({"a": 1}, {"a": 1.0}, set()),
+        ({"a": 1}, {"a": 1, "b": None}, set()),
+        ({"a": '{"x": 1, "y": 2}'}, {"a": '{"y":2,"x":1}'}, set()),
+        ({"a": "1"}, {"a": 1}, {"a"}),
+        ({"a": 1, "b": 2}, {"b": 2}, {"a"}),
+        ({"a": [1, 2]}, {"a": [2, 1]}, {"a"}),
+        ({"a": '{"x":1}'}, {"a": '{"x":2}'}, {"a"}),
+    ],
+)
+def test_rows_are_compared_as_pinot_reads_them(mine, theirs, different):
+    assert columns_that_differ(json.dumps(mine).encode(), json.dumps(theirs).encode()) == different

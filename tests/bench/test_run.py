@@ -1,0 +1,116 @@
+"""The whole benchmark, quickly, in its own environment."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from bench import client, decode, invocation, lanes, memory, start
+from bench.rivals import FIRST, OURS, RIVALS
+from bench.shapes import SHAPES
+
+ROOT = Path(__file__).parent.parent.parent
+PYTHON = ROOT / ".venv-bench" / "bin" / "python"
+SUITES = (decode, client, invocation, start, memory, lanes)
+QUICK = [
+    *("decode/seed", "decode/wide", "client/seed", "invocation/seed", "handler/seed"),
+    *("start/cpu", "start/wall", "memory/100", "lanes/4"),
+]
+
+pytestmark = pytest.mark.bench
+
+
+def bench(*arguments):
+    assert PYTHON.exists(), "the benchmark's environment is missing: make it with `make .venv-bench/.ready`"
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "COV"))}
+    return subprocess.run(
+        [PYTHON, *map(str, arguments)],
+        cwd=ROOT,
+        env={**kept, "PYTHONPATH": "src"},
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("bench")
+    only = [word for name in QUICK for word in ("--only", name)]
+    done = bench("-m", "bench", "run", "--quick", "--out", folder, *only)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return folder, done.stdout
+
+
+@pytest.fixture(scope="module")
+def result(ran):
+    (file,) = ran[0].glob("*.json")
+    return file
+
+
+def test_every_race_that_was_asked_for_was_run_by_everybody(result):
+    races = {race["name"]: race for race in json.loads(result.read_text())["races"]}
+    assert sorted(races) == sorted(QUICK)
+    decoders = [rival.name for rival in RIVALS]
+    assert {name: list(races[name]["contenders"]) for name in QUICK} == {
+        "decode/seed": [*decoders, OURS, "floor"],
+        "decode/wide": [*decoders, OURS, "floor"],
+        "client/seed": [FIRST, "unchecked", OURS, "floor"],
+        "invocation/seed": [FIRST, "orjson", "powertools", OURS, "marshaller", "parse"],
+        "handler/seed": [FIRST, "orjson", "powertools", OURS],
+        "start/cpu": ["python", "boto3", FIRST, "powertools", "powertools-all", OURS],
+        "start/wall": ["python", "boto3", FIRST, "powertools", "powertools-all", OURS],
+        "memory/100": ["event", FIRST, OURS],
+        "lanes/4": [FIRST, OURS],
+    }
+    costs = [sample for race in races.values() for each in race["contenders"].values() for sample in each["samples"]]
+    assert all(cost >= 0 for cost in costs)
+
+
+def test_the_tables_and_the_picture_are_beside_the_result(ran, result):
+    folder, stdout = ran
+    text = result.with_suffix(".txt").read_text()
+    for name in QUICK:
+        assert f"\n{name}: " in f"\n{text}"
+        assert f"\n{name}: " in f"\n{stdout}"
+    picture = ET.parse(result.with_suffix(".svg")).getroot()
+    words = " ".join(picture.itertext())
+    assert picture.tag.endswith("}svg")
+    assert "decode, normalize, serialize" in words
+    assert "dynapinot" in words
+    assert "us CPU" not in words, "ratios travel, times do not"
+    assert sorted(each.suffix for each in folder.iterdir()) == [".json", ".svg", ".txt"]
+
+
+def test_a_result_is_the_same_as_itself(result):
+    done = bench("-m", "bench", "compare", result, result)
+    assert done.returncode == 0, done.stderr
+    assert "0 of dynapinot's ratios are worse beyond noise" in done.stdout
+    races = json.loads(result.read_text())["races"]
+    assert done.stdout.count("too few rounds") == sum(len(race["contenders"]) - 1 for race in races)
+
+
+def test_a_race_that_there_is_not_is_told_with_those_that_there_are():
+    done = bench("-m", "bench", "run", "--only", "decode/sead")
+    assert done.returncode == 2
+    told = done.stderr.splitlines()
+    assert len(told) == 1
+    assert told[0].startswith("There is no race decode/sead. There are: decode/seed, decode/wide, ")
+    assert told[0].endswith(", ".join(lanes.names()))
+
+
+def test_dynamodb_json_makes_the_same_rows_but_for_what_it_says():
+    checks = "; ".join(f"decode.check(SHAPES['{name}'], 50)" for name in SHAPES)
+    done = bench("-c", f"from bench import decode; from bench.shapes import SHAPES; {checks}")
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+def test_the_names_of_races_tell_them_apart():
+    names = [name for suite in SUITES for name in suite.names()]
+    assert len(names) == len(set(names))

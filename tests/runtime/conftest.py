@@ -1,0 +1,80 @@
+"""The artefact, built once for all test processes; functions of it, and the services that they talk to."""
+
+from __future__ import annotations
+
+import itertools
+from contextlib import ExitStack, closing
+
+import pytest
+
+from dynapinot import local
+from engines.pinot_engine import MissingToolError
+from runtime.artefact import build
+from runtime.emulator import Emulator
+from runtime.gate import Gate
+from runtime.path import Path
+
+
+@pytest.fixture(scope="session")
+def artefact():
+    """The artefact for this machine. Without the tools that build and run it a test fails; it is never skipped."""
+    try:
+        return build()
+    except MissingToolError as error:
+        pytest.fail(str(error), pytrace=False)
+
+
+@pytest.fixture
+def files():
+    """The shipped table that the tests replicate to."""
+    with local.seed_tables() as files:
+        yield files
+
+
+@pytest.fixture
+def services(files):
+    """The embedded services, with the stream and the bucket that the function wants; empty for each test."""
+    with local.embedded_services(files.region) as services:
+        services.kinesis.create_stream(StreamName=files.stream, ShardCount=local.SHARDS)
+        services.s3.create_bucket(Bucket=local.BUCKET)
+        yield services
+
+
+@pytest.fixture
+def start(artefact, tmp_path):
+    """Starts functions by their names in the template, with the variables given."""
+    numbers = itertools.count(1)
+    with ExitStack() as running:
+
+        def start(name, variables, **options):
+            folder = tmp_path / f"{name}-{next(numbers)}"
+            folder.mkdir()
+            return running.enter_context(closing(Emulator(artefact, name, folder, variables, **options)))
+
+        yield start
+
+
+@pytest.fixture
+def variables(services):
+    """What the template sets for the replicating function, for the shipped table alone; and where the services are."""
+    return {
+        **services.environment,
+        "DEAD_LETTER_BUCKET": local.BUCKET,
+        "KINESIS_MAX_RECORD_BYTES": "1048576",
+        "POWERTOOLS_SERVICE_NAME": local.FUNCTION,
+        "TABLES": local.PINOT_TABLE,
+    }
+
+
+@pytest.fixture
+def gate(services):
+    """What can be put between a function and its services."""
+    gate = Gate(services.environment["AWS_ENDPOINT_URL"])
+    yield gate
+    gate.close()
+
+
+@pytest.fixture
+def path(services, files):
+    """The rest of a change's way: the poller before the function, and the model of Pinot behind it."""
+    return Path(services, files)

@@ -1,0 +1,84 @@
+"""What is before the function and behind it: a DynamoDB table with its poller, and the model of Pinot."""
+
+from __future__ import annotations
+
+import time
+from decimal import Decimal
+
+from dynapinot import local
+from dynapinot.comparison import differences
+from dynapinot.dynamodb_streams import Poller
+from dynapinot.event_source import EventSource, Settings
+from dynapinot.kinesis_stream import StreamReader
+from dynapinot.meetups import TABLE, meetups_table
+from dynapinot.replica import Replica
+
+# The template's mapping, but for the retries: a function that never gets well is to fail the test.
+SETTINGS = Settings(
+    batch_size=1000,
+    bisect_batch_on_function_error=True,
+    maximum_retry_attempts=3,
+    report_batch_item_failures=True,
+)
+
+
+class Path:
+    """Brings changes to functions and looks at what becomes of them. ``given_up`` are the batches that never got by."""
+
+    def __init__(self, services, files):
+        self.given_up = []
+        self.records = []
+        self._services = services
+        self._replica = Replica(files.upsert_table)
+        self._rows = StreamReader(services.kinesis, files.stream)
+        self._stream_arn = None
+
+    def create_table(self):
+        """Make the table of meetups."""
+        self._stream_arn = local.create_meetups_table(self._services.dynamodb, TABLE)
+
+    def put(self, **attributes):
+        """Put a meetup into the table, with any attributes beside its key."""
+        with meetups_table(TABLE) as table:
+            table.put_item(Item={"mtime": Decimal(1719080907442), **attributes})
+
+    def poller(self, function):
+        """Give a poller of the table's stream for a function."""
+        return Poller(self._services.streams, self._stream_arn, lambda _, read: self.source(read, function.invoke))
+
+    def source(self, read, invoke):
+        """Give the event source of one shard."""
+        return EventSource(
+            read,
+            invoke,
+            clock=time.time,
+            sleep=lambda _: None,
+            on_failure=self.given_up.append,
+            settings=SETTINGS,
+        )
+
+    def live(self):
+        """Show the rows that Pinot would show, by meetup."""
+        for record in self._rows.read():
+            self.records.append((record.key, record.data))
+            self._replica.ingest(record.shard, record.data)
+        rows = self._replica.live()
+        by_key = {row["meetup_id"]: row for row in rows}
+        assert len(by_key) == len(rows), "a key has several rows"
+        return by_key
+
+    def differences(self):
+        """Tell what Pinot would show otherwise than the table holds it."""
+        with meetups_table(TABLE) as table:
+            return differences(table.scan(ConsistentRead=True)["Items"], self.live().values(), self._replica.table)
+
+
+def reading(records):
+    """Give the read of an EventSource whose shard has some records."""
+    numbers = [record["dynamodb"]["SequenceNumber"] for record in records]
+
+    def read(after, limit):
+        start = 0 if after is None else numbers.index(after) + 1
+        return records[start : start + limit]
+
+    return read

@@ -1,0 +1,103 @@
+"""A mistake in what a function is given: it does not start, and its error says which variable or file it is."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+
+import pytest
+
+from dynapinot.meetups import TABLE
+from handlers.settings import SHIPPED_TABLES
+from runtime.emulator import FunctionError
+
+pytestmark = pytest.mark.engines
+
+MISSING = object()
+EMPTY = {"Records": []}
+DONE = {"batchItemFailures": []}
+
+
+def refusal(function):
+    """What the invoker is told, and what the log says beside the runtime's own warning, which must be the same."""
+    with pytest.raises(FunctionError) as caught:
+        function.invoke(EMPTY)
+    warning, error = map(json.loads, function.log())
+    assert warning["message"].startswith("LAMBDA_WARNING: Unhandled exception.")
+    told = (caught.value.kind, caught.value.message)
+    assert (error["level"], error["errorType"], error["errorMessage"]) == ("ERROR", *told)
+    return told
+
+
+@pytest.mark.parametrize(
+    ("name", "variable", "value", "kind", "message"),
+    [
+        (
+            "Replicator",
+            "DEAD_LETTER_BUCKET",
+            MISSING,
+            "SettingsError",
+            "DEAD_LETTER_BUCKET is not set: name the S3 bucket that takes dead letters",
+        ),
+        (
+            "Replicator",
+            "KINESIS_MAX_RECORD_BYTES",
+            "1 MiB",
+            "SettingsError",
+            "KINESIS_MAX_RECORD_BYTES is not a whole number from 1 to 10485760",
+        ),
+        (
+            "Replicator",
+            "TABLES_DIR",
+            "/nowhere",
+            "TableError",
+            "/nowhere: the folder of tables: it is not there. Make it, or set TABLES_DIR to the one that is meant.",
+        ),
+        (
+            "Redrive",
+            "REDRIVE_ITEMS_PER_SECOND",
+            "0",
+            "SettingsError",
+            "REDRIVE_ITEMS_PER_SECOND is not a whole number from 1 to 10000",
+        ),
+        (
+            "Heartbeat",
+            "HEARTBEAT_TABLE",
+            MISSING,
+            "SettingsError",
+            "HEARTBEAT_TABLE is not set: name the DynamoDB table that takes the markers",
+        ),
+    ],
+)
+def test_a_wrong_variable_is_named(name, variable, value, kind, message, start, variables):
+    right = {**variables, "HEARTBEAT_TABLE": TABLE}
+    wrong = {key: given for key, given in {**right, variable: value}.items() if given is not MISSING}
+    assert refusal(start(name, wrong)) == (kind, message)
+
+
+def test_a_tables_name_that_is_no_folder_is_told_with_those_that_are(artefact, start, variables):
+    folder = artefact.functions["Replicator"].folder / "tables"
+    there = ", ".join(sorted(each.name for each in folder.iterdir()))
+    assert refusal(start("Replicator", {**variables, "TABLES": "meetups"})) == (
+        "TableError",
+        f"{folder}: TABLES: there is no folder meetups. Name some of {there}, or none for all.",
+    )
+
+
+def test_a_broken_file_is_named_with_its_place_and_once_it_is_mended_the_function_runs(start, variables, tmp_path):
+    tables = tmp_path / "tables"
+    shutil.copytree(SHIPPED_TABLES, tables)
+    file = tables / variables["TABLES"] / "table.json"
+    right = file.read_text()
+    file.write_text(right.replace(":", "", 1))
+    function = start("Replicator", {**variables, "TABLES_DIR": str(tables)})
+    kind, message = refusal(function)
+    assert kind == "TableError"
+    assert re.fullmatch(
+        re.escape(str(file)) + r": line 2, column \d+: it is not JSON: Expecting ':' delimiter. Mend it there.", message
+    )
+    file.write_text(right)
+    assert function.invoke(EMPTY) == DONE
+    assert function.invoke(EMPTY) == DONE
+    assert len(function.init_seconds) == 2 + 1  # the emulator begins an init that failed once more, in vain

@@ -1,0 +1,100 @@
+"""The largest events that Lambda hands over: every row arrives, and the process stays within the smallest function."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+
+from dynapinot import local
+from dynapinot.kinesis_stream import StreamReader
+from files import CONFIG, STREAM, with_column, with_setting
+from handlers.catalog import load_tables
+from handlers.relay import plan
+from handlers.settings import SHIPPED_TABLES
+from limits.events import EVENTS, PAYLOAD_BYTES, compact
+from publisher.order import MAX_RECORD_BYTES
+from runtime.meetups import meetup
+from told import tell
+
+pytestmark = pytest.mark.engines
+
+DONE = {"batchItemFailures": []}
+SMALLEST_FUNCTION_MIB = 256  # docs/limits.md, which gives an eighth of it to the runtime
+CITY = "Zürich, 東京, " * 20
+
+
+def six_megabytes():
+    """Changes of meetups, as many as fit; each tenth is another one of the item ten before."""
+    records, size, number = [], len('{"Records":[]}'), 0
+    while size <= PAYLOAD_BYTES:
+        number += 1
+        item = number - 10 if number % 10 == 0 and number > 10 else number
+        records.append(meetup(item, number, group_city={"S": CITY}, rsvp_count={"N": str(number)}))
+        size += len(compact(records[-1])) + 1
+    return records[:-1]
+
+
+def test_every_change_of_the_largest_event_is_on_the_stream_and_the_next_takes_no_more_memory(
+    start, variables, services, files, capsys
+):
+    function = start("Replicator", variables)
+    assert function.invoke({"Records": []}) == DONE
+    started = function.usage()
+    records = six_megabytes()
+    event = compact({"Records": records}).encode()
+    assert PAYLOAD_BYTES - 2_000 < len(event) <= PAYLOAD_BYTES
+    before = time.monotonic()
+    assert function.invoke(event) == DONE
+    seconds = time.monotonic() - before
+    first = function.usage()
+
+    tables, _ = load_tables(SHIPPED_TABLES, [local.PINOT_TABLE])
+    [entries] = plan(json.loads(event)["Records"], tables, max_record_bytes=MAX_RECORD_BYTES).rows.values()
+    rows = [(record.key, record.data) for record in StreamReader(services.kinesis, files.stream).read()]
+    assert sorted(rows) == sorted((entry.key, entry.data) for entry in entries)
+    assert len(rows) == len(records)
+
+    assert function.invoke(event) == DONE
+    second = function.usage()
+    tell(
+        capsys,
+        "6 MB",
+        {
+            "changes": len(records),
+            "seconds": round(seconds, 1),
+            "peak MiB at the start": round(started.peak),
+            "peak MiB after the first": round(first.peak),
+            "peak MiB after the second": round(second.peak),
+        },
+    )
+    assert first.peak < SMALLEST_FUNCTION_MIB / 2
+    assert second.peak < first.peak * 1.25
+
+
+@pytest.fixture
+def numbers(services, files, variables, tmp_path):
+    """The variables for a table whose rows have all of an item."""
+    region = "ingestionConfig.streamIngestionConfig.streamConfigMaps.0.region"
+    folder = tmp_path / "tables" / "items"
+    folder.mkdir(parents=True)
+    (folder / "schema.json").write_text(json.dumps(with_column("rest", "JSON")))
+    (folder / "table.json").write_text(json.dumps(with_setting(CONFIG, region, files.region)))
+    (folder / "source.toml").write_text('[columns]\nrest = "$rest"\n')
+    services.kinesis.create_stream(StreamName=STREAM["stream.kinesis.topic.name"], ShardCount=local.SHARDS)
+    return {**variables, "TABLES_DIR": str(folder.parent), "TABLES": folder.name}
+
+
+@pytest.mark.parametrize("letters", [0, 1])
+def test_the_largest_events_in_memory_leave_nothing_behind_for_the_next(letters, start, numbers, capsys):
+    event = EVENTS["6 MB of the shortest numbers"]()
+    for record in event["Records"][:letters]:
+        record["dynamodb"]["NewImage"]["price"] = {"S": "x"}
+    function = start("Replicator", numbers)
+    peaks = []
+    for _ in range(2):
+        assert function.invoke(compact(event).encode()) == DONE
+        peaks.append(function.usage().peak)
+    tell(capsys, f"6 MB of numbers, dead letters {letters}", {"peaks MiB": [round(peak) for peak in peaks]})
+    assert max(peaks) < SMALLEST_FUNCTION_MIB
