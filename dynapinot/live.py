@@ -16,7 +16,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, redirect_stdout
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import quote
 
 from dynapinot import local
 from dynapinot.aws import refusals
@@ -61,24 +60,6 @@ class Options:
     clean: bool = False
 
 
-class _OwnController(Controller):
-    """The controller, for who may also remove what he made."""
-
-    def remove_table(self, name: str) -> None:
-        """Remove a table and its schema (TableConfigsRestletResource.deleteConfig)."""
-        self._server.document(self._server.answer("DELETE", f"/tableConfigs/{quote(name, safe='')}"))
-
-
-class _HealthyBroker(Broker):
-    """The broker, which is asked first whether it is there: later an error may pass by itself."""
-
-    def check_health(self) -> None:
-        """Make sure that it is up (PinotBrokerHealthCheck)."""
-        response = self._server.answer("GET", "/health")
-        if response.status_code != _OK:
-            raise CommandError(f"Pinot's broker at {self.url} is not well ({response.status_code}): wait until it is")
-
-
 def run(console: Console, options: Options, load_handler: LoadHandler = local.load_handler) -> int:
     """Walk, and return the exit code: WELL only if Pinot showed, after every step, what the table holds.
 
@@ -90,8 +71,8 @@ def run(console: Console, options: Options, load_handler: LoadHandler = local.lo
     if options.kinesis_endpoint_of_pinot and not options.kinesis_endpoint:
         raise CommandError("--kinesis-endpoint-of-pinot says what Pinot calls a Kinesis: give --kinesis-endpoint too")
     screen = Screen(console)
-    controller = _OwnController(options.controller, options.secret)
-    broker = _HealthyBroker(options.broker, options.secret)
+    controller = Controller(options.controller, options.secret)
+    broker = Broker(options.broker, options.secret)
     screen.title(f"DynamoDB to Apache Pinot: the Pinot at {controller.url}")
     controller.check_health()
     broker.check_health()
@@ -165,7 +146,7 @@ class _Setting:
 
     screen: Screen
     options: Options
-    controller: _OwnController
+    controller: Controller
     services: local.Services
     files: local.PinotFiles
     made: ExitStack

@@ -189,6 +189,10 @@ class Controller:
         response = self._server.answer("POST", "/tableConfigs", _table_configs(schema, config))
         return _unrecognized(self._server.document(response).get("unrecognizedProperties") or {})
 
+    def remove_table(self, name: str) -> None:
+        """Remove a table and its schema (TableConfigsRestletResource.deleteConfig)."""
+        self._server.document(self._server.answer("DELETE", f"/tableConfigs/{quote(name, safe='')}"))
+
     def is_enabled(self, name: str) -> bool:
         """Tell whether a table is enabled."""
         state: str = self._get(f"/tables/{quote(name, safe='')}/state", type="realtime")["state"]
@@ -240,6 +244,12 @@ class Broker:
     def __init__(self, url: str = BROKER, secret: str | None = None) -> None:
         self._server = _Server("Pinot's broker", url, secret)
         self.url = self._server.url
+
+    def check_health(self) -> None:
+        """Make sure that it is up (PinotBrokerHealthCheck). Raises CommandError."""
+        response = self._server.answer("GET", "/health")
+        if response.status_code != _OK:
+            raise CommandError(f"Pinot's broker at {self.url} is not well ({response.status_code}): wait until it is")
 
     def query(self, sql: str) -> Answer:
         """Run a query; options go before it, as in ``SET skipUpsert=true; SELECT …``.

@@ -10,7 +10,9 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "compatibility.md").read_text()
-ROWS = [line.strip("| ").split(" | ") for line in PAGE.splitlines() if line.startswith("| ") and "proven by" not in line]
+ROWS = [
+    line.strip("| ").split(" | ") for line in PAGE.splitlines() if line.startswith("| ") and "proven by" not in line
+]
 
 
 @pytest.mark.parametrize(("what", "proof"), ROWS)
