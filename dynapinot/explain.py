@@ -173,9 +173,10 @@ class _Page:
         if not self._options.verbose:
             return
         lines = _account(table, change, entry)
-        width = max((len(line.attribute) for line in lines), default=0)
-        for line in lines:
-            self._print(Text(f"    {line.attribute:{width}}  {line.type:4}  ").append(line.why, "dim"))
+        names = [line.attribute if line.attribute.isprintable() else json.dumps(line.attribute) for line in lines]
+        width = max(map(len, names), default=0)
+        for name, line in zip(names, lines, strict=True):
+            self._print(Text(f"    {name:{width}}  {line.type:4}  ").append(line.why, "dim"))
         for name, why in account.others(table, change).items():
             self._print(Text(f"    column {name}: ").append(why, "dim"))
 

@@ -284,7 +284,7 @@ def _check_source(parts: _Parts, findings: Findings) -> None:
         findings.error("leave_out", f"the attribute {name} is taken by a column or an expression", remedy)
     for name in sorted(parts.source.leave_out):
         steps = parse_path(name) or ()
-        if len(steps) > 1:
+        if len(steps) > 1 and (steps[0] in _needed_attributes(parts) or REST in parts.origins.values()):
             problem = f"attributes stay behind as a whole, and {name} reads as a path into one"
             remedy = f"Leave out {steps[0]}, or put up with it if an attribute really has this name"
             findings.warning("leave_out", problem, remedy)

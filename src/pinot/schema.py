@@ -142,6 +142,7 @@ def read_schema(document: object, findings: Findings) -> Schema:
         handles_nulls=document.get("enableColumnBasedNullHandling") is True,
     )
     _check_primary_key(schema, findings)
+    _check_names(schema, findings)
     findings.raise_errors()
     return schema
 
@@ -225,6 +226,15 @@ def _transform(where: str, spec: Mapping[str, Any], findings: Findings) -> str |
         findings.error(where, "transformFunction is not text", "Write the expression as text, or leave it out")
         return None
     return transform or None
+
+
+def _check_names(schema: Schema, findings: Findings) -> None:
+    seen: dict[str, str] = {}
+    for field in schema.fields:
+        other = seen.setdefault(field.name.lower(), field.name)
+        if other != field.name:
+            problem = f"it is {other} but for capitals, which a query does not tell apart"
+            findings.warning(f"column {field.name}", problem, "Rename one of the two")
 
 
 def _check_primary_key(schema: Schema, findings: Findings) -> None:

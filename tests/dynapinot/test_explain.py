@@ -266,3 +266,8 @@ def test_a_row_can_be_accounted_for_when_its_change_makes_two(explained, tables)
     assert (old["row"]["id"], old["row"]["deleted"], new["row"]["id"]) == ("old", True, "new")
     assert old["attributes"]["name"] == new["attributes"]["name"]
     assert new["attributes"]["name"]["columns"] == ["id", "name"]
+
+
+def test_an_odd_name_of_an_attribute_breaks_no_line(explained):
+    result = explained([insert(key("a"), {"odd\nname": {"S": "x"}})], options=["-v"])
+    assert '    "odd\\nname"  S     no column takes it: it is not replicated' in result.stdout.splitlines()

@@ -472,3 +472,11 @@ def test_a_column_that_shows_a_default_for_what_is_not_there_is_warned_of():
 def test_what_pinot_drops_or_writes_over_by_itself_is_warned_of(setting, value):
     _, (warning,) = read(config=with_setting(CONFIG, setting, value))
     assert warning.where == setting
+
+
+def test_columns_that_differ_by_capitals_alone_are_warned_of():
+    _, (warning,) = read(with_column("Name", "STRING"))
+    assert (warning.where, warning.problem) == (
+        "column Name",
+        "it is name but for capitals, which a query does not tell apart",
+    )

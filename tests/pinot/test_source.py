@@ -303,11 +303,17 @@ def test_what_a_filter_looks_at_may_stay_behind():
 
 
 def test_a_path_among_the_attributes_to_leave_out_is_warned_of():
-    _, (warning,) = read(source={"leave_out": ["address.zip", "plain"]})
+    _, (warning,) = read(source={"leave_out": ["address.zip", "plain", "a.b"], "columns": {"name": "address"}})
     assert str(warning) == (
         "source.toml: leave_out: attributes stay behind as a whole, and address.zip reads as a path into one. "
         "Leave out address, or put up with it if an attribute really has this name."
     )
+
+
+def test_where_a_rest_column_takes_all_a_path_to_leave_out_is_warned_of_too():
+    assert [each.where for each in read(source={"leave_out": ["a.b"], "columns": {"name": "$rest"}})[1]] == [
+        "leave_out"
+    ]
 
 
 def test_a_primary_key_out_of_a_path_is_warned_of():
