@@ -23,10 +23,9 @@ from decoder.change import Change, Image
 from decoder.errors import ChangeError
 from decoder.record import decode_record
 from dynapinot.aws import Aws, refusals
-from dynapinot.errors import FOUND, WELL, CommandError
+from dynapinot.errors import FOUND, WELL
+from dynapinot.folders import read_folders
 from dynapinot.samples import read_samples
-from handlers.catalog import load_tables
-from pinot.errors import TableError
 from pinot.path import follow
 from pinot.table import Column, Table
 
@@ -167,10 +166,7 @@ def run_on_samples(
     as_json: bool,
 ) -> int:
     """Look for drift in sample files; return the exit code. Raises CommandError."""
-    try:
-        tables, _ = load_tables(tables_dir, only)
-    except TableError as error:
-        raise CommandError(str(error)) from None
+    tables, _ = read_folders(tables_dir, only)
     changes = changes_of(files, tables, warn, now_ms=now_ms, dynamodb_table=dynamodb_table)
     return _tell(console, drift_in(changes, tables), f"{len(changes)} changes", "changes", as_json=as_json)
 

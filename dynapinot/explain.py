@@ -17,13 +17,12 @@ from rich.text import Text
 
 from decoder.change import Change
 from dynapinot import account
-from dynapinot.errors import FOUND, WELL, CommandError
+from dynapinot.errors import FOUND, WELL
+from dynapinot.folders import read_folders
 from dynapinot.samples import is_item, read_samples
-from handlers.catalog import load_tables
 from handlers.letter import Letter
 from handlers.relay import Plan, plan
 from heartbeat.aim import hash_key
-from pinot.errors import TableError
 from pinot.table import Table
 from publisher.entry import Entry
 from publisher.order import MAX_RECORD_BYTES
@@ -213,10 +212,7 @@ def run(
     dynamodb_table: str | None = None,
 ) -> int:
     """Explain files; return the exit code: all became rows, or there are dead letters. Raises CommandError."""
-    try:
-        tables, warnings = load_tables(tables_dir, only)
-    except TableError as error:
-        raise CommandError(str(error)) from None
+    tables, warnings = read_folders(tables_dir, only)
     samples = [read_samples(file, tables, now_ms=now_ms, dynamodb_table=dynamodb_table) for file in files]
     for warning in warnings:
         warn(f"warning: {warning}")

@@ -15,11 +15,10 @@ from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColum
 from rich.table import Table as Grid
 
 from dynapinot.aws import refusals
-from dynapinot.errors import FOUND, WELL, CommandError
+from dynapinot.errors import FOUND, WELL
+from dynapinot.folders import read_folders
 from handlers import clients
-from handlers.catalog import load_tables
 from handlers.deadline import seconds_from_now
-from pinot.errors import TableError
 from pinot.table import Target
 from publisher.entry import Entry
 from publisher.order import Limits, Published
@@ -46,10 +45,7 @@ def run(
 
     Raises CommandError.
     """
-    try:
-        tables, _ = load_tables(tables_dir, only)
-    except TableError as error:
-        raise CommandError(str(error)) from None
+    tables, _ = read_folders(tables_dir, only)
     with refusals():
         bucket = bucket_in(clients.s3(), bucket_name, PREFIXES if prefix is None else (prefix,))
         if dry_run:

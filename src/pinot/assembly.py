@@ -279,12 +279,13 @@ def _check_order(parts: _Parts, findings: Findings) -> None:
 
 def _check_source(parts: _Parts, findings: Findings) -> None:
     transforms = parts.transforms
-    for name in sorted(parts.source.leave_out & _needed_attributes(parts)):
+    needed = _needed_attributes(parts)
+    for name in sorted(parts.source.leave_out & needed):
         remedy = "Take the name off the list, or map the column otherwise"
         findings.error("leave_out", f"the attribute {name} is taken by a column or an expression", remedy)
     for name in sorted(parts.source.leave_out):
         steps = parse_path(name) or ()
-        if len(steps) > 1 and (steps[0] in _needed_attributes(parts) or REST in parts.origins.values()):
+        if len(steps) > 1 and (steps[0] in needed or REST in parts.origins.values()):
             problem = f"attributes stay behind as a whole, and {name} reads as a path into one"
             remedy = f"Leave out {steps[0]}, or put up with it if an attribute really has this name"
             findings.warning("leave_out", problem, remedy)
