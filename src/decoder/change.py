@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from decimal import ROUND_FLOOR, Decimal
-from typing import Any, Final, Literal, TypeAlias, cast
+from functools import lru_cache
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 from decoder.attribute import check_unicode
 from decoder.errors import MalformedError
@@ -23,24 +23,25 @@ MAX_TIMESTAMP_MS: Final = 4_102_444_800_000
 
 # "SequenceNumber: 21-40 digits", API_streams_StreamRecord.html; emulators write shorter ones.
 SEQUENCE_NUMBER_DIGITS: Final = 40
-_SEQUENCE_NUMBER: Final = re.compile(rf"[0-9]{{1,{SEQUENCE_NUMBER_DIGITS}}}")
 
 # DynamoDB Streams count whole seconds. Kinesis Data Streams for DynamoDB name their unit, and mean milliseconds where
 # they do not: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/kds_gettingstarted.html
-_MS_PER_UNIT: Final = {"SECOND": Decimal(1000), "MILLISECOND": Decimal(1), "MICROSECOND": Decimal("0.001")}
+_MS_PER_SECOND: Final = 1_000
+_MS_PER_UNIT: Final = {"SECOND": Decimal(_MS_PER_SECOND), "MILLISECOND": Decimal(1), "MICROSECOND": Decimal("0.001")}
 
 _STREAM_ARN_TABLE: Final = re.compile(r"arn:[^:]+:dynamodb:[^:]*:[^:]*:table/([^/]+)(?:/.*)?")
 _TTL_IDENTITY: Final = {"type": "Service", "principalId": "dynamodb.amazonaws.com"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class Change(NamedTuple):
     """One change of one item: what happened, when, and the item's raw images before and after it.
 
     ``keys``, ``new_image`` and ``old_image`` map attribute names to attribute values as the event has them, not looked
     into yet; an image is None when the stream's view type leaves it out, and holds the keys when it is there.
     ``timestamp_ms`` is in epoch milliseconds whatever unit the record had. ``sequence_number`` is None in the Kinesis
     form of a change, which has none. ``ttl_delete`` tells a deletion by DynamoDB's Time to Live.
+
+    A named tuple, as one is made for every record: a frozen dataclass takes five times as long to make.
     """
 
     event_name: EventName
@@ -68,6 +69,14 @@ def decode_change(record: object) -> Change:
     Raises MalformedError, with the path inside the record, for a record that DynamoDB does not write, one of another
     event source among them.
     """
+    return check_images(open_change(record))
+
+
+def open_change(record: object) -> Change:
+    """Take a change record apart: all of it is checked but the images' attributes, which :func:`check_images` does.
+
+    Raises MalformedError as :func:`decode_change` does.
+    """
     if not isinstance(record, dict):
         raise MalformedError("a record must be an object")
     if record.get("eventSource", "aws:dynamodb") != "aws:dynamodb":
@@ -78,63 +87,99 @@ def decode_change(record: object) -> Change:
     event_name = record.get("eventName")
     if event_name not in EVENT_NAMES:
         raise MalformedError(f"must be one of {', '.join(EVENT_NAMES)}").inside("eventName")
-    has_kinesis_form = "recordFormat" in record
     try:
-        keys = _image("Keys", inner.get("Keys"))
+        keys, new_image, old_image = inner.get("Keys"), inner.get("NewImage"), inner.get("OldImage")
+        if not isinstance(keys, dict):
+            raise _no_image("Keys")
         if not keys:
             raise MalformedError("a change has at least one key attribute").inside("Keys")
+        if new_image is not None and not isinstance(new_image, dict):
+            raise _no_image("NewImage")
+        if old_image is not None and not isinstance(old_image, dict):
+            raise _no_image("OldImage")
+        has_kinesis_form = "recordFormat" in record
         timestamp_ms = _timestamp_ms(inner, "MILLISECOND" if has_kinesis_form else "SECOND")
-        sequence_number = inner.get("SequenceNumber")
+        sequence_number, size_bytes = inner.get("SequenceNumber"), inner.get("SizeBytes")
         if not (sequence_number is None and has_kinesis_form):
             _check_sequence_number(sequence_number)
-        new_image = _item_image("NewImage", inner, keys)
-        old_image = _item_image("OldImage", inner, keys)
-        size_bytes = _optional(int, "SizeBytes", inner)
-        view_type = _optional(str, "StreamViewType", inner)
+        if size_bytes is not None and type(size_bytes) is not int:
+            raise _of_another_type("SizeBytes", "int")
+        view_type = _text("StreamViewType", inner)
     except MalformedError as error:
         raise error.inside("dynamodb") from None
+    arn = _text("eventSourceARN", record)
     return Change(
-        event_name=cast("EventName", event_name),
-        timestamp_ms=timestamp_ms,
-        sequence_number=sequence_number,
-        keys=keys,
-        new_image=new_image,
-        old_image=old_image,
-        ttl_delete=event_name == "REMOVE" and _is_ttl(record.get("userIdentity")),
-        event_id=_optional(str, "eventID", record),
-        table=_optional(str, "tableName", record) or _table_of_arn(_optional(str, "eventSourceARN", record)),
-        region=_optional(str, "awsRegion", record),
-        size_bytes=size_bytes,
-        view_type=view_type,
+        event_name,
+        timestamp_ms,
+        sequence_number,
+        keys,
+        new_image,
+        old_image,
+        event_name == "REMOVE" and _is_ttl(record.get("userIdentity")),
+        _text("eventID", record),
+        _text("tableName", record) or (_table_of_arn(arn) if arn else None),
+        _text("awsRegion", record),
+        size_bytes,
+        view_type,
     )
 
 
-def _image(name: str, image: object) -> Image:
-    if not isinstance(image, dict):
-        raise MalformedError("an object of attributes belongs here").inside(name)
-    for attribute in image:
-        _check_name(attribute, name)
-    return image
+def check_images(change: Change) -> Change:
+    """Check the attributes' names in a change's keys and images, and that an image has the keys as they are.
+
+    An image without the keys is given them. Raises MalformedError, with the path inside the record.
+    """
+    try:
+        _check_names("Keys", change.keys)
+        new_image = _with_keys("NewImage", change.new_image, change.keys)
+        old_image = _with_keys("OldImage", change.old_image, change.keys)
+    except MalformedError as error:
+        raise error.inside("dynamodb") from None
+    return change._replace(new_image=new_image, old_image=old_image)
 
 
-def _check_name(text: str, where: str) -> None:
-    if not text.isascii():
-        try:
-            check_unicode(text)
-        except MalformedError as error:
-            raise error.inside(where) from None
+def _no_image(name: str) -> MalformedError:
+    return MalformedError("an object of attributes belongs here").inside(name)
 
 
-def _item_image(name: str, inner: Mapping[str, Any], keys: Image) -> Image | None:
-    if inner.get(name) is None:
+def _text(name: str, where: Mapping[str, Any]) -> str | None:
+    text = where.get(name)
+    if text is not None:
+        if not isinstance(text, str):
+            raise _of_another_type(name, "str")
+        if not text.isascii():
+            _check_unicode(name, text)
+    return text
+
+
+def _check_names(name: str, image: Image) -> None:
+    if not "".join(image).isascii():
+        for attribute in image:
+            _check_unicode(name, attribute)
+
+
+def _check_unicode(name: str, text: str) -> None:
+    try:
+        check_unicode(text)
+    except MalformedError as error:
+        raise error.inside(name) from None
+
+
+def _of_another_type(name: str, wanted: str) -> MalformedError:
+    return MalformedError(f"must be of the JSON type of {wanted}").inside(name)
+
+
+def _with_keys(name: str, image: Image | None, keys: Image) -> Image | None:
+    if image is None:
         return None
-    image = _image(name, inner[name])
+    _check_names(name, image)
+    is_whole = True
     for key, attribute in keys.items():
         if key not in image:
-            return {**keys, **image}
-        if image[key] != attribute:
+            is_whole = False
+        elif image[key] != attribute:
             raise MalformedError("a key attribute is not the one in Keys").inside(name, key)
-    return image
+    return image if is_whole else {**keys, **image}
 
 
 def _timestamp_ms(inner: Mapping[str, Any], default_unit: str) -> int:
@@ -143,6 +188,8 @@ def _timestamp_ms(inner: Mapping[str, Any], default_unit: str) -> int:
         known = ", ".join(_MS_PER_UNIT)
         raise MalformedError(f"must be one of {known}").inside("ApproximateCreationDateTimePrecision")
     time = inner.get("ApproximateCreationDateTime")
+    if type(time) is int and unit == "SECOND" and MIN_TIMESTAMP_MS <= time * _MS_PER_SECOND < MAX_TIMESTAMP_MS:
+        return time * _MS_PER_SECOND
     if isinstance(time, bool) or not isinstance(time, int | float | Decimal):
         raise MalformedError("the time of a change must be a number").inside("ApproximateCreationDateTime")
     # A float by its shortest text: 1719082124.026 s is 1719082124026 ms, which the float's binary value is not.
@@ -156,24 +203,18 @@ def _timestamp_ms(inner: Mapping[str, Any], default_unit: str) -> int:
 
 
 def _check_sequence_number(sequence_number: object) -> None:
-    if not isinstance(sequence_number, str) or not _SEQUENCE_NUMBER.fullmatch(sequence_number):
+    if (
+        not isinstance(sequence_number, str)
+        or not (sequence_number.isascii() and sequence_number.isdigit())
+        or len(sequence_number) > SEQUENCE_NUMBER_DIGITS
+    ):
         detail = f"must be text of at most {SEQUENCE_NUMBER_DIGITS} decimal digits"
         raise MalformedError(detail).inside("SequenceNumber")
 
 
-def _optional(kind: type, name: str, where: Mapping[str, Any]) -> Any:  # noqa: ANN401  # kind or None
-    value = where.get(name)
-    if value is None:
-        return None
-    if not isinstance(value, kind) or isinstance(value, bool):
-        raise MalformedError(f"must be of the JSON type of {kind.__name__}").inside(name)
-    if isinstance(value, str):
-        _check_name(value, name)
-    return value
-
-
-def _table_of_arn(arn: str | None) -> str | None:
-    match = _STREAM_ARN_TABLE.fullmatch(arn or "")
+@lru_cache(maxsize=64)  # a function has a stream or a few
+def _table_of_arn(arn: str) -> str | None:
+    match = _STREAM_ARN_TABLE.fullmatch(arn)
     return match[1] if match else None
 
 

@@ -15,6 +15,8 @@ MIN_EXPONENT: Final = -130
 
 # Python's own parser is wider than DynamoDB's: it takes "1_000", " 1", Arabic digits, "NaN" and "Infinity".
 _NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+# What DynamoDB itself writes for all but very long, large or small numbers, and is normalized as it stands.
+_USUAL: Final = re.compile(r"0|-?[1-9](?:[0-9]{0,35}[1-9])?|-?(?:0|[1-9][0-9]{0,17})\.[0-9]{0,17}[1-9]")
 _EXACT: Final = Context(prec=MAX_PREC)
 _ZERO: Final = Decimal(0)
 
@@ -27,6 +29,8 @@ def decode_number(payload: object) -> Decimal:
     """
     if not isinstance(payload, str):
         raise MalformedError("the value of an N must be text")
+    if _USUAL.fullmatch(payload):
+        return Decimal(payload)
     if not _NUMBER.fullmatch(payload):
         raise MalformedError("the value of an N must be a decimal number")
     try:

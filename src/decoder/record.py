@@ -7,7 +7,7 @@ import re
 from typing import Any, Final
 
 from decoder.attribute import decode_binary
-from decoder.change import Change, decode_change
+from decoder.change import Change, check_images, open_change
 from decoder.errors import MalformedError
 
 KINESIS: Final = "aws:kinesis"
@@ -16,9 +16,14 @@ _DIGITS: Final = re.compile(r"[0-9]{1,128}")  # a sequence number of Kinesis is 
 
 def decode_record(record: object) -> Change:
     """Read a record of either event source. Raises MalformedError with the path inside the record."""
+    return check_images(open_record(record))
+
+
+def open_record(record: object) -> Change:
+    """Take a record of either event source apart; see :func:`decoder.change.open_change`. Raises MalformedError."""
     if isinstance(record, dict) and record.get("eventSource") == KINESIS:
-        return decode_change(_unwrap(record))
-    return decode_change(record)
+        return open_change(_unwrap(record))
+    return open_change(record)
 
 
 def sequence_number_of(record: object) -> str | None:

@@ -14,7 +14,8 @@ from botocore.config import Config
 from pinot.table import Table, Target
 from publisher.entry import Entry
 from publisher.kinesis import sender
-from publisher.order import Limits, Published, Send, publish
+from publisher.lanes import Lanes, publish_in_lanes, threads
+from publisher.order import Limits, Published, Send
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -36,15 +37,18 @@ class Streams:
     """The streams of some tables, ready to be published to."""
 
     senders: Mapping[Target, Send]
+    lanes: Mapping[Target, Lanes]
     limits: Limits
 
-    def publish_within(self, remaining: Callable[[], float]) -> Callable[[Target, Sequence[Entry]], Published]:
+    def publish_within(self, remaining: Callable[[], float]) -> Callable[[Target, Iterable[Entry]], Published]:
         """Give the function that publishes to one of the streams while ``remaining`` tells of seconds left."""
 
-        def publish_to(target: Target, entries: Sequence[Entry]) -> Published:
-            return publish(
+        def publish_to(target: Target, entries: Iterable[Entry]) -> Published:
+            return publish_in_lanes(
                 entries,
                 self.senders[target],
+                self.lanes[target],
+                shards=lambda: 0,
                 remaining=remaining,
                 sleep=time.sleep,
                 jitter=random.random,
@@ -54,13 +58,14 @@ class Streams:
         return publish_to
 
 
-def streams(tables: Iterable[Table], limits: Limits) -> Streams:
+def streams(tables: Sequence[Table], limits: Limits) -> Streams:
     """Connect each table's stream, in the table's own region."""
     return Streams(
         senders={
             table.target: sender(boto3.client("kinesis", region_name=table.region, config=_CONFIG), table.stream)
             for table in tables
         },
+        lanes={table.target: threads() for table in tables},
         limits=limits,
     )
 

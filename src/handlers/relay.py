@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, TypeAlias
 
-from decoder.change import Change
+from decoder.change import Change, check_images
 from decoder.errors import ChangeError
-from decoder.record import decode_record, sequence_number_of
+from decoder.record import open_record, sequence_number_of
 from handlers.letter import Letter
 from pinot.errors import NO_TABLE, MisfitError
 from pinot.table import Table, Target
 from publisher.entry import Entry
 from publisher.order import Published
 
-Publish: TypeAlias = Callable[[Target, Sequence[Entry]], Published]
+Publish: TypeAlias = Callable[[Target, Iterable[Entry]], Published]
 Store: TypeAlias = Callable[[Sequence[Entry]], "tuple[int | None, str | None]"]  # see publisher.s3.store
 
 
@@ -29,31 +31,42 @@ class UnreportableError(RuntimeError):
     """A change must come again, but has no sequence number to say so by; failing makes the whole batch come again."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """What a batch comes to: for each stream its rows in order, and the changes that can never become rows.
+@dataclass(slots=True, kw_only=True)
+class Account:
+    """What there is to say of a batch's changes so far, beside their rows.
 
-    ``changes`` holds what could be decoded, by position. ``left_out`` counts, by column and reason, old values that a
-    delete's row had to go without; ``ignored`` the changes that every table's own rules leave out. ``shared`` names,
-    for each table, the attributes of the DynamoDB key that its primary key leaves out: items that differ only there
-    share a row. ``unmapped`` names, for each table, the attributes of items that nothing in its files uses.
+    ``row_counts`` has, by position, how many rows each became; ``letters`` the changes that can never become rows.
+    ``left_out`` counts, by column and reason, old values that a delete's row had to go without; ``ignored`` the changes
+    that every table's own rules leave out. ``shared`` names, for each table, the attributes of the DynamoDB key that
+    its primary key leaves out: items that differ only there share a row. ``unmapped`` names, for each table, the
+    attributes of items that nothing in its files uses.
     """
 
     records: Sequence[object]
-    changes: Mapping[int, Change]
-    rows: Mapping[Target, Sequence[Entry]]
-    letters: Sequence[Letter]
-    left_out: Mapping[tuple[str, str, str], int]
-    shared: Mapping[str, Sequence[str]]
-    unmapped: Mapping[str, frozenset[str]]
-    ignored: int
+    row_counts: array[int] = field(default_factory=lambda: array("I"))
+    letters: list[Letter] = field(default_factory=list)
+    left_out: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    shared: dict[str, Sequence[str]] = field(default_factory=dict)
+    unmapped: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    ignored: int = 0
+
+
+@dataclass(slots=True, kw_only=True)
+class Plan(Account):
+    """What a batch comes to, all of it: the changes that could be decoded, by position, and each stream's rows."""
+
+    changes: dict[int, Change] = field(default_factory=dict)
+    rows: defaultdict[Target, list[Entry]] = field(default_factory=lambda: defaultdict(list))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What became of a batch. ``first_unpublished`` is the position it stopped at, None when it is done."""
+    """What became of a batch. ``first_unpublished`` is the position it stopped at, None when it is done; ``times_ms``
+    has the time of each change, by position, 0 where none could be read.
+    """
 
-    plan: Plan
+    account: Account
+    times_ms: Sequence[int]
     first_unpublished: int | None
     published: Mapping[Target, Published]
     store_error: str | None
@@ -61,8 +74,7 @@ class Report:
     @property
     def rows(self) -> int:
         """How many rows stand on their streams for good."""
-        end = len(self.plan.records) if self.first_unpublished is None else self.first_unpublished
-        return sum(entry.position < end for entries in self.plan.rows.values() for entry in entries)
+        return sum(self.account.row_counts[: self.first_unpublished])
 
     @property
     def resent(self) -> int:
@@ -78,7 +90,7 @@ class Report:
         """
         if self.first_unpublished is None:
             return {"batchItemFailures": []}
-        number = sequence_number_of(self.plan.records[self.first_unpublished])
+        number = sequence_number_of(self.account.records[self.first_unpublished])
         if number is None:
             raise UnreportableError(
                 f"record {self.first_unpublished} of the batch must come again and has no SequenceNumber"
@@ -96,49 +108,62 @@ def records_of(event: object) -> Sequence[object]:
 
 def plan(records: Sequence[object], tables: Sequence[Table], *, max_record_bytes: int) -> Plan:
     """Decode a batch and make its rows: everything that can be known before anything is sent."""
-    changes: dict[int, Change] = {}
-    rows: defaultdict[Target, list[Entry]] = defaultdict(list)
-    letters: list[Letter] = []
-    left_out: Counter[tuple[str, str, str]] = Counter()
-    shared: dict[str, Sequence[str]] = {}
-    unmapped: defaultdict[str, set[str]] = defaultdict(set)
-    ignored = 0
-    for position, record in enumerate(records):
+    batch = Plan(records=records)
+    for target, entry in _rows(batch, tables, max_record_bytes, batch.changes.__setitem__):
+        batch.rows[target].append(entry)
+    return batch
+
+
+def _rows(
+    account: Account, tables: Sequence[Table], max_record_bytes: int, note: Callable[[int, Change], None]
+) -> Iterator[tuple[Target, Entry]]:
+    """Make the rows of an account's records, one after the other, each with the stream it is for.
+
+    ``note`` is told the place of each change that could be decoded, and the change.
+    """
+    routes: dict[str | None, Sequence[tuple[Table, Target]]] = {}  # of each DynamoDB table
+    for position, record in enumerate(account.records):
+        letters, count = len(account.letters), 0
         change = None
         try:
-            change = decode_record(record)
-            targets = _tables_for(change, tables)
+            change = open_record(record)
+            if change.table not in routes:
+                routes[change.table] = _routes_of(account, change, tables)
+            mine = routes[change.table]
+            shorts = [table.short_row(change, max_record_bytes) for table, _ in mine]
+            if None in shorts:
+                change = check_images(change)
+            for (table, target), short in zip(mine, shorts, strict=True):
+                if short is not None:
+                    key, data, unmapped = short
+                    if unmapped:
+                        account.unmapped[table.name].update(unmapped)
+                    count += 1
+                    yield target, Entry(key, data, position)
+                else:
+                    for entry in _exact_rows(account, position, table, change, max_record_bytes):
+                        count += 1
+                        yield target, entry
         except ChangeError as error:
-            letters.append(_letter(position, record, error, None, change))
-            continue
-        changes[position] = change
-        is_ignored = True
-        for table in targets:
-            entries = rows[table.target]
-            before = len(entries)
-            try:
-                for row in table.rows(change, max_record_bytes):
-                    entries.append(Entry(row.key, row.data, position))
-                    left_out.update((table.name, column, reason) for column, reason in row.left_out)
-                    if row.unmapped:
-                        unmapped[table.name].update(row.unmapped)
-                is_ignored = is_ignored and len(entries) == before
-            except ChangeError as error:
-                is_ignored = False
-                letters.append(_letter(position, record, error, table.name, change))
-            if table.name not in shared:
-                shared[table.name] = table.not_in_key(change.keys)
-        ignored += is_ignored
-    return Plan(
-        records=records,
-        changes=changes,
-        rows={target: entries for target, entries in rows.items() if entries},
-        letters=letters,
-        left_out=left_out,
-        shared=shared,
-        unmapped={table: frozenset(names) for table, names in unmapped.items()},
-        ignored=ignored,
-    )
+            account.letters.append(_letter(position, record, error, None, change))
+        else:
+            note(position, change)
+            account.ignored += not count and len(account.letters) == letters
+        account.row_counts.append(count)
+
+
+def _exact_rows(
+    account: Account, position: int, table: Table, change: Change, max_record_bytes: int
+) -> Iterator[Entry]:
+    """Make a change's rows of one table by the exact rules, or note why there can be none."""
+    try:
+        for row in table.rows(change, max_record_bytes):
+            account.left_out.update((table.name, column, reason) for column, reason in row.left_out)
+            if row.unmapped:
+                account.unmapped[table.name].update(row.unmapped)
+            yield Entry(row.key, row.data, position)
+    except ChangeError as error:
+        account.letters.append(_letter(position, account.records[position], error, table.name, change))
 
 
 def _letter(position: int, record: object, error: ChangeError, table: str | None, change: Change | None) -> Letter:
@@ -149,21 +174,40 @@ def _letter(position: int, record: object, error: ChangeError, table: str | None
 def relay(event: object, tables: Sequence[Table], *, publish: Publish, store: Store, max_record_bytes: int) -> Report:
     """Bring a batch to its streams, and what can never be a row to the dead letters.
 
-    Streams are published to side by side. Raises EventError; what ``publish`` and ``store`` raise goes through.
+    Where there is one stream, its rows are made while others are under way. Several are published to side by side once
+    all rows are made, since one that is behind is not to hold up another. Raises EventError; what ``publish`` and
+    ``store`` raise goes through.
     """
-    batch = plan(records_of(event), tables, max_record_bytes=max_record_bytes)
-    not_stored, store_error = store([letter.entry() for letter in batch.letters]) if batch.letters else (None, None)
-    published = _publish_all(batch.rows, publish)
+    account = Account(records=records_of(event))
+    times_ms = array("q", bytes(8 * len(account.records)))
+    rows = _rows(
+        account, tables, max_record_bytes, lambda position, change: times_ms.__setitem__(position, change.timestamp_ms)
+    )
+    published = _publish_all(_by_stream(rows, {table.target for table in tables}), publish)
+    # Letters last: what the rows are made of is not all known before.
+    not_stored, store_error = store([letter.entry() for letter in account.letters]) if account.letters else (None, None)
     stops = [not_stored, *(each.first_unpublished for each in published.values())]
     return Report(
-        plan=batch,
+        account=account,
+        times_ms=times_ms,
         first_unpublished=min((stop for stop in stops if stop is not None), default=None),
         published=published,
         store_error=store_error,
     )
 
 
-def _publish_all(rows: Mapping[Target, Sequence[Entry]], publish: Publish) -> Mapping[Target, Published]:
+def _by_stream(rows: Iterator[tuple[Target, Entry]], targets: Collection[Target]) -> Mapping[Target, Iterable[Entry]]:
+    """Sort rows by their stream; those of an only one stay to be made until they are taken."""
+    if len(targets) > 1:
+        by_target: defaultdict[Target, list[Entry]] = defaultdict(list)
+        for target, entry in rows:
+            by_target[target].append(entry)
+        return by_target
+    first = next(rows, None)
+    return {first[0]: chain((first[1],), (entry for _, entry in rows))} if first else {}
+
+
+def _publish_all(rows: Mapping[Target, Iterable[Entry]], publish: Publish) -> Mapping[Target, Published]:
     if len(rows) < 2:  # noqa: PLR2004  # the usual single stream needs no thread
         return {target: publish(target, entries) for target, entries in rows.items()}
     with ThreadPoolExecutor(max_workers=len(rows)) as pool:
@@ -172,10 +216,13 @@ def _publish_all(rows: Mapping[Target, Sequence[Entry]], publish: Publish) -> Ma
     return {target: each.result() for target, each in running.items()}
 
 
-def _tables_for(change: Change, tables: Sequence[Table]) -> list[Table]:
-    targets = [table for table in tables if table.replicates(change.table)]
-    if not targets:
+def _routes_of(account: Account, change: Change, tables: Sequence[Table]) -> Sequence[tuple[Table, Target]]:
+    """Find the tables of a change's DynamoDB table, and where their rows go."""
+    routes = [(table, table.target) for table in tables if table.replicates(change.table)]
+    if not routes:
         detail = f"no folder of tables replicates the DynamoDB table {change.table}"
         # Kinesis' form of a change, which has no sequence number, names its table itself.
         raise MisfitError(NO_TABLE, detail).inside("eventSourceARN" if change.sequence_number else "tableName")
-    return targets
+    for table, _ in routes:
+        account.shared.setdefault(table.name, table.not_in_key(change.keys))
+    return routes

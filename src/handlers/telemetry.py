@@ -41,7 +41,7 @@ def log_report(logger: Logger, report: Report, told: set[tuple[str, ...]]) -> No
     ``told`` holds what was said already and is to be said once: of which tables items may share rows, and which of
     their attributes are not mapped.
     """
-    for table, attributes in report.plan.shared.items():
+    for table, attributes in report.account.shared.items():
         if attributes and (table,) not in told:
             logger.warning("items may share a row", table=table, not_in_primary_key=list(attributes))
             told.add((table,))
@@ -49,7 +49,7 @@ def log_report(logger: Logger, report: Report, told: set[tuple[str, ...]]) -> No
         if (table, attribute) not in told and len(told) < MAX_TOLD:
             logger.info("attribute not mapped", table=table, attribute=attribute)
             told.add((table, attribute))
-    for letter in report.plan.letters:
+    for letter in report.account.letters:
         logger.warning(
             "change dead-lettered",
             reason=letter.error.reason,
@@ -59,7 +59,7 @@ def log_report(logger: Logger, report: Report, told: set[tuple[str, ...]]) -> No
             event_id=letter.change.event_id if letter.change else None,
             sequence_number=letter.sequence_number,
         )
-    for (table, column, reason), count in report.plan.left_out.items():
+    for (table, column, reason), count in report.account.left_out.items():
         logger.warning("deletes sent without a last value", table=table, column=column, reason=reason, count=count)
     for target, published in report.published.items():
         if published.errors:
@@ -71,17 +71,17 @@ def log_report(logger: Logger, report: Report, told: set[tuple[str, ...]]) -> No
             "batch stopped early",
             sequence_number=report.response()["batchItemFailures"][0]["itemIdentifier"],
             position=report.first_unpublished,
-            changes=len(report.plan.records),
+            changes=len(report.account.records),
         )
 
 
 def measure(metrics: Metrics, report: Report, now_ms: int) -> None:
     """Add a batch's metrics: counts, and how long ago its published changes were made, in ms."""
-    reasons = Counter(letter.error.reason for letter in report.plan.letters)
-    metrics.add_metric(name="ChangesReceived", unit=MetricUnit.Count, value=len(report.plan.records))
+    reasons = Counter(letter.error.reason for letter in report.account.letters)
+    metrics.add_metric(name="ChangesReceived", unit=MetricUnit.Count, value=len(report.account.records))
     metrics.add_metric(name="RowsPublished", unit=MetricUnit.Count, value=report.rows)
     metrics.add_metric(name="RowsResent", unit=MetricUnit.Count, value=report.resent)
-    metrics.add_metric(name="ChangesIgnored", unit=MetricUnit.Count, value=report.plan.ignored)
+    metrics.add_metric(name="ChangesIgnored", unit=MetricUnit.Count, value=report.account.ignored)
     metrics.add_metric(name="DeadLetters", unit=MetricUnit.Count, value=reasons.total())
     unmapped = _unmapped(report)
     metrics.add_metric(name="UnmappedAttributes", unit=MetricUnit.Count, value=len(unmapped))
@@ -137,16 +137,11 @@ def log_missing(logger: Logger, outcomes: Iterable[Outcome]) -> None:
 
 def _unmapped(report: Report) -> list[tuple[str, str]]:
     """List the attributes of items that nothing uses, each with its table."""
-    return sorted((table, name) for table, names in report.plan.unmapped.items() for name in names)
+    return sorted((table, name) for table, names in report.account.unmapped.items() for name in names)
 
 
 def _lags(report: Report, now_ms: int) -> list[int]:
-    end = report.first_unpublished
-    return sorted(
-        now_ms - change.timestamp_ms
-        for position, change in report.plan.changes.items()
-        if end is None or position < end
-    )
+    return sorted(now_ms - time_ms for time_ms in report.times_ms[: report.first_unpublished] if time_ms)
 
 
 def _sample(lags: Sequence[int]) -> list[int]:

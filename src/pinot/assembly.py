@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
@@ -14,6 +14,7 @@ from pinot.config import TableConfig, names_read_by, read_config
 from pinot.errors import Finding, Findings, MisfitError, TableError
 from pinot.metadata import DYNAMODB_NAMES, METADATA, can_hold, filler, types_for
 from pinot.path import Step, follow, parse_path
+from pinot.pattern import Patterns
 from pinot.schema import Field, Schema, read_schema
 from pinot.source import REST, Source, read_source
 from pinot.table import Column, Origin, Role, Table, Take, Use
@@ -340,6 +341,8 @@ def _table(parts: _Parts) -> Table:
     columns += map(_input_column, sorted(inputs))
     by_name = {column.name: column for column in columns}
     primary_key = tuple(by_name[name] for name in parts.schema.primary_key)
+    uses, takes_rest = _uses(columns, parts), REST in origins.values()
+    patterns = Patterns(columns, primary_key, taken=taken, used=uses, takes_rest=takes_rest)
     return Table(
         name=parts.config.name,
         stream=parts.config.stream,
@@ -351,15 +354,31 @@ def _table(parts: _Parts) -> Table:
         primary_key=primary_key,
         key_attributes=frozenset(column.attribute for column in primary_key),
         computed=parts.transforms,
-        uses=_uses(columns, parts),
+        uses=uses,
         taken=taken,
-        takes_rest=REST in origins.values(),
+        takes_rest=takes_rest,
+        always=frozenset(place for place, column in enumerate(columns) if not _is_optional(column)),
+        places=_places(columns),
+        short_way=patterns.row,
         essential=frozenset(
             column.name
             for column in columns
             if column.role or column.name in DYNAMODB_NAMES or origins.get(column.name, REST) in METADATA
         ),
     )
+
+
+def _is_optional(column: Column) -> bool:
+    """Tell a column that an item without a certain attribute leaves out."""
+    return isinstance(column.origin, tuple) and column.role is None
+
+
+def _places(columns: Sequence[Column]) -> Mapping[str, tuple[int, ...]]:
+    places: defaultdict[str, tuple[int, ...]] = defaultdict(tuple)
+    for place, column in enumerate(columns):
+        if _is_optional(column):
+            places[str(column.origin[0])] += (place,)
+    return dict(places)
 
 
 def _uses(columns: Iterable[Column], parts: _Parts) -> Mapping[str, tuple[Use, ...]]:
@@ -380,29 +399,31 @@ def _uses(columns: Iterable[Column], parts: _Parts) -> Mapping[str, tuple[Use, .
 def _column(field: Field, origin: Origin, parts: _Parts, taken: frozenset[str]) -> Column:
     role = parts.role(field.name)
     if origin == REST:
-        return Column(name=field.name, origin=origin, take=_take_rest(field, taken), role=role)
+        return Column(name=field.name, field=field, origin=origin, take=_take_rest(field, taken), role=role)
     if isinstance(origin, str):
         take: Take = filler(field, origin)
         if parts.orders_by_default(field):
             take = _unless_in_item(field.name, take)
-        return Column(name=field.name, origin=origin, take=take, role=role)
+        return Column(name=field.name, field=field, origin=origin, take=take, role=role)
     convert = converter(field, is_key=role == "key")
     fallback = filler(field, "$timestamp") if role == "time" and can_hold(field, "$timestamp") else None
     take = _take_path(origin, convert) if len(origin) > 1 else _take_attribute(str(origin[0]), convert)
-    return Column(name=field.name, origin=origin, take=take, role=role, fallback=fallback)
+    return Column(name=field.name, field=field, origin=origin, take=take, role=role, fallback=fallback)
 
 
 def _input_column(name: str) -> Column:
     """Make the column of a field that only Pinot's expressions read."""
     if name not in DYNAMODB_NAMES:
-        return Column(name=name, origin=(name,), take=_take_attribute(name, expression_input), is_input=True)
+        return Column(
+            name=name, field=None, origin=(name,), take=_take_attribute(name, expression_input), is_input=True
+        )
     origin = DYNAMODB_NAMES[name]
     read = METADATA[origin].read
 
     def take(change: Change, _: Image, deleted: bool) -> object:  # noqa: FBT001  # called by position only
         return read(change, deleted)
 
-    return Column(name=name, origin=origin, take=take, is_input=True)
+    return Column(name=name, field=None, origin=origin, take=take, is_input=True)
 
 
 def _take_attribute(name: str, convert: Convert) -> Take:

@@ -19,7 +19,14 @@ def partition_key(values: Iterable[Scalar]) -> str:
     encoding that is too long for Kinesis is replaced by its SHA-256, which no encoding can look like: those start with
     a digit.
     """
-    encoded = "".join(f"{len(part)}:{part}" for part in map(_part, values))
+    return encode_key([_part(value) for value in values])
+
+
+def encode_key(parts: Iterable[str]) -> str:
+    """Encode a primary key by its values' texts; see :func:`partition_key`."""
+    encoded = "".join([f"{len(part)}:{part}" for part in parts])
+    if len(encoded) <= MAX_KEY_BYTES and encoded.isascii():
+        return encoded
     data = encoded.encode()
     return encoded if len(data) <= MAX_KEY_BYTES else f"sha256:{hashlib.sha256(data).hexdigest()}"
 

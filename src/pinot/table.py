@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple, TypeAlias, cast
 
 import orjson
@@ -15,9 +15,13 @@ from pinot.errors import MisfitError
 from pinot.filter import Matches
 from pinot.key import Scalar, partition_key
 from pinot.path import Step
+from pinot.schema import Field
 
 # A change, the image its row is made from, whether that row is a delete -> the value, None when there is none.
 Take: TypeAlias = Callable[[Change, Image, bool], object]
+ShortRow: TypeAlias = tuple[str, bytes, tuple[str, ...]]  # a row's key, data and unmapped attributes
+# The same as a Take's -> the row, None where the exact way is to tell.
+ShortWay: TypeAlias = Callable[[Change, Image, bool], ShortRow | None]
 Role: TypeAlias = Literal["key", "comparison", "time"]
 Origin: TypeAlias = "str | tuple[Step, ...]"  # a property of the change ($…), or a path into the item
 
@@ -37,8 +41,7 @@ class Target(NamedTuple):
     region: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class Row(NamedTuple):
     """One row: its Kinesis partition key and its JSON, byte for byte the same whenever the change is replayed.
 
     ``left_out`` names the columns of a delete whose last value did not fit, each with the reason: a delete needs no
@@ -61,11 +64,13 @@ class Row:
 class Column:
     """One field of a row and where it comes from.
 
-    ``role`` says why a row cannot do without the value; ``fallback`` gives the value of a delete that has none. An
-    ``is_input`` is no column of Pinot's but a field that its expressions read.
+    ``field`` is the column as the schema has it. ``role`` says why a row cannot do without the value; ``fallback``
+    gives the value of a delete that has none. An ``is_input`` is no column of Pinot's, and has no ``field``: it is
+    what its expressions read.
     """
 
     name: str
+    field: Field | None
     origin: Origin
     take: Take
     role: Role | None = None
@@ -99,7 +104,8 @@ class Table:
     has, for each column that Pinot fills itself, its expression. ``uses`` tells, for each attribute that is anything to
     the table, what. ``taken`` names those that columns take whole or that are left out on purpose; the others are
     checked, which a ``$rest`` column does by taking them. ``essential`` names the columns that a delete cannot go
-    without.
+    without. ``places`` tells, for an attribute, which columns take it if the item has it, and ``always`` which columns
+    are to be asked in any case. ``short_way`` makes the rows that need no thought, byte for byte as the exact way would.
     """
 
     name: str
@@ -116,6 +122,9 @@ class Table:
     taken: frozenset[str]
     takes_rest: bool
     essential: frozenset[str]
+    always: frozenset[int]
+    places: Mapping[str, tuple[int, ...]]
+    short_way: ShortWay = field(compare=False, repr=False)
 
     @property
     def target(self) -> Target:
@@ -125,6 +134,29 @@ class Table:
     def replicates(self, dynamodb_table: str | None) -> bool:
         """Tell whether changes of a DynamoDB table belong to this Pinot table."""
         return self.dynamodb_table is None or self.dynamodb_table == dynamodb_table
+
+    def short_row(self, change: Change, max_bytes: int) -> ShortRow | None:
+        """Make the one row of an ordinary change, whose images nobody needs to have checked.
+
+        None where that is not it, or cannot be told at once: then :meth:`rows` tells. No error is raised.
+        """
+        is_delete = change.event_name == "REMOVE"
+        image, other = change.new_image, change.old_image
+        if is_delete:
+            image, other = other, image
+        if image is None or (change.ttl_delete and self.keep_ttl_deletes):
+            return None
+        if other is not None and not (change.keys.items() <= other.items() and "".join(other).isascii()):
+            return None  # what is wrong with an image that has no part in the row is told all the same
+        if self.when is not None:
+            try:
+                if not self.has_row_of(image):
+                    return None
+            except ChangeError:
+                return None
+        row = self.short_way(change, image, is_delete)
+        # A character of the key has four bytes at the most, and what is near the limit is not for here.
+        return row if row is not None and len(row[1]) + 4 * len(row[0]) <= max_bytes else None
 
     def rows(self, change: Change, max_bytes: int | None = None) -> Iterator[Row]:
         """Make the rows of a change, one after the other: none, one, or a tombstone of its old primary key and one.
@@ -141,8 +173,7 @@ class Table:
         if row.is_delete:
             values = orjson.loads(row.data)
             left_out = ((name, TOO_LARGE) for name in values if name not in self.essential)
-            short = replace(
-                row,
+            short = row._replace(
                 data=orjson.dumps({name: value for name, value in values.items() if name in self.essential}),
                 left_out=(*row.left_out, *left_out),
             )
@@ -215,7 +246,7 @@ class Table:
     def _row(self, change: Change, image: Image, *, deleted: bool) -> Row:
         values: dict[str, object] = {}
         left_out = []
-        for column in self.columns:
+        for column in self._columns_for(image):
             try:
                 value = column.take(change, image, deleted)
             except MisfitError as error:
@@ -243,6 +274,13 @@ class Table:
             left_out=tuple(left_out),
             unmapped=tuple(unmapped),
         )
+
+    def _columns_for(self, image: Image) -> Sequence[Column]:
+        """List the columns that can have a value, in order: of a wide table, an item fills but a few."""
+        if len(image) * 2 >= len(self.columns):
+            return self.columns
+        places = {place for name in image for place in self.places.get(name, ())}
+        return [self.columns[place] for place in sorted(places.union(self.always))]
 
     def _tombstone_of_moved(self, change: Change, new: Image) -> Iterator[Row]:
         """Give a tombstone for the row that a change leaves behind when it changes the primary key."""

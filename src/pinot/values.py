@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from binascii import b2a_base64
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from struct import Struct
@@ -18,7 +18,7 @@ from typing import Any, Final, TypeAlias
 
 import orjson
 
-from decoder.attribute import SCALARS, SETS, Forms, decode_set, fold, open_attribute, open_list
+from decoder.attribute import MAX_DEPTH, SCALARS, SETS, Forms, decode_set, fold, open_attribute, open_list
 from decoder.errors import ChangeError
 from decoder.number import number_text
 from pinot.errors import MisfitError
@@ -29,6 +29,8 @@ Shape: TypeAlias = Callable[[Any], Json]
 Convert: TypeAlias = Callable[
     [object], Json | None
 ]  # raw attribute value -> JSON value, None when it is to be left out
+
+_AtOnce: TypeAlias = Callable[[str, Any], list[Any] | None]  # tag, payload -> row value
 
 INT32_MIN, INT32_MAX = -(2**31), 2**31 - 1
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
@@ -44,6 +46,13 @@ TIMESTAMP_MAX: Final = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MS
 _RFC3339: Final = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?(?:[Zz]|[+-][0-9]{2}:[0-9]{2})"
 )
+
+# Numbers as DynamoDB writes them, whose text is the canonical one already, each with a blank behind it.
+_USUAL_NUMBERS: Final = re.compile(r"(?:(?=[^ ]{1,38} )(?:0|-?[1-9][0-9]*+(?:\.[0-9]*[1-9])?|-?0\.[0-9]*[1-9]) )*+")
+_USUAL_INTEGERS: Final = {
+    "INT": re.compile("(?:(?:0|-?[1-9][0-9]{0,8}) )*+"),
+    "LONG": re.compile("(?:(?:0|-?[1-9][0-9]{0,17}) )*+"),
+}
 
 # What Pinot's JSON parser refuses, with the whole row: Jackson's StreamReadConstraints (2.16 and later).
 MAX_DOCUMENT_DEPTH: Final = 1_000
@@ -223,7 +232,9 @@ def converter(field: Field, *, is_key: bool = False) -> Convert:
     if is_key:
         shapes = {**shapes, **_KEY_SHAPES.get(field.data_type, {})}
         shapes = {tag: shape for tag, shape in shapes.items() if (field.data_type, tag) != ("TIMESTAMP", "S")}
-    return _single(field.data_type, shapes) if field.single_value else _multiple(field.data_type, shapes)
+    if field.single_value:
+        return _single(field.data_type, shapes)
+    return _multiple(field.data_type, shapes, _at_once(field.data_type, field.max_length))
 
 
 def _single(data_type: str, shapes: Mapping[str, Shape]) -> Convert:
@@ -239,9 +250,12 @@ def _single(data_type: str, shapes: Mapping[str, Shape]) -> Convert:
     return convert
 
 
-def _multiple(data_type: str, shapes: Mapping[str, Shape]) -> Convert:
+def _multiple(data_type: str, shapes: Mapping[str, Shape], at_once: _AtOnce) -> Convert:
     def convert(attribute: object) -> Json | None:
         tag, payload = open_attribute(attribute)
+        ready = at_once(tag, payload)
+        if ready is not None:
+            return ready
         if tag == "NULL":
             SCALARS[tag](payload)
             return None
@@ -258,6 +272,39 @@ def _multiple(data_type: str, shapes: Mapping[str, Shape]) -> Convert:
         return [str(value) for value in values] if data_type == "TIMESTAMP" and values else values or None
 
     return convert
+
+
+def _at_once(data_type: str, max_length: int | None) -> _AtOnce:
+    """Give what takes all members of a list or a set that needs no thought together; None where one is to be looked at.
+
+    Texts are of ASCII, numbers as DynamoDB writes them and small enough.
+    """
+    usual = _USUAL_INTEGERS.get(data_type)
+    member_tag = "S" if data_type == "STRING" else "N"
+
+    def take(tag: str, payload: Any) -> list[Any] | None:  # noqa: ANN401
+        if type(payload) is not list or not 0 < len(payload) <= MAX_MULTI_VALUES:
+            return None
+        is_set = tag == f"{member_tag}S"
+        try:
+            if is_set:
+                members = payload if len(set(payload)) == len(payload) else []
+            else:
+                members = [each[member_tag] for each in payload if len(each) == 1]
+            joined = "".join(members)
+        except (LookupError, TypeError):
+            return None
+        if len(members) < len(payload):
+            return None
+        if usual:
+            values = list(map(int, members)) if _all_match(usual, members) else None
+        else:
+            longest = max(map(len, members))
+            is_plain = joined.isascii() and "\0" not in joined and (max_length is None or longest <= max_length)
+            values = members if is_plain else None
+        return sorted(values) if values and is_set else values
+
+    return take if usual or data_type == "STRING" else lambda _tag, _payload: None
 
 
 def _item(index: int, attribute: object, data_type: str, shapes: Mapping[str, Shape]) -> Json:
@@ -281,7 +328,7 @@ def _document_converter(field: Field) -> Convert:
     check_length = _length_check("JSON", field.max_length)
 
     def convert(attribute: object) -> str | None:
-        value = fold(attribute, _DOCUMENT)
+        value = natural(attribute)
         if value is None:
             return None
         text = value if isinstance(value, str) and _is_document(value) else document(value)
@@ -293,7 +340,70 @@ def _document_converter(field: Field) -> Convert:
 
 def natural(attribute: object) -> Any:  # noqa: ANN401  # any JSON value
     """Read an attribute value into plain JSON. Raises MalformedError with the path inside the value."""
-    return fold(attribute, _DOCUMENT)
+    try:
+        return _natural_at_once(attribute)
+    except (AttributeError, LookupError, TypeError, ValueError):
+        return fold(attribute, _DOCUMENT)  # which tells what is wrong, if anything is
+
+
+def _natural_at_once(attribute: object) -> Any:  # noqa: ANN401
+    """Read an attribute value as :func:`fold` does, but check its texts and numbers all together, at the end.
+
+    Raises any error where they want looking at one by one.
+    """
+    texts: list[str] = []
+    numbers: list[str] = []
+    if not isinstance(attribute, dict) or len(attribute) != 1:
+        raise TypeError
+    value = _walk(attribute, texts, numbers, MAX_DEPTH)
+    text = "".join(texts)  # a TypeError where one is no text
+    if not text.isascii():
+        text.encode()
+    if numbers and not _all_match(_USUAL_NUMBERS, numbers):
+        raise ValueError
+    return value
+
+
+def _all_match(pattern: re.Pattern[str], texts: Sequence[str]) -> bool:
+    """Match texts all together with a pattern of texts that each have a blank behind, and no other."""
+    joined = f"{' '.join(texts)} "
+    return joined.count(" ") == len(texts) and pattern.fullmatch(joined) is not None
+
+
+def _walk(attribute: Mapping[str, Any], texts: list[str], numbers: list[str], depth: int) -> Any:  # noqa: ANN401
+    """Read an attribute value of one tag; its texts and numbers are added to the lists, to be checked."""
+    if "S" in attribute:
+        texts.append(attribute["S"])
+        return attribute["S"]
+    if "N" in attribute:
+        numbers.append(attribute["N"])
+        return orjson.Fragment(attribute["N"])
+    if "M" in attribute and depth:
+        payload = attribute["M"]
+        _check_tags(payload.values())
+        texts.extend(payload)
+        entries = {}
+        for name, item in payload.items():
+            if "S" in item:  # the usual ones at once: a call takes longer than all the rest
+                entries[name] = text = item["S"]
+                texts.append(text)
+            elif "N" in item:
+                number = item["N"]
+                numbers.append(number)
+                entries[name] = orjson.Fragment(number)
+            else:
+                entries[name] = _walk(item, texts, numbers, depth - 1)
+        return entries
+    if "L" in attribute and depth and type(attribute["L"]) is list:
+        _check_tags(attribute["L"])
+        return [_walk(item, texts, numbers, depth - 1) for item in attribute["L"]]
+    return fold(attribute, _DOCUMENT, depth)
+
+
+def _check_tags(attributes: Collection[Any]) -> None:
+    """Check that attribute values have one tag each, or that there is one without any, which will be noticed."""
+    if sum(map(len, attributes)) != len(attributes):
+        raise ValueError
 
 
 def expression_input(attribute: object) -> Any:  # noqa: ANN401

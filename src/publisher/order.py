@@ -79,13 +79,14 @@ def publish(
     jitter: Callable[[], float],
     limits: Limits = DEFAULT_LIMITS,
     backoff: Backoff = DEFAULT_BACKOFF,
+    must_begin: bool = True,
 ) -> Published:
     """Publish entries, given in the order of their changes, until all are settled or the time is up.
 
-    ``remaining`` tells the seconds left: the first request is made in any case, no later one is begun without time.
+    ``remaining`` tells the seconds left: no request is begun without time, but for the first if it ``must_begin``.
     What ``send`` raises goes through, but for UnavailableError, which ends the publishing.
     """
-    publication = _Publication(send, remaining, limits)
+    publication = _Publication(send, remaining, limits, must_begin=must_begin)
     pending = list(entries)
     fruitless = 0
     while pending:
@@ -110,11 +111,12 @@ def publish(
 class _Publication:
     """What one call of :func:`publish` has learnt of the stream so far."""
 
-    def __init__(self, send: Send, remaining: Callable[[], float], limits: Limits) -> None:
+    def __init__(self, send: Send, remaining: Callable[[], float], limits: Limits, *, must_begin: bool) -> None:
         self.is_over = False
         self.errors: Counter[str] = Counter()
         self.resent = 0
-        self._sent: set[tuple[str, int]] = set()
+        self._must_begin = must_begin
+        self._unsettled: set[tuple[str, int]] = set()  # key and position of what was sent in vain
         self._send = send
         self._remaining = remaining
         self._limits = limits
@@ -122,6 +124,8 @@ class _Publication:
 
     def send_all(self, pending: Sequence[Entry]) -> list[Entry]:
         """Send each entry once, none behind an unsettled one of its key; return what is not settled, in order."""
+        if self._is_one_request(pending):
+            return sorted(self._send_request(pending), key=_position)
         unsettled: list[Entry] = []
         held: set[str] = set()  # keys of which something is unsettled, so that nothing later may go out
         request: list[Entry] = []
@@ -147,19 +151,34 @@ class _Publication:
         unsettled.sort(key=_position)  # stable: entries of a key keep their order
         return unsettled
 
+    def _is_one_request(self, pending: Sequence[Entry]) -> bool:
+        """Tell at a glance whether everything goes into one request: a character has four bytes at the most."""
+        if len(pending) > self._limits.records:
+            return False
+        keys, data, _ = zip(*pending, strict=True)
+        return sum(map(len, data)) + 4 * sum(map(len, keys)) <= self._limits.bytes
+
     def _send_request(self, request: Sequence[Entry]) -> list[Entry]:
-        if self.is_over or (self._sent and self._remaining() <= 0):
+        """Send entries in one request; return what is not settled, each key's in order."""
+        if self.is_over or not (self._must_begin or self._remaining() > 0):
             self.is_over = True
             return list(request)
-        for entry in request:
-            self.resent += (entry.key, entry.position) in self._sent
-            self._sent.add((entry.key, entry.position))
+        self._must_begin = False
+        if self._unsettled:
+            self.resent += sum((entry.key, entry.position) in self._unsettled for entry in request)
         try:
             outcomes = self._send(request)
         except UnavailableError as error:
             self.is_over = True
             self.errors[str(error)] += len(request)
             return list(request)
+        if not self._highest:
+            # The usual answer: each key once, and everything accepted.
+            numbers = dict(zip((entry.key for entry in request), outcomes, strict=True))
+            accepted = {key: outcome for key, outcome in numbers.items() if isinstance(outcome, int)}
+            if len(accepted) == len(request):
+                self._highest = accepted
+                return []
         by_key: defaultdict[str, list[tuple[Entry, Outcome]]] = defaultdict(list)
         for entry, outcome in zip(request, outcomes, strict=True):
             by_key[entry.key].append((entry, outcome))
@@ -168,6 +187,7 @@ class _Publication:
         unsettled: list[Entry] = []
         for key, answered in by_key.items():
             unsettled.extend(self._judge(key, answered))
+        self._unsettled.update((entry.key, entry.position) for entry in unsettled)
         return unsettled
 
     def _judge(self, key: str, answered: Sequence[tuple[Entry, Outcome]]) -> list[Entry]:

@@ -9,7 +9,6 @@ replaces and never replaces what is newer, whoever writes meanwhile.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from typing import Final, NamedTuple, TypeAlias
 
 from decoder.attribute import decode
@@ -84,15 +83,14 @@ def _rows(change: Change, reading: Reading, table: Table, max_record_bytes: int 
     if reading.image is None and table.keep_ttl_deletes:
         # Who deleted it cannot be told any more, and Time to Live must not: the change as it was is the best there is,
         # a little earlier, so that it wins over no other change of its second.
-        yield from table.rows(replace(change, timestamp_ms=change.timestamp_ms - 1), max_record_bytes)
+        yield from table.rows(change._replace(timestamp_ms=change.timestamp_ms - 1), max_record_bytes)
         return
     is_row = reading.image is not None and table.has_row_of(reading.image)
     # A primary key that leaves out a part of DynamoDB's may be another item's too.
     is_its_own = table.is_keyed_by(change.keys) and not table.not_in_key(change.keys)
     live: set[str] = set()
     if is_row or is_its_own:
-        now = replace(
-            change,
+        now = change._replace(
             event_name="INSERT" if is_row else "REMOVE",
             timestamp_ms=reading.began * MS_PER_SECOND - 1,
             sequence_number=None,
@@ -106,5 +104,5 @@ def _rows(change: Change, reading: Reading, table: Table, max_record_bytes: int 
     if not is_its_own and change.event_name != "INSERT":
         # The row that the lost change would have deleted, at its own time, as it would have done it: an item that took
         # the primary key since then keeps its row.
-        gone = replace(change, event_name="REMOVE", new_image=None)
+        gone = change._replace(event_name="REMOVE", new_image=None)
         yield from (row for row in table.rows(gone, max_record_bytes) if row.key not in live)

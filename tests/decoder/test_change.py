@@ -150,6 +150,15 @@ def test_an_image_without_its_keys_gets_them():
     assert decode_change(raw).old_image == {**KEYS, "n": {"N": "1"}}
 
 
+def test_an_image_that_lacks_one_key_must_have_the_others_right():
+    keys = {"id": {"S": "a"}, "sort": {"N": "1"}}
+    raw = remove(keys, {"sort": {"N": "2"}})
+    del raw["dynamodb"]["OldImage"]["id"]
+    with pytest.raises(MalformedError) as caught:
+        decode_change(raw)
+    assert caught.value.path == "dynamodb.OldImage.sort"
+
+
 def broken(path, value):
     raw = modify(KEYS, {"n": {"N": "2"}}, {"n": {"N": "1"}})
     *outer, last = path

@@ -10,7 +10,7 @@ from faults.history import BY_CITY
 from faults.world import World
 from handlers import relay
 from pinot.table import Table
-from publisher import order, s3
+from publisher import lanes, order, s3
 
 WITHIN = 600
 
@@ -53,14 +53,14 @@ def lets_later_entries_of_a_held_key_go(monkeypatch):
 
 
 def takes_a_refused_stream_for_done(monkeypatch):
-    publish = order.publish
+    publish = lanes.publish
 
     def cheerful(*arguments, **options):
         published = publish(*arguments, **options)
         refused = "AccessDeniedException" in published.errors
         return replace(published, first_unpublished=None) if refused else published
 
-    monkeypatch.setattr(order, "publish", cheerful)
+    monkeypatch.setattr(lanes, "publish", cheerful)
 
 
 def reports_the_second_failure(monkeypatch):
@@ -68,7 +68,7 @@ def reports_the_second_failure(monkeypatch):
 
     def second(self):
         first = self.first_unpublished
-        if first is None or first + 1 >= len(self.plan.records):
+        if first is None or first + 1 >= len(self.account.records):
             return response(self)
         return response(replace(self, first_unpublished=first + 1))
 
@@ -98,39 +98,65 @@ def ignores_that_letters_were_not_stored(monkeypatch):
 
 
 def stops_the_batch_at_a_poison_change(monkeypatch):
-    plan = relay.plan
+    rows_of = relay._rows
 
-    def cut_short(records, *arguments, **options):
-        made = plan(records, *arguments, **options)
-        end = min((letter.position for letter in made.letters), default=len(records))
-        rows = {target: [each for each in entries if each.position < end] for target, entries in made.rows.items()}
-        return replace(made, rows=rows)
+    def cut_short(account, *arguments):
+        rows = list(rows_of(account, *arguments))
+        end = min((letter.position for letter in account.letters), default=len(account.records))
+        yield from ((target, entry) for target, entry in rows if entry.position < end)
 
-    monkeypatch.setattr(relay, "plan", cut_short)
+    monkeypatch.setattr(relay, "_rows", cut_short)
 
 
 def publishes_the_batch_backwards(monkeypatch):
-    publish = order.publish
-    monkeypatch.setattr(order, "publish", lambda entries, *rest, **options: publish(entries[::-1], *rest, **options))
+    publish = lanes.publish
+    monkeypatch.setattr(lanes, "publish", lambda entries, *rest, **options: publish(entries[::-1], *rest, **options))
+
+
+class Blind(dict):
+    """Keys that nobody sees."""
+
+    def __contains__(self, _):
+        return False
+
+    def pop(self, key):
+        return super().pop(key, [])
+
+
+def lets_a_key_be_in_two_chunks_at_once(monkeypatch):
+    begin = lanes._Batch.__init__
+
+    def careless(self, *arguments):
+        begin(self, *arguments)
+        self._held = Blind()
+
+    monkeypatch.setattr(lanes._Batch, "__init__", careless)
 
 
 def spreads_a_key_over_the_shards(monkeypatch):
     rows = Table.rows
 
-    def spread(self, change):
-        return tuple(replace(row, key=f"{row.key}{change.sequence_number}") for row in rows(self, change))
+    def spread(self, change, max_bytes):
+        return (row._replace(key=f"{row.key}{change.sequence_number}") for row in rows(self, change, max_bytes))
 
     monkeypatch.setattr(Table, "rows", spread)
+    monkeypatch.setattr(Table, "short_row", lambda *_: None)
 
 
 def loses_deletes(monkeypatch):
     rows = Table.rows
-    monkeypatch.setattr(Table, "rows", lambda self, change: () if change.event_name == "REMOVE" else rows(self, change))
+
+    def forgetful(self, change, max_bytes):
+        return () if change.event_name == "REMOVE" else rows(self, change, max_bytes)
+
+    monkeypatch.setattr(Table, "rows", forgetful)
+    monkeypatch.setattr(Table, "short_row", lambda *_: None)
 
 
 MUTANTS = (
     drops_the_last_letter,
     ignores_that_letters_were_not_stored,
+    lets_a_key_be_in_two_chunks_at_once,
     lets_later_entries_of_a_held_key_go,
     loses_deletes,
     never_sends_overtaken_entries_again,

@@ -27,8 +27,10 @@ from faults.world import InTurn
 from files import CONFIG, SCHEMA, table, with_setting
 from handlers import relay
 from kinesis_fake import Clock, FakeKinesis
+from lanes_in_turn import lanes_in_turn
 from pinot.table import Table
-from publisher import order, s3
+from publisher import lanes, s3
+from publisher.lanes import publish_in_lanes
 from publisher.order import Limits, Published
 from told import tell
 
@@ -287,9 +289,11 @@ class Routes:
 
         def publish(target, entries):
             stream = self.streams[target.stream]
-            return order.publish(
+            return publish_in_lanes(
                 entries,
                 stream.send,
+                lanes_in_turn(stream.random),
+                shards=lambda: len(stream.shards),
                 remaining=stream.clock.remaining,
                 sleep=stream.clock.sleep,
                 jitter=self.random.random,
@@ -510,25 +514,24 @@ def reports_the_last_of_the_failures(monkeypatch):
 
 
 def takes_a_change_from_all_tables_when_one_cannot_take_it(monkeypatch):
-    plan = relay.plan
+    rows_of = relay._rows
 
-    def all_or_nothing(*arguments, **options):
-        made = plan(*arguments, **options)
-        bad = {letter.position for letter in made.letters}
-        rows = {target: [each for each in entries if each.position not in bad] for target, entries in made.rows.items()}
-        return replace(made, rows={target: entries for target, entries in rows.items() if entries})
+    def all_or_nothing(account, *arguments):
+        rows = list(rows_of(account, *arguments))
+        bad = {letter.position for letter in account.letters}
+        yield from ((target, entry) for target, entry in rows if entry.position not in bad)
 
-    monkeypatch.setattr(relay, "plan", all_or_nothing)
+    monkeypatch.setattr(relay, "_rows", all_or_nothing)
 
 
 def writes_one_letter_for_all_tables(monkeypatch):
-    plan = relay.plan
+    rows_of = relay._rows
 
-    def one_each(*arguments, **options):
-        made = plan(*arguments, **options)
-        return replace(made, letters=list({letter.position: letter for letter in made.letters}.values()))
+    def one_each(account, *arguments):
+        yield from rows_of(account, *arguments)
+        account.letters[:] = {letter.position: letter for letter in account.letters}.values()
 
-    monkeypatch.setattr(relay, "plan", one_each)
+    monkeypatch.setattr(relay, "_rows", one_each)
 
 
 def sends_every_row_to_the_first_stream(monkeypatch):
@@ -555,7 +558,7 @@ def deletes_from_every_table_what_leaves_one(monkeypatch):
 
 def never_sends_again_what_a_stream_once_took(monkeypatch):
     """Sounds thrifty; but a stream may have taken the second of two changes of a key, and then the first comes last."""
-    publish = order.publish
+    publish = lanes.publish
 
     def thrifty(entries, send, **options):
         taken = vars(send.__self__).setdefault("taken", set())
@@ -567,7 +570,7 @@ def never_sends_again_what_a_stream_once_took(monkeypatch):
 
         return publish([entry for entry in entries if entry[:2] not in taken], noting, **options)
 
-    monkeypatch.setattr(order, "publish", thrifty)
+    monkeypatch.setattr(lanes, "publish", thrifty)
 
 
 MUTANTS = (

@@ -160,7 +160,7 @@ def test_a_change_that_must_come_again_and_cannot_be_named_fails_the_batch():
 def test_a_row_over_the_size_limit_is_dead_lettered():
     long_name = insert(key("a"), {"name": {"S": "x" * 500}})
     report, outside = run([long_name], max_record_bytes=500)
-    assert [letter.error.reason for letter in report.plan.letters] == ["row_too_large"]
+    assert [letter.error.reason for letter in report.account.letters] == ["row_too_large"]
     assert dict(outside.rows) == {}
     (entry,) = run([long_name])[1].rows[ITEMS]
     assert run([long_name], max_record_bytes=entry.size)[1].letters == []
@@ -235,11 +235,11 @@ def test_changes_go_to_the_tables_that_replicate_their_dynamodb_table():
 
 def test_a_change_of_a_table_that_nobody_replicates_is_dead_lettered():
     report, outside = run([insert(key("a"), GOOD)], tables=[others(dynamodb_table="venues")])
-    assert [(letter.error.reason, letter.table) for letter in report.plan.letters] == [("no_table", None)]
-    folder, _, number = report.plan.letters[0].entry().key.rpartition("/")
+    assert [(letter.error.reason, letter.table) for letter in report.account.letters] == [("no_table", None)]
+    folder, _, number = report.account.letters[0].entry().key.rpartition("/")
     assert (folder, number) == (
         "dead-letters/meetups/no_table/2024-06-22",
-        f"{report.plan.letters[0].sequence_number}.json",
+        f"{report.account.letters[0].sequence_number}.json",
     )
     assert dict(outside.rows) == {}
 
@@ -247,18 +247,18 @@ def test_a_change_of_a_table_that_nobody_replicates_is_dead_lettered():
 def test_what_a_tables_own_rules_leave_out_is_counted():
     ttl = {"type": "Service", "principalId": "dynamodb.amazonaws.com"}
     report, outside = run([remove(key("a"), userIdentity=ttl)], tables=[table(source={"ttl_deletes": "keep"})])
-    assert (report.plan.ignored, dict(outside.rows), failures(report)) == (1, {}, [])
+    assert (report.account.ignored, dict(outside.rows), failures(report)) == (1, {}, [])
 
 
 def test_a_last_value_that_did_not_fit_a_delete_is_counted():
     report, _ = run([remove(key("a"), BAD), remove(key("b"), BAD)])
-    assert report.plan.left_out == {("items", "price", "type_mismatch"): 2}
+    assert report.account.left_out == {("items", "price", "type_mismatch"): 2}
 
 
 def test_a_letters_position_is_its_records():
     report, _ = run([insert(key("a"), GOOD), record("UPSERT", key("a"))])
-    assert [type(letter) for letter in report.plan.letters] == [Letter]
-    assert report.plan.letters[0].position == 1
+    assert [type(letter) for letter in report.account.letters] == [Letter]
+    assert report.account.letters[0].position == 1
 
 
 def test_a_tombstone_goes_out_and_the_change_that_cannot_be_a_row_is_dead_lettered():
@@ -266,13 +266,13 @@ def test_a_tombstone_goes_out_and_the_change_that_cannot_be_a_row_is_dead_letter
     record_ = modify(key("a"), {**GOOD, **BAD}, {"name": {"S": "old"}})
     report, outside = run([record_], tables=[moved])
     assert [entry.key for entry in outside.rows[ITEMS]] == ["3:old"]
-    assert [letter.error.reason for letter in report.plan.letters] == ["type_mismatch"]
+    assert [letter.error.reason for letter in report.account.letters] == ["type_mismatch"]
 
 
 def test_key_attributes_that_a_table_leaves_out_are_named_once_a_batch():
     keys = {**key("a"), "sk": {"S": "b"}}
     report, _ = run([insert(keys, GOOD), insert(key("b"), GOOD)], tables=[table(), others()])
-    assert report.plan.shared == {"items": ("sk",), "others": ("sk",)}
+    assert report.account.shared == {"items": ("sk",), "others": ("sk",)}
 
 
 # Kinesis Data Streams for DynamoDB.

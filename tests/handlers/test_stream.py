@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from threading import Lock
 from types import SimpleNamespace
 
 import boto3
 import pytest
 from moto import mock_aws
+from moto.kinesis.models import Shard
 
 import function
 from changes import insert, modify, remove
@@ -27,6 +29,13 @@ def aws(monkeypatch, tmp_path):
     """A world with the stream, the bucket and a folder of tables; ``load`` starts the function in it."""
     write_table(tmp_path, "items", SCHEMA, CONFIG)
     set_environment(monkeypatch, tmp_path)
+    put_record, lock = Shard.put_record, Lock()
+
+    def put_alone(*arguments):
+        with lock:  # moto's is "not safe for concurrency", and would lose records
+            return put_record(*arguments)
+
+    monkeypatch.setattr(Shard, "put_record", put_alone)
     with mock_aws():
         kinesis = boto3.client("kinesis", region_name=REGION)
         kinesis.create_stream(StreamName="items-stream", ShardCount=2)

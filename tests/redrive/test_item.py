@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from email.utils import formatdate
 from types import SimpleNamespace
 
@@ -65,7 +64,7 @@ def test_readings_keep_to_their_rate():
 
 def test_an_item_of_another_region_is_not_looked_for_here():
     with pytest.raises(RepairError, match="another_region"):
-        reader(Clockwork(), sleep=print)(replace(CHANGE, region="eu-west-1"), 0)
+        reader(Clockwork(), sleep=print)(CHANGE._replace(region="eu-west-1"), 0)
 
 
 def test_a_time_that_is_far_ahead_is_not_waited_for():
