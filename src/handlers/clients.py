@@ -56,9 +56,10 @@ class Streams:
 
 def streams(tables: Iterable[Table], limits: Limits) -> Streams:
     """Connect each table's stream, in the table's own region."""
+    config = _CONFIG.merge(Config(parameter_validation=False))  # of records, one by one; see publisher.shortcut
     return Streams(
         senders={
-            table.target: sender(boto3.client("kinesis", region_name=table.region, config=_CONFIG), table.stream)
+            table.target: sender(boto3.client("kinesis", region_name=table.region, config=config), table.stream)
             for table in tables
         },
         limits=limits,
