@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 
 import pytest
@@ -13,8 +14,10 @@ settings.load_profile("unhurried")
 
 
 @pytest.fixture(autouse=True)
-def no_client_of_an_earlier_test():
-    """The SDK's session lasts as long as the process; a test's world does not."""
+def no_start_of_an_earlier_test():
+    """The SDK's session and what a start does to the garbage collector last as long as the process; a test does not."""
     yield
+    gc.enable()  # a start that fails leaves it off
+    gc.unfreeze()
     if clients := sys.modules.get("handlers.clients"):
         clients.session.cache_clear()

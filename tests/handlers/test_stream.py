@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from types import SimpleNamespace
 
@@ -139,6 +140,12 @@ def test_the_bucket_is_connected_for_the_first_dead_letter_and_once(aws, monkeyp
         assert handler({"Records": [record]}, CONTEXT) == {"batchItemFailures": []}
         counts.append((len(made), len(letters_in(aws.s3))))
     assert counts == [(0, 0), (1, 1), (1, 2)]
+
+
+def test_the_garbage_collector_passes_over_what_a_start_made(aws):
+    load()
+    assert gc.isenabled()
+    assert gc.get_freeze_count() > 0
 
 
 def test_a_missing_stream_is_reported_as_the_earliest_change(aws, capsys):
