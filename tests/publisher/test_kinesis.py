@@ -258,8 +258,9 @@ def test_connections_that_end_without_an_answer_count_as_every_entry_rejected(se
 @pytest.mark.parametrize("cut", [1, 50, 10_000])
 def test_an_answer_that_ends_half_way_counts_as_every_entry_rejected(service, client, cut):
     service.cut = cut
-    assert sender(client, "rows")(ENTRIES) == UNREAD
-    assert len(service.requests) == 1
+    first, second = sender(client, "rows")(ENTRIES)
+    assert first == second
+    assert first in {"ResponseParserError", "ConnectionClosedError"}  # as the SDK's version sees it
 
 
 def test_an_answer_that_comes_too_late_counts_as_every_entry_rejected(service):
