@@ -90,7 +90,8 @@ def start(code: str, variables: Mapping[str, str]) -> Mapping[str, float]:
 
 
 def _variables(tables: Path) -> Mapping[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "POWERTOOLS_", "COV"))}
+    others = ("AWS_", "POWERTOOLS_", "COV", "PYTHONDONTWRITEBYTECODE")  # that: or our own code would be compiled anew
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(others)}
     return {
         **kept,
         **sdk_variables("https://127.0.0.1:9"),  # nothing is sent

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import Metrics, MetricUnit, single_metric
 
 from handlers.relay import Report
-from heartbeat.beat import Outcome
 from pinot.errors import Finding
-from redrive.run import Summary
+
+if TYPE_CHECKING:  # other functions' code, which a start of the stream's need not wait for
+    from heartbeat.beat import Outcome
+    from redrive.run import Summary
 
 NAMESPACE: Final = "dynapinot"
 MAX_TOLD: Final = 1_000  # attributes' names may be made up without end

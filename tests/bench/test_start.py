@@ -10,7 +10,7 @@ import pytest
 
 from bench.product import START, environment, python_path
 from bench.shapes import SEED
-from bench.start import _STARTS, start
+from bench.start import _STARTS, _variables, start
 
 VARIABLES = {**os.environ, **python_path(), "AWS_DEFAULT_REGION": "us-east-1"}
 
@@ -32,6 +32,13 @@ def test_the_functions_start_makes_its_handler(tmp_path):
     variables = {**VARIABLES, **environment(SEED.write(tmp_path))}
     code = f"{START}\nassert callable(handlers.stream.handler)"
     assert start(code, variables).keys() == {"cpu", "wall"}
+
+
+def test_the_functions_own_code_is_compiled_once_as_its_libraries_are(monkeypatch, tmp_path):
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    variables = _variables(tmp_path)
+    start("import sys; assert not sys.dont_write_bytecode", variables)
+    start("import sys; assert sys.dont_write_bytecode", {**variables, "PYTHONDONTWRITEBYTECODE": "1"})
 
 
 @pytest.mark.parametrize("name", ["python", "boto3", "first"])

@@ -54,5 +54,5 @@ class Kinesalite:
             region_name=REGION,
             aws_access_key_id="key",
             aws_secret_access_key="secret",
-            config=Config(retries={"mode": "standard", "total_max_attempts": 1}),
+            config=Config(retries={"mode": "standard", "total_max_attempts": 1}, parameter_validation=False),
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from threading import Lock
 from types import SimpleNamespace
@@ -15,6 +16,7 @@ import function
 from changes import insert, modify, remove
 from files import CONFIG, SCHEMA, with_setting
 from function import forget, set_environment
+from handlers import clients
 from handlers.settings import SettingsError
 from pinot.errors import TableError
 
@@ -135,6 +137,24 @@ def test_changes_become_rows_and_dead_letters(aws, capsys):
     }
     assert (left_out["message"], left_out["count"]) == ("deletes sent without a last value", 1)
     assert SECRET not in json.dumps([loaded, measured, by_reason, letter, left_out])
+
+
+def test_the_bucket_is_connected_for_the_first_dead_letter_and_once(aws, monkeypatch):
+    made = []
+    connect = clients.s3
+    monkeypatch.setattr(clients, "s3", lambda: made.append(connect()) or made[-1])
+    handler = load()
+    counts = []
+    for record in [insert(key("a"), {}), *(insert(key("b"), {"price": {"S": "x"}}, sequence=n) for n in (1, 2))]:
+        assert handler({"Records": [record]}, CONTEXT) == {"batchItemFailures": []}
+        counts.append((len(made), len(letters_in(aws.s3))))
+    assert counts == [(0, 0), (1, 1), (1, 2)]
+
+
+def test_the_garbage_collector_passes_over_what_a_start_made(aws):
+    load()
+    assert gc.isenabled()
+    assert gc.get_freeze_count() > 0
 
 
 def test_a_missing_stream_is_reported_as_the_earliest_change(aws, capsys):

@@ -1,10 +1,18 @@
-"""PutRecords for real (moto), and what the SDK raises."""
+"""PutRecords for real (moto, and a service that answers as told), and what the SDK raises."""
 
 from __future__ import annotations
 
+import base64
+import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import boto3
 import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
 from botocore.config import Config
+from botocore.credentials import Credentials
 from botocore.exceptions import (
     ConnectionClosedError,
     ConnectTimeoutError,
@@ -18,93 +26,261 @@ from botocore.parsers import ResponseParserError
 from botocore.stub import Stubber
 from moto import mock_aws
 
+from kinesis_endpoint import FIRST, answer, error, kinesis_endpoint, no_answer
 from publisher.entry import Entry
 from publisher.kinesis import sender
 from publisher.order import UnavailableError
+from publisher.shortcut import KEEP, READ, WRITE
 
+REGION = "eu-west-1"
 ENTRIES = [Entry("a", b'{"n":1}', 0), Entry("b", b'{"n":2}', 1)]
+ACCEPTED = [FIRST, FIRST + 1]
+UNREAD = ["ResponseParserError"] * 2
+
+
+def client_of(endpoint_url=None, **options):
+    options = {"parameter_validation": False, "retries": {"mode": "standard", "total_max_attempts": 2}, **options}
+    return boto3.client(
+        "kinesis",
+        region_name=REGION,
+        aws_access_key_id="x",
+        aws_secret_access_key="y",
+        endpoint_url=endpoint_url,
+        config=Config(**options),
+    )
 
 
 @pytest.fixture
-def client(monkeypatch):
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+def service(monkeypatch):
+    monkeypatch.setattr("botocore.endpoint.time.sleep", lambda _: None)  # between the SDK's attempts
+    with kinesis_endpoint() as service:
+        yield service
+
+
+@pytest.fixture
+def client(service):
+    client = client_of(service.url)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def moto():
     with mock_aws():
-        yield boto3.client("kinesis", region_name="eu-west-1")
+        yield client_of()
 
 
-def test_accepted_entries_stand_on_the_stream_under_their_sequence_numbers(client):
-    client.create_stream(StreamName="rows", ShardCount=1)
-    outcomes = sender(client, "rows")(ENTRIES)
-    shard = client.list_shards(StreamName="rows")["Shards"][0]["ShardId"]
-    start = client.get_shard_iterator(StreamName="rows", ShardId=shard, ShardIteratorType="TRIM_HORIZON")
-    records = client.get_records(ShardIterator=start["ShardIterator"])["Records"]
+# --- what stands on the stream, and what goes over the wire -----------------------------------------------------
+
+AWKWARD = [
+    Entry("36:4dc2a627-940e-4e3c-ba6f-875c2e84496e", b'{"n":1}', 0),
+    Entry("Zürich 東京 \U0001f3d4", "東京".encode(), 1),
+    Entry('"quoted", \\ and \n\t\x00\x7f\u2028', bytes(range(256)), 2),
+    Entry("empty", b"", 3),
+    Entry("x" * 256, b"x" * 100_000, 4),
+]
+MOST = [Entry(f"key {number}", b"%d" % number, number) for number in range(500)]
+
+
+@pytest.mark.parametrize("entries", [ENTRIES, AWKWARD, MOST], ids=["usual", "awkward", "most"])
+def test_accepted_entries_stand_on_the_stream_under_their_sequence_numbers(moto, entries):
+    moto.create_stream(StreamName="rows", ShardCount=1)
+    outcomes = sender(moto, "rows")(entries)
+    shard = moto.list_shards(StreamName="rows")["Shards"][0]["ShardId"]
+    start = moto.get_shard_iterator(StreamName="rows", ShardId=shard, ShardIteratorType="TRIM_HORIZON")
+    records = moto.get_records(ShardIterator=start["ShardIterator"])["Records"]
     assert [(each["PartitionKey"], each["Data"], int(each["SequenceNumber"])) for each in records] == [
-        (entry.key, entry.data, outcome) for entry, outcome in zip(ENTRIES, outcomes, strict=True)
+        (entry.key, entry.data, outcome) for entry, outcome in zip(entries, outcomes, strict=True)
     ]
-    assert outcomes[0] < outcomes[1]
+    assert outcomes == sorted(set(outcomes))
 
 
-def test_a_missing_stream_is_unavailable(client):
-    with pytest.raises(UnavailableError, match="ResourceNotFoundException"):
-        sender(client, "nix")(ENTRIES)
-
-
-def stubbed(**response):
-    client = boto3.client("kinesis", region_name="eu-west-1", aws_access_key_id="x", aws_secret_access_key="x")
-    stub = Stubber(client)
-    if "code" in response:
-        stub.add_client_error("put_records", service_error_code=response["code"], http_status_code=response["status"])
-    else:
-        stub.add_response("put_records", response)
-    stub.activate()
-    return sender(client, "rows")
-
-
-def test_a_partly_rejected_request_tells_number_or_error_for_each_entry():
-    send = stubbed(
-        FailedRecordCount=1,
-        Records=[
-            {"SequenceNumber": "49543463076548007577105092703039560359975228518395012686", "ShardId": "shardId-0"},
-            {"ErrorCode": "ProvisionedThroughputExceededException", "ErrorMessage": "Rate exceeded"},
-        ],
+@pytest.mark.parametrize("entries", [ENTRIES, AWKWARD, MOST], ids=["usual", "awkward", "most"])
+def test_the_request_means_what_the_sdk_itself_would_have_sent(service, client, entries):
+    sender(client, "rows")(entries)
+    client.put_records(
+        StreamName="rows", Records=[{"Data": entry.data, "PartitionKey": entry.key} for entry in entries]
     )
-    assert send(ENTRIES) == [
-        49543463076548007577105092703039560359975228518395012686,
-        "ProvisionedThroughputExceededException",
-    ]
+    ours, its = service.requests
+    assert ours.json == its.json
+    assert ours.body != its.body
+    same = ("content-type", "x-amz-target", "user-agent", "host")
+    assert [ours.headers[name] for name in same] == [its.headers[name] for name in same]
+    assert ours.url == its.url
 
 
-@pytest.mark.parametrize(
-    ("code", "status"),
-    [
-        ("ProvisionedThroughputExceededException", 400),
-        ("KMSThrottlingException", 400),
-        ("LimitExceededException", 400),
-        ("ThrottlingException", 400),
-        ("InternalFailure", 500),
-        ("ServiceUnavailable", 503),
-        ("AnythingElse", 502),
-    ],
-)
-def test_an_error_that_time_mends_counts_as_every_entry_rejected(code, status):
-    assert stubbed(code=code, status=status)(ENTRIES) == [code, code]
+def signature_of(request):
+    """What the request's signature is to be, by the SDK's own signer."""
+    names = request.headers["authorization"].partition("SignedHeaders=")[2].partition(",")[0].split(";")
+    signed = AWSRequest("POST", request.url, {name: request.headers[name] for name in names}, request.body)
+    signed.context["timestamp"] = request.headers["x-amz-date"]
+    signer = SigV4Auth(Credentials("x", "y"), "kinesis", REGION)
+    return signer.signature(signer.string_to_sign(signed, signer.canonical_request(signed)), signed)
+
+
+def test_each_attempt_is_signed_over_the_body_that_is_sent(service, client):
+    service.answers.append(error("InternalFailure", 500))
+    sender(client, "rows")(AWKWARD)
+    assert len(service.requests) == 2
+    for request in service.requests:
+        assert request.headers["authorization"].endswith(f"Signature={signature_of(request)}")
+
+
+# --- outcomes ---------------------------------------------------------------------------------------------------
+
+
+def test_a_partly_rejected_request_tells_number_or_error_for_each_entry(service, client):
+    service.answers.append(
+        answer(
+            {
+                "FailedRecordCount": 1,
+                "Records": [
+                    {"SequenceNumber": str(FIRST), "ShardId": "shardId-000000000000", "ErrorCode": None},
+                    {"ErrorCode": "ProvisionedThroughputExceededException", "ErrorMessage": "Rate exceeded"},
+                ],
+            }
+        )
+    )
+    assert sender(client, "rows")(ENTRIES) == [FIRST, "ProvisionedThroughputExceededException"]
+    assert len(service.requests) == 1
+
+
+def test_the_shards_that_took_something_are_counted(service, client):
+    def on(*shards):
+        results = [{"SequenceNumber": "1", "ShardId": shard} if shard else {"ErrorCode": "x"} for shard in shards]
+        return answer({"FailedRecordCount": shards.count(None), "Records": results})
+
+    service.answers.extend([error("InternalFailure", 500)] * 2)
+    service.answers.extend([on(None, None), on("one", None), on("one", "one"), on("two", "three")])
+    send = sender(client, "rows")
+    counts = [send.shards]
+    for _ in range(5):
+        send(ENTRIES)
+        counts.append(send.shards)
+    assert counts == [0, 0, 0, 1, 1, 3]
+
+
+def test_a_missing_stream_is_unavailable(moto):
+    with pytest.raises(UnavailableError, match="ResourceNotFoundException"):
+        sender(moto, "nix")(ENTRIES)
+
+
+PASSING = [
+    ("ProvisionedThroughputExceededException", 400),
+    ("KMSThrottlingException", 400),
+    ("LimitExceededException", 400),
+    ("ThrottlingException", 400),
+    ("InternalFailure", 500),
+    ("ServiceUnavailable", 503),
+    ("AnythingElse", 502),
+]
+
+
+@pytest.mark.parametrize(("code", "status"), PASSING)
+def test_an_error_that_time_mends_counts_as_every_entry_rejected(service, client, code, status):
+    service.otherwise = error(code, status)
+    assert sender(client, "rows")(ENTRIES) == [code, code]
+
+
+@pytest.mark.parametrize("code", ["ProvisionedThroughputExceededException", "ThrottlingException"])
+def test_the_sdk_tries_a_throttled_request_again(service, client, code):
+    service.answers.append(error(code, 400))
+    assert sender(client, "rows")(ENTRIES) == ACCEPTED
+    assert [request.json for request in service.requests] == [service.requests[0].json] * 2
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504])
+def test_the_sdk_tries_again_after_an_error_of_the_server_that_is_no_json(service, client, status):
+    service.answers.append(answer(b"<html>", status))
+    assert sender(client, "rows")(ENTRIES) == ACCEPTED
+    assert [request.json for request in service.requests] == [service.requests[0].json] * 2
 
 
 @pytest.mark.parametrize(
     "code", ["ResourceNotFoundException", "AccessDeniedException", "KMSDisabledException", "ValidationException"]
 )
-def test_an_error_that_time_does_not_mend_makes_the_stream_unavailable(code):
+def test_an_error_that_time_does_not_mend_makes_the_stream_unavailable(service, client, code):
+    service.otherwise = error(code, 400)
     with pytest.raises(UnavailableError, match=code):
-        stubbed(code=code, status=400)(ENTRIES)
+        sender(client, "rows")(ENTRIES)
+    assert len(service.requests) == 1
 
 
-class Raising:
-    def __init__(self, error):
-        self.error = error
+def results(*numbers):
+    return {"FailedRecordCount": 0, "Records": [{"SequenceNumber": number, "ShardId": "one"} for number in numbers]}
 
-    def put_records(self, **_):
-        raise self.error
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"<html>",
+        json.dumps(results("1", "2")).encode()[:-1],
+        [],
+        None,
+        {},
+        {"FailedRecordCount": 0},
+        {"FailedRecordCount": 0, "Records": None},
+        results(),
+        results("1"),
+        results("1", "2", "3"),
+        results("1", None),
+        results("1", 2),
+        results("1", 2.5),
+        results("1", "2.5"),
+        {"FailedRecordCount": 0, "Records": [{"SequenceNumber": "1"}, {}]},
+        {"FailedRecordCount": 0, "Records": [{"SequenceNumber": "1"}, None]},
+        {"FailedRecordCount": 0, "Records": [{"SequenceNumber": "1", "ShardId": {}}, {"SequenceNumber": "2"}]},
+    ],
+)
+def test_an_answer_that_is_not_what_putrecords_says_counts_as_every_entry_rejected(service, client, content):
+    service.answers.append(answer(content))
+    send = sender(client, "rows")
+    assert (send(ENTRIES), send.shards) == (UNREAD, 0)
+    assert len(service.requests) == 1
+    assert send(ENTRIES) == ACCEPTED
+
+
+# --- no answer --------------------------------------------------------------------------------------------------
+
+
+def test_a_connection_that_ends_without_an_answer_is_tried_again(service, client):
+    service.answers.append(no_answer)
+    assert sender(client, "rows")(ENTRIES) == ACCEPTED
+
+
+def test_connections_that_end_without_an_answer_count_as_every_entry_rejected(service, client):
+    service.otherwise = no_answer
+    assert sender(client, "rows")(ENTRIES) == ["ConnectionClosedError"] * 2
+    assert len(service.requests) == 2
+
+
+@pytest.mark.parametrize("cut", [1, 50, 10_000])
+def test_an_answer_that_ends_half_way_counts_as_every_entry_rejected(service, client, cut):
+    service.cut = cut
+    first, second = sender(client, "rows")(ENTRIES)
+    assert first == second
+    assert first in {"ResponseParserError", "ConnectionClosedError"}  # as the SDK's version sees it
+
+
+def test_an_answer_that_comes_too_late_counts_as_every_entry_rejected(service):
+    is_over = threading.Event()
+    service.otherwise = lambda _: is_over.wait(30) and None
+    outcomes = sender(client_of(service.url, read_timeout=0.05), "rows")(ENTRIES)
+    is_over.set()
+    assert outcomes == ["ReadTimeoutError"] * 2
+    assert len(service.requests) == 2
+
+
+def raising(error):
+    """A client whose requests end in an error of the SDK, whatever it is."""
+
+    def fail(**_):
+        raise error
+
+    client = client_of()
+    client.meta.events.register("before-send.kinesis.PutRecords", fail)
+    return client
 
 
 @pytest.mark.parametrize(
@@ -119,22 +295,146 @@ class Raising:
         ResponseParserError("half an answer"),
     ],
 )
-def test_no_connection_and_a_lost_answer_count_as_every_entry_rejected(error):
-    assert sender(Raising(error), "rows")(ENTRIES) == [type(error).__name__] * 2
+def test_no_connection_and_a_lost_answer_count_as_every_entry_rejected(monkeypatch, error):
+    monkeypatch.setattr("botocore.endpoint.time.sleep", lambda _: None)
+    assert sender(raising(error), "rows")(ENTRIES) == [type(error).__name__] * 2
 
 
 def test_nobody_at_the_endpoint_counts_as_every_entry_rejected():
-    client = boto3.client(
-        "kinesis",
-        region_name="eu-west-1",
-        aws_access_key_id="x",
-        aws_secret_access_key="x",
-        endpoint_url="http://127.0.0.1:9",
-        config=Config(retries={"total_max_attempts": 1}),
-    )
+    client = client_of("http://127.0.0.1:9", retries={"total_max_attempts": 1})
     assert sender(client, "rows")(ENTRIES) == ["EndpointConnectionError"] * 2
 
 
 def test_missing_credentials_go_through():
     with pytest.raises(NoCredentialsError):
-        sender(Raising(NoCredentialsError()), "rows")(ENTRIES)
+        sender(raising(NoCredentialsError()), "rows")(ENTRIES)
+
+
+# --- several threads --------------------------------------------------------------------------------------------
+
+
+def test_requests_of_several_threads_do_not_mix(service, client):
+    def numbered(request):
+        data = [int(base64.b64decode(record["Data"])) for record in request.json["Records"]]
+        return answer(
+            {
+                "FailedRecordCount": sum(number % 7 == 0 for number in data),
+                "Records": [
+                    {"ErrorCode": f"error {number}"}
+                    if number % 7 == 0
+                    else {"SequenceNumber": str(number), "ShardId": f"shard {number % 3}"}
+                    for number in data
+                ],
+            }
+        )
+
+    service.otherwise = numbered
+    send = sender(client, "rows")
+    requests = [[Entry("key", b"%d" % (10 * start + step), 0) for step in range(1 + start % 9)] for start in range(200)]
+    with ThreadPoolExecutor(8) as pool:
+        outcomes = list(pool.map(send, requests))
+    expected = [[int(entry.data) for entry in request] for request in requests]
+    assert outcomes == [[f"error {each}" if each % 7 == 0 else each for each in request] for request in expected]
+    assert len(service.requests) == len(requests)
+    assert send.shards == 3
+
+
+def test_senders_may_share_a_client(service, client):
+    first, second = sender(client, "rows"), sender(client, "others")
+    assert [first(ENTRIES), second(ENTRIES), first(ENTRIES)] == [ACCEPTED] * 3
+    assert [request.json["StreamName"] for request in service.requests] == ["rows", "others", "rows"]
+    assert [len(request.json["Records"]) for request in service.requests] == [2, 2, 2]
+
+
+# --- an SDK that is not as it was: which one it is on Lambda is not ours to say ---------------------------------
+
+
+def without(*events):
+    """An SDK that does not emit these events."""
+
+    def change(client):
+        for event in events:
+            client.meta.events.unregister(event, unique_id=event)
+
+    return change
+
+
+def writing(**changes):
+    """An SDK that writes other requests."""
+
+    def change(client):
+        client.meta.events.register_first(WRITE, lambda params, **_: params.update(changes))
+
+    return change
+
+
+def whole(request):
+    return request.json["Records"] == [
+        {"Data": base64.b64encode(entry.data).decode(), "PartitionKey": entry.key} for entry in ENTRIES
+    ]
+
+
+@pytest.mark.parametrize("empty_is", ["refused", "taken"])
+@pytest.mark.parametrize(
+    "change",
+    [without(KEEP), without(WRITE), without(KEEP, WRITE, READ)],
+    ids=["no provide-client-params", "no before-call", "none of them"],
+)
+def test_without_the_events_the_sdk_sends_the_records_itself(service, client, change, empty_is):
+    if empty_is == "taken":
+        service.answers.append(answer(results()))
+    send = sender(client, "rows")
+    change(client)
+    assert (send(ENTRIES), send(ENTRIES), send.shards) == (ACCEPTED, ACCEPTED, 1)
+    empty, *others = service.requests
+    assert empty.json["Records"] == []
+    assert [whole(request) for request in others] == [True, True]
+
+
+def test_without_before_parse_the_sdk_reads_the_answer_itself(service, client):
+    send = sender(client, "rows")
+    without(READ)(client)
+    assert (send(ENTRIES), send.shards) == (ACCEPTED, 1)
+    service.answers.extend([answer(results("1")), answer(b"<html>")])
+    assert [send(ENTRIES), send(ENTRIES)] == [UNREAD, UNREAD]
+    assert [whole(request) for request in service.requests] == [True] * 3
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        writing(body=b"\xa2jStreamNamedrows"),
+        writing(body=b"[]"),
+        writing(body=b"{}"),
+        writing(body=b'{"StreamName": "rows", "Records": {}}'),
+        writing(body=b'{"StreamName": "rows", "records": []}'),
+        writing(body=None),
+        writing(headers={"Content-Type": "application/cbor"}),
+        writing(headers={}),
+    ],
+)
+def test_beside_another_body_than_the_one_that_is_known_nothing_is_sent_but_what_the_sdk_writes(
+    service, client, change
+):
+    change(client)
+    send = sender(client, "rows")
+    service.otherwise = answer(results("1", "2"))
+    assert (send(ENTRIES), send(ENTRIES)) == ([1, 2], [1, 2])
+    assert len(service.requests) == 2
+
+
+def test_a_client_that_validates_its_parameters_sends_the_records_itself(service):
+    send = sender(client_of(service.url, parameter_validation=True), "rows")
+    assert (send(ENTRIES), send(ENTRIES)) == (ACCEPTED, ACCEPTED)
+    assert [whole(request) for request in service.requests] == [True, True]
+
+
+def test_a_stubbed_client_answers_as_it_was_told():
+    client = client_of()
+    with Stubber(client) as stub:
+        partly = {"FailedRecordCount": 1, "Records": [{"SequenceNumber": "1", "ShardId": "one"}, {"ErrorCode": "slow"}]}
+        stub.add_response("put_records", partly)
+        stub.add_client_error("put_records", service_error_code="InternalFailure", http_status_code=500)
+        send = sender(client, "rows")
+        assert [send(ENTRIES), send(ENTRIES)] == [[1, "slow"], ["InternalFailure"] * 2]
+        stub.assert_no_pending_responses()
