@@ -12,9 +12,10 @@ from aws_lambda_powertools.metrics import Metrics
 from handlers import clients
 from handlers.catalog import load_tables
 from handlers.deadline import time_for_work
+from handlers.parser import set_parser
 from handlers.relay import relay
 from handlers.settings import Settings
-from handlers.telemetry import NAMESPACE, log_report, log_tables, measure
+from handlers.telemetry import NAMESPACE, log_parser, log_report, log_tables, measure
 from publisher.s3 import putter, store
 
 _settings: Final = Settings.from_mapping(os.environ)
@@ -26,6 +27,7 @@ _streams: Final = clients.streams(_tables, _settings.limits)
 _put: Final = putter(clients.s3(), _settings.dead_letter_bucket)
 _told: Final[set[tuple[str, ...]]] = set()
 log_tables(logger, [table.name for table in _tables], _warnings)
+log_parser(logger, set_parser(_settings.event_parser), wanted=_settings.event_parser)
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, list[dict[str, str]]]:  # noqa: ANN401  # the runtime's own
