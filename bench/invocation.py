@@ -13,12 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import boto3
-import orjson
 
 from bench.client import REGION, put_all
 from bench.endpoint import endpoint
 from bench.measure import Effort, Heading, Race, Way, cpu_block, race
-from bench.product import Handler, start
+from bench.product import Handler, parser, start
 from bench.rivals import FIRST, OURS, RIVALS, Rival
 from bench.shapes import SHAPES, Shape
 from dynapinot.local import Context
@@ -94,8 +93,8 @@ def _whole(shape: Shape, handlers: Mapping[str, Handler], effort: Effort) -> Ite
     }
     ways[MARSHALLER] = Way(
         label="dynapinot, event parsed by orjson",
-        note="what a marshaller of the runtime's would give",
-        block=block(whole(orjson.loads, handlers[OURS])),
+        note="EVENT_PARSER=orjson",
+        block=block(whole(parser(runtime), handlers[OURS])),
     )
     ways[PARSE] = Way(
         label="the runtime's parse alone", note="simplejson", block=block(lambda: runtime.unmarshal_request(event))

@@ -90,6 +90,7 @@ def users_of(attribute):
         ("delete_object", {"redrive/bucket.py"}),
         ("get_item", {"redrive/item.py"}),
         ("environ", ROOTS),
+        ("modules", {"handlers/parser.py"}),
         ("now", set()),
         ("getenv", set()),
     ],
@@ -100,6 +101,12 @@ def test_one_file_does_each_thing_that_reaches_outside(attribute, files):
 
 def importers_of(module):
     return {str(file.relative_to(SRC)) for file in FILES if module in set(imports(file))}
+
+
+def test_only_the_function_that_replicates_has_its_events_parsed_otherwise_and_nothing_imports_the_runtime():
+    assert importers_of("handlers.parser") == {"handlers/settings.py", "handlers/stream.py"}
+    assert users_of("marshaller") == {"handlers/parser.py"}
+    assert importers_of("awslambdaric") == set()
 
 
 def test_clients_are_made_in_one_place_and_time_is_told_in_the_composition_roots():

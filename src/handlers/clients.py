@@ -18,9 +18,9 @@ from botocore.loaders import JSONFileLoader, Loader
 
 from pinot.table import Table, Target
 from publisher.entry import Entry
-from publisher.kinesis import sender
+from publisher.kinesis import Sender
 from publisher.lanes import Lanes, publish_in_lanes, threads
-from publisher.order import Limits, Published, Send
+from publisher.order import Limits, Published
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -41,7 +41,7 @@ _CONFIG: Final = Config(
 class Streams:
     """The streams of some tables, ready to be published to."""
 
-    senders: Mapping[Target, Send]
+    senders: Mapping[Target, Sender]
     lanes: Mapping[Target, Lanes]
     limits: Limits
 
@@ -49,11 +49,12 @@ class Streams:
         """Give the function that publishes to one of the streams while ``remaining`` tells of seconds left."""
 
         def publish_to(target: Target, entries: Iterable[Entry]) -> Published:
+            sender = self.senders[target]
             return publish_in_lanes(
                 entries,
-                self.senders[target],
+                sender,
                 self.lanes[target],
-                shards=lambda: 0,
+                shards=lambda: sender.shards,
                 remaining=remaining,
                 sleep=time.sleep,
                 jitter=random.random,
@@ -68,7 +69,7 @@ def streams(tables: Sequence[Table], limits: Limits) -> Streams:
     return Streams(
         senders={
             # Without a validation of each record; see publisher.shortcut.
-            table.target: sender(_client("kinesis", table.region, parameter_validation=False), table.stream)
+            table.target: Sender(_client("kinesis", table.region, parameter_validation=False), table.stream)
             for table in tables
         },
         lanes={table.target: threads() for table in tables},

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from handlers.parser import PARSERS, RUNTIME
 from publisher.order import MAX_RECORD_BYTES, MAX_REQUEST_BYTES, MAX_REQUEST_RECORDS, Limits
 
 SHIPPED_TABLES: Final = Path(__file__).parent.parent / "tables"
@@ -36,13 +37,15 @@ class Settings:
     ``tables_dir`` has one folder a Pinot table, of which ``tables`` names those to replicate, none for all;
     ``dead_letter_bucket`` takes the changes that can never become rows. ``powertools_service_name`` tells this stack's
     logs and metrics from another's. The limits are Kinesis' own unless the stream is configured otherwise.
-    ``redrive_items_per_second`` bounds how fast a redrive reads items.
+    ``event_parser`` is one of ``handlers.parser.PARSERS``. ``redrive_items_per_second`` bounds how fast a redrive reads
+    items.
     """
 
     dead_letter_bucket: str
     tables_dir: Path
     tables: Sequence[str]
     powertools_service_name: str
+    event_parser: str
     kinesis_max_request_records: int
     kinesis_max_request_bytes: int
     kinesis_max_record_bytes: int
@@ -64,6 +67,7 @@ class Settings:
             tables_dir=Path(environment.get("TABLES_DIR") or SHIPPED_TABLES),
             tables=_names(environment, "TABLES"),
             powertools_service_name=environment.get("POWERTOOLS_SERVICE_NAME") or SERVICE,
+            event_parser=_one_of(PARSERS, environment, "EVENT_PARSER", RUNTIME),
             kinesis_max_request_records=_number(environment, "KINESIS_MAX_REQUEST_RECORDS", MAX_REQUEST_RECORDS),
             kinesis_max_request_bytes=_number(environment, "KINESIS_MAX_REQUEST_BYTES", MAX_REQUEST_BYTES),
             kinesis_max_record_bytes=_number(environment, "KINESIS_MAX_RECORD_BYTES", MAX_RECORD_BYTES),
@@ -119,6 +123,13 @@ def _items(environment: Mapping[str, str], name: str) -> Sequence[Mapping[str, A
     if not items or not all(isinstance(item, dict) for item in items):
         raise SettingsError(f'{name} is not an object of attributes, such as {{"kind": {{"S": "test"}}}}')
     return items
+
+
+def _one_of(known: Sequence[str], environment: Mapping[str, str], name: str, default: str) -> str:
+    text = environment.get(name) or default
+    if text not in known:
+        raise SettingsError(f"{name} is not one of {', '.join(known)}")
+    return text
 
 
 def _number(environment: Mapping[str, str], name: str, default: int) -> int:

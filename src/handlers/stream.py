@@ -17,9 +17,10 @@ from aws_lambda_powertools.metrics import Metrics
 from handlers import clients
 from handlers.catalog import load_tables
 from handlers.deadline import time_for_work
+from handlers.parser import set_parser
 from handlers.relay import relay
 from handlers.settings import Settings
-from handlers.telemetry import NAMESPACE, log_report, log_tables, measure
+from handlers.telemetry import NAMESPACE, log_parser, log_report, log_tables, measure
 from publisher.s3 import Put, putter, store
 
 _settings: Final = Settings.from_mapping(os.environ)
@@ -30,6 +31,7 @@ _tables, _warnings = load_tables(_settings.tables_dir, _settings.tables)
 _streams: Final = clients.streams(_tables, _settings.limits)
 _told: Final[set[tuple[str, ...]]] = set()
 log_tables(logger, [table.name for table in _tables], _warnings)
+log_parser(logger, set_parser(_settings.event_parser), wanted=_settings.event_parser)
 
 gc.freeze()  # nor is it looked for there later
 gc.enable()

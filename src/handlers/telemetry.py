@@ -37,6 +37,11 @@ def log_tables(logger: Logger, names: Sequence[str], warnings: Iterable[Finding]
     logger.info("tables loaded", tables=list(names))
 
 
+def log_parser(logger: Logger, parser: str, wanted: str) -> None:
+    """Log, at start, who parses the events, and who was set to."""
+    logger.info("event parser", parser=parser, wanted=wanted)
+
+
 def log_report(logger: Logger, report: Report, told: set[tuple[str, ...]]) -> None:
     """Log what did not go as usual; a batch that did is told by the metrics alone.
 

@@ -42,7 +42,10 @@ NO_ANSWER: Final = (ConnectionError, HTTPClientError, ResponseParserError)
 
 
 class Sender:
-    """Puts entries onto a stream, one request a call; several threads may call it at once."""
+    """Puts entries onto a stream, one request a call; several threads may call it at once.
+
+    The client is made with ``parameter_validation=False``.
+    """
 
     def __init__(self, client: KinesisClient, stream: str) -> None:
         take_shortcut(client)
@@ -108,11 +111,6 @@ class Sender:
             raise ResponseParserError(f"{len(outcomes)} results for {count} records")
         self._shards.update(shards - {None})
         return outcomes
-
-
-def sender(client: KinesisClient, stream: str) -> Sender:
-    """Give what puts entries onto a stream. The client is made with ``parameter_validation=False``."""
-    return Sender(client, stream)
 
 
 def passing_error(error: ClientError) -> str | None:

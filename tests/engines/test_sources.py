@@ -12,7 +12,7 @@ from engines.faulty_kinesis import Faults, FaultyKinesis
 from engines.pinot_engine import MissingToolError
 from engines.source_kinds import ITEMS
 from publisher.entry import Entry
-from publisher.kinesis import sender
+from publisher.kinesis import Sender
 
 pytestmark = pytest.mark.engines
 
@@ -208,7 +208,7 @@ def send(kinesalite, monkeypatch):
         client.create_stream(StreamName=name, ShardCount=1)
         client.get_waiter("stream_exists").wait(StreamName=name)
         with FaultyKinesis(kinesalite.endpoint, faults=Faults(**faults)) as faulty:
-            outcomes = sender(kinesalite.client(faulty.endpoint), name)(ENTRIES)
+            outcomes = Sender(kinesalite.client(faulty.endpoint), name)(ENTRIES)
         start = client.get_shard_iterator(
             StreamName=name, ShardId="shardId-000000000000", ShardIteratorType="TRIM_HORIZON"
         )

@@ -13,11 +13,17 @@ def test_a_bucket_is_all_that_must_be_set():
         tables_dir=SHIPPED_TABLES,
         tables=(),
         powertools_service_name="dynapinot",
+        event_parser="runtime",
         kinesis_max_request_records=500,
         kinesis_max_request_bytes=5 * 1024 * 1024,
         kinesis_max_record_bytes=1024 * 1024,
         redrive_items_per_second=50,
     )
+
+
+def test_a_variable_that_is_empty_is_as_if_it_were_not_set():
+    empty = dict.fromkeys(("TABLES_DIR", "TABLES", "POWERTOOLS_SERVICE_NAME", "EVENT_PARSER"), "")
+    assert Settings.from_mapping({**BUCKET, **empty}) == Settings.from_mapping(BUCKET)
 
 
 def test_everything_can_be_set():
@@ -26,6 +32,7 @@ def test_everything_can_be_set():
         "TABLES_DIR": "/opt/tables",
         "TABLES": "orders, people",
         "POWERTOOLS_SERVICE_NAME": "my-stack",
+        "EVENT_PARSER": "orjson",
         "KINESIS_MAX_REQUEST_RECORDS": "100",
         "KINESIS_MAX_REQUEST_BYTES": "10485760",
         "KINESIS_MAX_RECORD_BYTES": "10485760",
@@ -36,6 +43,7 @@ def test_everything_can_be_set():
         tables_dir=Path("/opt/tables"),
         tables=("orders", "people"),
         powertools_service_name="my-stack",
+        event_parser="orjson",
         kinesis_max_request_records=100,
         kinesis_max_request_bytes=10485760,
         kinesis_max_record_bytes=10485760,
@@ -63,6 +71,8 @@ def test_tables_are_named_between_commas_and_nothing_is_all_of_them(text, names)
         ({**BUCKET, "KINESIS_MAX_REQUEST_BYTES": "5 MiB"}, "KINESIS_MAX_REQUEST_BYTES"),
         ({**BUCKET, "KINESIS_MAX_RECORD_BYTES": "-1"}, "KINESIS_MAX_RECORD_BYTES"),
         ({**BUCKET, "KINESIS_MAX_RECORD_BYTES": "10485760"}, "KINESIS_MAX_REQUEST_BYTES"),
+        ({**BUCKET, "EVENT_PARSER": "simplejson"}, "^EVENT_PARSER is not one of runtime, orjson$"),
+        ({**BUCKET, "EVENT_PARSER": "orjson "}, "^EVENT_PARSER is not one of runtime, orjson$"),
     ],
 )
 def test_a_missing_or_unreadable_variable_is_told_by_its_name(environment, name):

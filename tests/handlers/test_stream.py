@@ -109,8 +109,12 @@ def test_changes_become_rows_and_dead_letters(aws, capsys):
     assert list(letters) == ["dead-letters/meetups/items/2024-06-22/000000000000000000042.json"]
     assert next(iter(letters.values()))["record"] == records[2]
 
-    loaded, by_reason, measured, letter, left_out = output(capsys)
+    loaded, parser, by_reason, measured, letter, left_out = output(capsys)
     assert (loaded["message"], loaded["tables"]) == ("tables loaded", ["items"])
+    assert (parser["level"], parser["message"], parser["parser"], parser["wanted"]) == (
+        *("INFO", "event parser"),
+        *("runtime", "runtime"),
+    )
     assert {name: measured[name] for name in ("ChangesReceived", "RowsPublished", "RowsResent", "ChangesIgnored")} == {
         "ChangesReceived": [4.0],
         "RowsPublished": [3.0],
@@ -163,11 +167,21 @@ def test_a_missing_stream_is_reported_as_the_earliest_change(aws, capsys):
     assert load()({"Records": records}, CONTEXT) == {
         "batchItemFailures": [{"itemIdentifier": records[0]["dynamodb"]["SequenceNumber"]}]
     }
-    _, measured, rejected, stopped = output(capsys)
+    _, _, measured, rejected, stopped = output(capsys)
     assert (measured["BatchesStoppedEarly"], measured["RowsPublished"]) == ([1.0], [0.0])
     assert "ReplicationLag" not in measured
     assert rejected["errors"] == {"ResourceNotFoundException": 2}
     assert (stopped["level"], stopped["message"], stopped["changes"]) == ("ERROR", "batch stopped early", 2)
+
+
+@pytest.mark.parametrize(("wanted", "parser"), [("", "runtime"), ("runtime", "runtime"), ("orjson", "runtime")])
+def test_who_parses_events_is_told_at_start_and_where_no_runtime_is_nobody_is_to(
+    wanted, parser, aws, monkeypatch, capsys
+):
+    monkeypatch.setenv("EVENT_PARSER", wanted)
+    load()
+    told = [line for line in output(capsys) if line["message"] == "event parser"]
+    assert [(line["wanted"], line["parser"]) for line in told] == [(wanted or "runtime", parser)]
 
 
 def test_a_change_goes_to_each_of_its_tables_that_are_named(aws, second_table, monkeypatch):
@@ -276,5 +290,5 @@ def test_a_warning_about_a_tables_files_is_logged_at_start(aws, capsys):
     file = aws.tables / "items" / "table.json"
     file.write_text(file.read_text().replace('"FULL"', '"PARTIAL"'))
     load()
-    warning, _ = output(capsys)
+    warning, *_ = output(capsys)
     assert (warning["level"], warning["where"]) == ("WARNING", "upsertConfig.mode")

@@ -28,7 +28,7 @@ from moto import mock_aws
 
 from kinesis_endpoint import FIRST, answer, error, kinesis_endpoint, no_answer
 from publisher.entry import Entry
-from publisher.kinesis import sender
+from publisher.kinesis import Sender
 from publisher.order import UnavailableError
 from publisher.shortcut import KEEP, READ, WRITE
 
@@ -85,7 +85,7 @@ MOST = [Entry(f"key {number}", b"%d" % number, number) for number in range(500)]
 @pytest.mark.parametrize("entries", [ENTRIES, AWKWARD, MOST], ids=["usual", "awkward", "most"])
 def test_accepted_entries_stand_on_the_stream_under_their_sequence_numbers(moto, entries):
     moto.create_stream(StreamName="rows", ShardCount=1)
-    outcomes = sender(moto, "rows")(entries)
+    outcomes = Sender(moto, "rows")(entries)
     shard = moto.list_shards(StreamName="rows")["Shards"][0]["ShardId"]
     start = moto.get_shard_iterator(StreamName="rows", ShardId=shard, ShardIteratorType="TRIM_HORIZON")
     records = moto.get_records(ShardIterator=start["ShardIterator"])["Records"]
@@ -97,7 +97,7 @@ def test_accepted_entries_stand_on_the_stream_under_their_sequence_numbers(moto,
 
 @pytest.mark.parametrize("entries", [ENTRIES, AWKWARD, MOST], ids=["usual", "awkward", "most"])
 def test_the_request_means_what_the_sdk_itself_would_have_sent(service, client, entries):
-    sender(client, "rows")(entries)
+    Sender(client, "rows")(entries)
     client.put_records(
         StreamName="rows", Records=[{"Data": entry.data, "PartitionKey": entry.key} for entry in entries]
     )
@@ -120,7 +120,7 @@ def signature_of(request):
 
 def test_each_attempt_is_signed_over_the_body_that_is_sent(service, client):
     service.answers.append(error("InternalFailure", 500))
-    sender(client, "rows")(AWKWARD)
+    Sender(client, "rows")(AWKWARD)
     assert len(service.requests) == 2
     for request in service.requests:
         assert request.headers["authorization"].endswith(f"Signature={signature_of(request)}")
@@ -141,7 +141,7 @@ def test_a_partly_rejected_request_tells_number_or_error_for_each_entry(service,
             }
         )
     )
-    assert sender(client, "rows")(ENTRIES) == [FIRST, "ProvisionedThroughputExceededException"]
+    assert Sender(client, "rows")(ENTRIES) == [FIRST, "ProvisionedThroughputExceededException"]
     assert len(service.requests) == 1
 
 
@@ -152,7 +152,7 @@ def test_the_shards_that_took_something_are_counted(service, client):
 
     service.answers.extend([error("InternalFailure", 500)] * 2)
     service.answers.extend([on(None, None), on("one", None), on("one", "one"), on("two", "three")])
-    send = sender(client, "rows")
+    send = Sender(client, "rows")
     counts = [send.shards]
     for _ in range(5):
         send(ENTRIES)
@@ -162,7 +162,7 @@ def test_the_shards_that_took_something_are_counted(service, client):
 
 def test_a_missing_stream_is_unavailable(moto):
     with pytest.raises(UnavailableError, match="ResourceNotFoundException"):
-        sender(moto, "nix")(ENTRIES)
+        Sender(moto, "nix")(ENTRIES)
 
 
 PASSING = [
@@ -179,20 +179,20 @@ PASSING = [
 @pytest.mark.parametrize(("code", "status"), PASSING)
 def test_an_error_that_time_mends_counts_as_every_entry_rejected(service, client, code, status):
     service.otherwise = error(code, status)
-    assert sender(client, "rows")(ENTRIES) == [code, code]
+    assert Sender(client, "rows")(ENTRIES) == [code, code]
 
 
 @pytest.mark.parametrize("code", ["ProvisionedThroughputExceededException", "ThrottlingException"])
 def test_the_sdk_tries_a_throttled_request_again(service, client, code):
     service.answers.append(error(code, 400))
-    assert sender(client, "rows")(ENTRIES) == ACCEPTED
+    assert Sender(client, "rows")(ENTRIES) == ACCEPTED
     assert [request.json for request in service.requests] == [service.requests[0].json] * 2
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504])
 def test_the_sdk_tries_again_after_an_error_of_the_server_that_is_no_json(service, client, status):
     service.answers.append(answer(b"<html>", status))
-    assert sender(client, "rows")(ENTRIES) == ACCEPTED
+    assert Sender(client, "rows")(ENTRIES) == ACCEPTED
     assert [request.json for request in service.requests] == [service.requests[0].json] * 2
 
 
@@ -202,7 +202,7 @@ def test_the_sdk_tries_again_after_an_error_of_the_server_that_is_no_json(servic
 def test_an_error_that_time_does_not_mend_makes_the_stream_unavailable(service, client, code):
     service.otherwise = error(code, 400)
     with pytest.raises(UnavailableError, match=code):
-        sender(client, "rows")(ENTRIES)
+        Sender(client, "rows")(ENTRIES)
     assert len(service.requests) == 1
 
 
@@ -235,7 +235,7 @@ def results(*numbers):
 )
 def test_an_answer_that_is_not_what_putrecords_says_counts_as_every_entry_rejected(service, client, content):
     service.answers.append(answer(content))
-    send = sender(client, "rows")
+    send = Sender(client, "rows")
     assert (send(ENTRIES), send.shards) == (UNREAD, 0)
     assert len(service.requests) == 1
     assert send(ENTRIES) == ACCEPTED
@@ -246,19 +246,19 @@ def test_an_answer_that_is_not_what_putrecords_says_counts_as_every_entry_reject
 
 def test_a_connection_that_ends_without_an_answer_is_tried_again(service, client):
     service.answers.append(no_answer)
-    assert sender(client, "rows")(ENTRIES) == ACCEPTED
+    assert Sender(client, "rows")(ENTRIES) == ACCEPTED
 
 
 def test_connections_that_end_without_an_answer_count_as_every_entry_rejected(service, client):
     service.otherwise = no_answer
-    assert sender(client, "rows")(ENTRIES) == ["ConnectionClosedError"] * 2
+    assert Sender(client, "rows")(ENTRIES) == ["ConnectionClosedError"] * 2
     assert len(service.requests) == 2
 
 
 @pytest.mark.parametrize("cut", [1, 50, 10_000])
 def test_an_answer_that_ends_half_way_counts_as_every_entry_rejected(service, client, cut):
     service.cut = cut
-    first, second = sender(client, "rows")(ENTRIES)
+    first, second = Sender(client, "rows")(ENTRIES)
     assert first == second
     assert first in {"ResponseParserError", "ConnectionClosedError"}  # as the SDK's version sees it
 
@@ -266,7 +266,7 @@ def test_an_answer_that_ends_half_way_counts_as_every_entry_rejected(service, cl
 def test_an_answer_that_comes_too_late_counts_as_every_entry_rejected(service):
     is_over = threading.Event()
     service.otherwise = lambda _: is_over.wait(30) and None
-    outcomes = sender(client_of(service.url, read_timeout=0.05), "rows")(ENTRIES)
+    outcomes = Sender(client_of(service.url, read_timeout=0.05), "rows")(ENTRIES)
     is_over.set()
     assert outcomes == ["ReadTimeoutError"] * 2
     assert len(service.requests) == 2
@@ -297,17 +297,17 @@ def raising(error):
 )
 def test_no_connection_and_a_lost_answer_count_as_every_entry_rejected(monkeypatch, error):
     monkeypatch.setattr("botocore.endpoint.time.sleep", lambda _: None)
-    assert sender(raising(error), "rows")(ENTRIES) == [type(error).__name__] * 2
+    assert Sender(raising(error), "rows")(ENTRIES) == [type(error).__name__] * 2
 
 
 def test_nobody_at_the_endpoint_counts_as_every_entry_rejected():
     client = client_of("http://127.0.0.1:9", retries={"total_max_attempts": 1})
-    assert sender(client, "rows")(ENTRIES) == ["EndpointConnectionError"] * 2
+    assert Sender(client, "rows")(ENTRIES) == ["EndpointConnectionError"] * 2
 
 
 def test_missing_credentials_go_through():
     with pytest.raises(NoCredentialsError):
-        sender(raising(NoCredentialsError()), "rows")(ENTRIES)
+        Sender(raising(NoCredentialsError()), "rows")(ENTRIES)
 
 
 # --- several threads --------------------------------------------------------------------------------------------
@@ -329,7 +329,7 @@ def test_requests_of_several_threads_do_not_mix(service, client):
         )
 
     service.otherwise = numbered
-    send = sender(client, "rows")
+    send = Sender(client, "rows")
     requests = [[Entry("key", b"%d" % (10 * start + step), 0) for step in range(1 + start % 9)] for start in range(200)]
     with ThreadPoolExecutor(8) as pool:
         outcomes = list(pool.map(send, requests))
@@ -340,7 +340,7 @@ def test_requests_of_several_threads_do_not_mix(service, client):
 
 
 def test_senders_may_share_a_client(service, client):
-    first, second = sender(client, "rows"), sender(client, "others")
+    first, second = Sender(client, "rows"), Sender(client, "others")
     assert [first(ENTRIES), second(ENTRIES), first(ENTRIES)] == [ACCEPTED] * 3
     assert [request.json["StreamName"] for request in service.requests] == ["rows", "others", "rows"]
     assert [len(request.json["Records"]) for request in service.requests] == [2, 2, 2]
@@ -383,7 +383,7 @@ def whole(request):
 def test_without_the_events_the_sdk_sends_the_records_itself(service, client, change, empty_is):
     if empty_is == "taken":
         service.answers.append(answer(results()))
-    send = sender(client, "rows")
+    send = Sender(client, "rows")
     change(client)
     assert (send(ENTRIES), send(ENTRIES), send.shards) == (ACCEPTED, ACCEPTED, 1)
     empty, *others = service.requests
@@ -392,7 +392,7 @@ def test_without_the_events_the_sdk_sends_the_records_itself(service, client, ch
 
 
 def test_without_before_parse_the_sdk_reads_the_answer_itself(service, client):
-    send = sender(client, "rows")
+    send = Sender(client, "rows")
     without(READ)(client)
     assert (send(ENTRIES), send.shards) == (ACCEPTED, 1)
     service.answers.extend([answer(results("1")), answer(b"<html>")])
@@ -417,14 +417,14 @@ def test_beside_another_body_than_the_one_that_is_known_nothing_is_sent_but_what
     service, client, change
 ):
     change(client)
-    send = sender(client, "rows")
+    send = Sender(client, "rows")
     service.otherwise = answer(results("1", "2"))
     assert (send(ENTRIES), send(ENTRIES)) == ([1, 2], [1, 2])
     assert len(service.requests) == 2
 
 
 def test_a_client_that_validates_its_parameters_sends_the_records_itself(service):
-    send = sender(client_of(service.url, parameter_validation=True), "rows")
+    send = Sender(client_of(service.url, parameter_validation=True), "rows")
     assert (send(ENTRIES), send(ENTRIES)) == (ACCEPTED, ACCEPTED)
     assert [whole(request) for request in service.requests] == [True, True]
 
@@ -435,6 +435,6 @@ def test_a_stubbed_client_answers_as_it_was_told():
         partly = {"FailedRecordCount": 1, "Records": [{"SequenceNumber": "1", "ShardId": "one"}, {"ErrorCode": "slow"}]}
         stub.add_response("put_records", partly)
         stub.add_client_error("put_records", service_error_code="InternalFailure", http_status_code=500)
-        send = sender(client, "rows")
+        send = Sender(client, "rows")
         assert [send(ENTRIES), send(ENTRIES)] == [[1, "slow"], ["InternalFailure"] * 2]
         stub.assert_no_pending_responses()

@@ -60,6 +60,7 @@ def variables(services):
     return {
         **services.environment,
         "DEAD_LETTER_BUCKET": local.BUCKET,
+        "EVENT_PARSER": "orjson",
         "KINESIS_MAX_RECORD_BYTES": "1048576",
         "POWERTOOLS_SERVICE_NAME": local.FUNCTION,
         "TABLES": local.PINOT_TABLE,

@@ -47,6 +47,7 @@ def refusal(function):
             "SettingsError",
             "KINESIS_MAX_RECORD_BYTES is not a whole number from 1 to 10485760",
         ),
+        ("Replicator", "EVENT_PARSER", "simdjson", "SettingsError", "EVENT_PARSER is not one of runtime, orjson"),
         (
             "Replicator",
             "TABLES_DIR",

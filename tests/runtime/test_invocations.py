@@ -108,12 +108,13 @@ def test_every_line_that_the_function_says_is_a_json_document_and_none_has_a_val
     ids = function.request_ids
     assert [(line["level"], line.get("message", line.get("errorType")), line.get("request_id")) for line in logs] == [
         ("INFO", "tables loaded", None),
+        ("INFO", "event parser", None),
         ("INFO", "attribute not mapped", ids[0]),
         ("WARNING", "change dead-lettered", ids[1]),
         ("ERROR", "EventError", None),
     ]
     assert logs[-1]["requestId"] == ids[2]
-    assert logs[1]["attribute"] == "größe"
+    assert logs[2]["attribute"] == "größe"
     assert {line.get("service") for line in logs[:-1]} == {local.FUNCTION}
 
     emitted = Counter()

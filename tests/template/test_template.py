@@ -16,6 +16,7 @@ from aws_lambda_powertools.metrics import Metrics
 
 from changes import SECOND, insert
 from files import table as a_table
+from handlers.parser import PARSERS
 from handlers.relay import relay
 from handlers.telemetry import NAMESPACE, measure, measure_heartbeat, measure_redrive
 from publisher.order import MAX_RECORD_BYTES, MAX_REQUEST_BYTES, Published
@@ -435,6 +436,7 @@ def test_function_is_this_code_on_arm64_and_knows_its_bucket(case, stack):
             "Variables": {
                 **in_every_function(case),
                 "DEAD_LETTER_BUCKET": {"Ref": "DeadLetterBucket"},
+                "EVENT_PARSER": "orjson",
                 "KINESIS_MAX_RECORD_BYTES": 1_048_576,
             }
         },
@@ -1210,6 +1212,10 @@ def test_demo_table_has_the_shipped_schemas_primary_key(translated):
 def test_add_table_command_names_files_that_are_there(translated):
     words = deployed(translated[NEW], {})["Outputs"]["AddTableCommand"].split()
     assert [word for word in words if word.startswith("src/") and not (ROOT / word).is_file()] == []
+
+
+def test_events_may_be_parsed_by_whomever_the_function_knows(translated):
+    assert sorted(translated[NEW]["Parameters"]["EventParser"]["AllowedValues"]) == sorted(PARSERS)
 
 
 def test_largest_record_can_be_set_to_what_the_function_takes(translated):
