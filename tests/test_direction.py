@@ -33,6 +33,7 @@ PURE_STANDARD = {
         "hashlib",
         "json",
         "math",
+        "operator",
         "re",
         "struct",
         "typing",

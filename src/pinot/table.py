@@ -105,7 +105,7 @@ class Table:
     the table, what. ``taken`` names those that columns take whole or that are left out on purpose; the others are
     checked, which a ``$rest`` column does by taking them. ``essential`` names the columns that a delete cannot go
     without. ``places`` tells, for an attribute, which columns take it if the item has it, and ``always`` which columns
-    are to be asked in any case. ``short_way`` makes the rows that need no thought, byte for byte as the exact way would.
+    are to be asked in any case. ``short_way`` makes the rows that need no thought, to the byte as the exact way would.
     """
 
     name: str
