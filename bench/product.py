@@ -19,7 +19,8 @@ from handlers.parser import Marshaller
 from handlers.relay import plan
 from pinot.table import Table
 from publisher.entry import Entry
-from publisher.order import MAX_RECORD_BYTES, Limits, Outcome, publish
+from publisher.lanes import publish_in_lanes, threads
+from publisher.order import MAX_RECORD_BYTES, Limits, Outcome
 
 Handler: TypeAlias = Callable[[dict[str, Any], Any], object]
 
@@ -27,6 +28,7 @@ ROOT: Final = Path(bench.__file__).parent.parent
 START: Final = "import handlers.stream"  # what a cold start runs
 SECONDS: Final = 600.0  # of an invocation, so that no deadline is met
 
+_LANES: Final = threads()
 _ENTRY_POINT: Final = "handlers.stream"
 
 
@@ -66,8 +68,24 @@ def connect(tables: Sequence[Table]) -> Callable[[Sequence[Entry]], None]:
 
 
 def publish_to(stream: Connected, entries: Sequence[Entry]) -> None:
-    """Publish to a stream that is no client's."""
-    published = publish(entries, stream.send, remaining=lambda: SECONDS, sleep=time.sleep, jitter=random.random)
+    """Publish to a stream that is no client's, whose shards are not known before it has answered."""
+    seen = 0
+
+    def send(request: Sequence[Entry]) -> Sequence[Outcome]:
+        nonlocal seen
+        outcomes = stream.send(request)
+        seen = stream.shards
+        return outcomes
+
+    published = publish_in_lanes(
+        entries,
+        send,
+        _LANES,
+        shards=lambda: seen,
+        remaining=lambda: SECONDS,
+        sleep=time.sleep,
+        jitter=random.random,
+    )
     _check(published.first_unpublished)
 
 
