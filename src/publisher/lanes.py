@@ -6,7 +6,7 @@ that its order stays what it was: its later entries wait until the chunk is sett
 is bounded, and nothing is taken beyond that: memory does not grow with the batch.
 
 How many chunks may be under way follows the stream: as many as it has shards, since that is how many requests it can
-work at, half as many after a chunk that was throttled, and one more after each that was not.
+work at, half as many after a chunk that was throttled, and one more after each round without.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ class _Batch:
         self._running: dict[Future[Published], list[Entry]] = {}
         self._held: dict[str, list[Entry]] = {}  # a key under way -> its entries that wait for it
         self._waiting = 0
-        self._width: int | None = None  # how many chunks may be under way; None until one was throttled
+        self._width: float | None = None  # how many chunks may be under way; None until one was throttled
         self._started = False
         self._unpublished: list[int] = []
         self._resent = 0
@@ -170,7 +170,7 @@ class _Batch:
 
     def _room(self) -> int:
         most = min(self._shards() or UNKNOWN_SHARDS, MAX_UNDER_WAY)
-        return most if self._width is None else min(self._width, most)
+        return most if self._width is None else min(int(self._width), most)
 
     def _wait(self) -> None:
         """Wait until some chunk is done, and take stock of what is."""
@@ -189,6 +189,6 @@ class _Batch:
             self._unpublished.append(published.first_unpublished)
             self.is_over = True
         if not _THROTTLED.isdisjoint(published.errors):
-            self._width = max(1, (len(self._running) + 1) // 2)
+            self._width = max(1.0, (len(self._running) + 1) / 2)
         elif self._width is not None:
-            self._width += 1
+            self._width += 1 / self._width
