@@ -11,7 +11,7 @@ from typing import Final
 
 from rich.console import Console
 
-from bench import client, compare, decode, invocation, lanes, memory, start
+from bench import batches, client, compare, decode, invocation, lanes, memory, start
 from bench.measure import FULL, QUICK, Race
 from bench.product import ROOT
 from bench.report import show, show_race, show_rest
@@ -20,7 +20,7 @@ from dynapinot.errors import UNUSABLE, WELL, CommandError
 
 OUT: Final = ROOT / ".cache" / "bench"
 
-_SUITES: Final = (decode, client, invocation, start, memory, lanes)
+_SUITES: Final = (decode, client, invocation, batches, start, memory, lanes)
 _WIDTH: Final = 140  # where there is no terminal to ask
 
 
