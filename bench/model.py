@@ -79,9 +79,14 @@ class Load:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """The knobs, with the template's defaults; ``stream_shards`` DynamoDB turns itself: :func:`least_stream_shards`."""
+    """The knobs, with the template's defaults.
+
+    ``stream_shards`` DynamoDB turns itself (:func:`least_stream_shards`): with ``splits`` there are more of them when
+    more changes come. Those of a Kinesis stream of changes, say, are as many as they are.
+    """
 
     stream_shards: int = 1
+    splits: bool = False
     parallelization_factor: int = 1
     batch_size: int = 1_000
     window_seconds: float = 1.0
@@ -117,11 +122,15 @@ class World:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """A part of the way, and how full it is: at 1 it can take no more. ``remedy`` is the knob that gives it room."""
+    """A part of the way, and how full it is: at 1 it can take no more. ``remedy`` is the knob that gives it room.
+
+    One that ``widens`` gets more room by itself when more changes come, and stays as full as it is.
+    """
 
     name: str
     utilisation: float
     remedy: str
+    widens: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,8 +200,9 @@ class Estimate:
 
     @property
     def bottleneck(self) -> Stage:
-        """What is full first when more changes come."""
-        return self.stages[0]
+        """What is full first when more changes come; or what is so already."""
+        fixed = (stage for stage in self.stages if stage.utilisation >= 1 or not stage.widens)
+        return next(fixed)
 
     @property
     def at_most(self) -> float:
@@ -202,7 +212,7 @@ class Estimate:
     @property
     def keeps_up(self) -> bool:
         """Whether it takes all changes: otherwise its lag grows for as long as they come."""
-        return self.bottleneck.utilisation < 1
+        return self.stages[0].utilisation < 1
 
 
 def least_stream_shards(load: Load, work: Work) -> int:
@@ -291,7 +301,7 @@ def estimate(load: Load, work: Work, setting: Setting, world: World, prices: Pri
     concurrency = sum(count * each.busy for each, count, _ in lanes)
     stages = (
         *_before_lambda(hot, spread, work, setting, world),
-        _lanes(hot_lane),
+        _lanes(hot_lane, widens=setting.splits and not hot),
         *_kinesis(hot, spread, work, setting),
     )
     asked = "ask AWS for a higher quota"
@@ -343,14 +353,17 @@ def _before_lambda(hot: float, spread: float, work: Work, setting: Setting, worl
             name=READING,
             utilisation=(hot + spread / setting.stream_shards) / read,
             remedy="more partitions of the table",
+            widens=setting.splits and not hot,
         ),
     )
 
 
-def _lanes(lane: Lane) -> Stage:
-    if lane.cpu_share >= 0.5:  # noqa: PLR2004  # one half
-        return Stage(name=LANES_CPU, utilisation=lane.utilisation, remedy="ParallelizationFactor, then MemoryMegabytes")
-    return Stage(name=LANES_WAIT, utilisation=lane.utilisation, remedy="ParallelizationFactor, then BatchSize")
+def _lanes(lane: Lane, *, widens: bool) -> Stage:
+    name, second = (LANES_CPU, "MemoryMegabytes") if lane.cpu_share >= _HALF else (LANES_WAIT, "BatchSize")
+    return Stage(name=name, utilisation=lane.utilisation, remedy=f"ParallelizationFactor, then {second}", widens=widens)
+
+
+_HALF: Final = 0.5
 
 
 def _kinesis(hot: float, spread: float, work: Work, setting: Setting) -> tuple[Stage, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -16,6 +17,8 @@ PAGE: Final = ROOT / "docs" / "performance.md"
 RESULT: Final = ROOT / "docs" / "performance" / "result.json"
 PICTURE: Final = RESULT.with_suffix(".svg")
 ORIGIN: Final = "origin"
+
+_WIDTH: Final = 120
 
 _PART: Final = re.compile(r"(<!-- generated: (?P<name>[a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -69,7 +72,8 @@ def _origin(result: Result) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in result.versions.items())
     changed = ", with changes that are not committed" if result.changed else ""
     machine = f"{result.machine['processors']} x {result.machine['processor']} (load {result.load} at the start)"
-    return (
-        f"Measured {result.made[:10]} at commit `{result.commit}`{changed}, on {machine},\n"
-        f"{result.machine['interpreter']}: {versions}."
+    told = (
+        f"Measured on {result.made[:10]} at commit `{result.commit}`{changed}, on {machine},"
+        f" {result.machine['interpreter']}: {versions}."
     )
+    return textwrap.fill(told, _WIDTH, break_long_words=False, break_on_hyphens=False)

@@ -13,6 +13,7 @@ from bench import batches, invocation
 from bench.measure import summarize
 from bench.measured import by_batch, fit, works, world
 from bench.model import (
+    MILLION,
     PARTITION_WRITE_UNITS,
     PUT_UNIT_BYTES,
     Estimate,
@@ -37,6 +38,7 @@ from dynapinot.proposal.capacity import HEADROOM, SHARD_BYTES, SHARD_RECORDS, Wr
 SCALES: Final = (1_000, 10_000, 100_000)  # changes a second
 USUAL: Final = 1_000  # changes a second, where a table shows one load
 
+_KINDS: Final = ("seed", "wide", "nested", "sparse")  # of items; the other shapes are the seed's
 _SEED_OF_CHANCE: Final = 1
 _SIMULATED_SECONDS: Final[Mapping[int, float]] = {1_000: 60.0, 10_000: 20.0, 100_000: 8.0}
 
@@ -62,8 +64,8 @@ def grids(result: Result) -> Iterator[Grid]:
     yield _traffic(shapes[SEED.name], here)
     yield _knobs(shapes[SEED.name], here)
     yield _scale(shapes[SEED.name], here)
-    yield _by_shape(shapes, here)
-    yield _one_item(shapes, here)
+    yield _by_shape({name: shapes[name] for name in _KINDS}, here)
+    yield _one_item({name: shapes[name] for name in _KINDS}, here)
     yield _against_simulation(shapes[SEED.name], here)
     yield _prices()
     yield _targets(result)
@@ -74,12 +76,13 @@ def setting_for(load: Load, work: Work, *, headroom: float = HEADROOM) -> Settin
     rate = WriteRate(per_second=load.changes_per_second * headroom / HEADROOM, source="")
     return Setting(
         stream_shards=least_stream_shards(load, work),
+        splits=True,
         kinesis_shards=shards_for(rate, round(work.row_bytes)).count,
     )
 
 
 def _dollars(amount: float) -> str:
-    return f"${amount:,.3f}"
+    return f"${amount:,.4f}"
 
 
 def _per_cent(share: float) -> str:
@@ -92,6 +95,10 @@ def _ms(seconds: float) -> str:
 
 def _lag(found: Estimate) -> str:
     return _ms(found.lane.lag.total) if found.keeps_up else "grows"
+
+
+def _cost(found: Estimate) -> str:
+    return _dollars(found.cost.total) if found.keeps_up else "-"
 
 
 def _stage(stage: Stage) -> str:
@@ -117,7 +124,7 @@ def _measured(result: Result, shapes: Mapping[str, Work]) -> Grid:
     return Grid(
         name="measured",
         title="a change of each shape, in a whole invocation",
-        columns=("shape", "what", "us CPU a change", "of first", "bytes a row", "bytes in the event", "write units"),
+        columns=("shape", "what", "us CPU a change", "ratio", "bytes a row", "bytes in the event", "write units"),
         rows=rows,
         texts=frozenset({"shape", "what"}),
     )
@@ -134,7 +141,7 @@ def _line(result: Result) -> Grid:
     rows.append(["each more", "", f"{line.each / 1_000:,.3f}", ""])
     return Grid(
         name="line",
-        title=f"ms CPU of an invocation by its changes, of the shape {batches.SHAPE.name}",
+        title=f"CPU of an invocation by its changes, ms, of the shape {batches.SHAPE.name}",
         columns=("changes", "measured", "by the line", "off by"),
         rows=rows,
     )
@@ -197,7 +204,7 @@ def _traffic(work: Work, here: World) -> Grid:
                 _ms(found.lane.lag.total),
                 _dollars(found.cost.total - found.cost.shard_hours),
                 _dollars(found.cost.shard_hours),
-                _dollars(found.cost.total * rate * 3_600 * 24 / 1_000_000),
+                f"${found.cost.total * rate * 3_600 * 24 / MILLION:,.2f}",
             ]
         )
     return Grid(
@@ -255,56 +262,88 @@ def _knobs(work: Work, here: World) -> Grid:
     )
 
 
+_FACTORS: Final = (1, 2, 10)
+
+
 def _scale(work: Work, here: World) -> Grid:
     rows = []
     for rate in SCALES:
         load = Load(changes_per_second=rate)
-        for headroom in (1, 2, HEADROOM):
-            for factor in (1, 2, 10):
-                setting = replace(setting_for(load, work, headroom=headroom), parallelization_factor=factor)
-                found = estimate(load, work, setting, here)
-                rows.append(
-                    [
-                        f"{rate:,}",
-                        f"{setting.stream_shards}",
-                        f"{factor}",
-                        f"{setting.kinesis_shards}",
-                        f"{found.concurrency:,.1f} of {setting.lanes:,}",
-                        _lag(found),
-                        _dollars(found.cost.total),
-                        _stage(found.bottleneck),
-                        f"{found.at_most:,.0f}",
-                        ", ".join(_stage(quota) for quota in found.quotas if quota.utilisation >= 1) or "none",
-                    ]
-                )
+        sized = [setting_for(load, work, headroom=headroom) for headroom in (1.25, 2, HEADROOM)]
+        shards = dict.fromkeys((Setting().kinesis_shards, *(setting.kinesis_shards for setting in sized)))
+        for count in shards:
+            settings = [replace(sized[0], kinesis_shards=count, parallelization_factor=factor) for factor in _FACTORS]
+            found = [estimate(load, work, setting, here) for setting in settings]
+            rows.append(
+                [
+                    f"{rate:,}",
+                    f"{sized[0].stream_shards}",
+                    f"{count}",
+                    *map(_lag, found),
+                    *map(_cost, found),
+                    _per_cent(found[0].lane.utilisation),
+                    _stage(found[0].bottleneck),
+                    f"{found[0].at_most:,.0f}",
+                    ", ".join(_stage(quota) for quota in found[0].quotas if quota.utilisation >= 1) or "none",
+                ]
+            )
     return Grid(
         name="scale",
-        title=f"by shards and parallelization factor, of the shape {work.shape}",
+        title=f"lag and cost by shards and parallelization factor, of the shape {work.shape}",
         columns=(
-            *("changes a second", "stream shards", "factor", "Kinesis shards", "invoked at a time", "lag, ms"),
-            *("a million, all", "full first", "takes at most", "quotas to raise"),
+            *("changes a second", "stream shards", "Kinesis shards"),
+            *(f"lag, ms, factor {factor}" for factor in _FACTORS),
+            *(f"a million, factor {factor}" for factor in _FACTORS),
+            *("lanes full, factor 1", "full first", "takes at most", "quotas to raise"),
         ),
         rows=rows,
         texts=frozenset({"full first", "quotas to raise"}),
     )
 
 
+_ROOM: Final = 0.5  # of a lane, that a factor is to leave free
+
+
+def factor_for(load: Load, work: Work, setting: Setting, here: World) -> int:
+    """Choose the least parallelization factor that leaves a lane half free; 10 if none does."""
+    for factor in range(1, 10):
+        found = estimate(load, work, replace(setting, parallelization_factor=factor), here)
+        if found.hot_lane.utilisation <= 1 - _ROOM:
+            return factor
+    return 10
+
+
 def _by_shape(shapes: Mapping[str, Work], here: World) -> Grid:
     rows = []
     for name, work in shapes.items():
-        cells = []
         for rate in SCALES:
             load = Load(changes_per_second=rate)
-            found = estimate(load, work, setting_for(load, work), here)
-            cells.append(f"{_stage(found.bottleneck)}, then {_stage(found.stages[1])}")
-        rows.append([name, *cells])
-    scales = [f"{rate:,} a second" for rate in SCALES]
+            sized = setting_for(load, work)
+            setting = replace(sized, parallelization_factor=factor_for(load, work, sized, here))
+            found = estimate(load, work, setting, here)
+            rows.append(
+                [
+                    name,
+                    f"{rate:,}",
+                    f"{sized.stream_shards}",
+                    _per_cent(estimate(load, work, sized, here).lane.utilisation),
+                    f"{setting.parallelization_factor}",
+                    f"{setting.kinesis_shards:,}",
+                    _lag(found),
+                    _cost(found),
+                    _stage(found.bottleneck),
+                    ", ".join(_stage(quota) for quota in found.quotas if quota.utilisation >= 1) or "none",
+                ]
+            )
     return Grid(
         name="by-shape",
-        title=f"full first, with Kinesis shards for {HEADROOM} times the changes",
-        columns=("shape", *scales),
+        title=f"what each shape needs: shards for {HEADROOM} times the changes, a factor that leaves lanes half free",
+        columns=(
+            *("shape", "changes a second", "stream shards", "lanes full at factor 1", "factor", "Kinesis shards"),
+            *("lag, ms", "a million, all", "full first", "quotas to raise"),
+        ),
         rows=rows,
-        texts=frozenset({"shape", *scales}),
+        texts=frozenset({"shape", "full first", "quotas to raise"}),
     )
 
 
