@@ -64,6 +64,14 @@ bench: .venv-bench/.ready ## Measure what a change costs, beside what people wri
 bench-compare: .venv-bench/.ready ## Compare two results of it: OLD=… NEW=…
 	PYTHONPATH=src .venv-bench/bin/python -m bench compare $(OLD) $(NEW)
 
+.PHONY: model
+model: .venv-bench/.ready ## Show what a result of it means for lag and cost: RESULT=…, or the one of docs/performance.md
+	PYTHONPATH=src .venv-bench/bin/python -m bench model $(RESULT)
+
+.PHONY: performance
+performance: .venv-bench/.ready ## Make docs/performance.md's tables and picture of a result of it: RESULT=…
+	PYTHONPATH=src .venv-bench/bin/python -m bench page $(RESULT)
+
 .PHONY: audit
 audit: .venv-audit/.ready ## Look for known vulnerabilities in everything locked (asks the Python Package Index)
 	set -e; for locked in src/requirements.txt requirements/*.txt; do \

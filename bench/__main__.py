@@ -1,4 +1,4 @@
-"""The command: ``python -m bench run`` and ``python -m bench compare``; ``make bench`` and ``make bench-compare``."""
+"""The command: ``python -m bench run``, ``compare``, ``model`` and ``page``. CONTRIBUTING.md has the make targets."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ from typing import Final
 
 from rich.console import Console
 
-from bench import client, compare, decode, invocation, lanes, memory, start
+from bench import batches, client, compare, decode, invocation, lanes, memory, page, start
 from bench.measure import FULL, QUICK, Race
 from bench.product import ROOT
-from bench.report import show, show_race, show_rest
+from bench.report import show, show_grid, show_race, show_rest
 from bench.result import describe, read, write
+from bench.sizing import grids
 from dynapinot.errors import UNUSABLE, WELL, CommandError
 
 OUT: Final = ROOT / ".cache" / "bench"
 
-_SUITES: Final = (decode, client, invocation, start, memory, lanes)
+_SUITES: Final = (decode, client, invocation, batches, start, memory, lanes)
 _WIDTH: Final = 140  # where there is no terminal to ask
 
 
@@ -29,7 +30,15 @@ def main(arguments: Sequence[str]) -> int:
     options = _parser().parse_args(arguments)
     console = Console(width=None if sys.stdout.isatty() else _WIDTH)
     try:
-        return run(options, console) if options.command == "run" else _compare(options, console)
+        match options.command:
+            case "run":
+                return run(options, console)
+            case "compare":
+                return _compare(options, console)
+            case "model":
+                return _model(options, console)
+            case _:
+                return _page(options, console)
     except (CommandError, decode.UnequalError) as error:
         Console(stderr=True).print(str(error), style="red", highlight=False, soft_wrap=True)
         return UNUSABLE
@@ -84,6 +93,21 @@ def _compare(options: Namespace, console: Console) -> int:
     return compare.run(read(options.old), read(new), console)
 
 
+def _model(options: Namespace, console: Console) -> int:
+    result = read(options.result)
+    for grid in grids(result):
+        show_grid(grid, console)
+    if result.quick:
+        console.print("Of a quick run, whose numbers are none to go by.", style="yellow")
+    return WELL
+
+
+def _page(options: Namespace, console: Console) -> int:
+    page.publish(options.result)
+    console.print(f"written: {page.PAGE}, {page.RESULT} and {page.PICTURE}", highlight=False, soft_wrap=True)
+    return WELL
+
+
 def _parser() -> ArgumentParser:
     parser = ArgumentParser(prog="bench", description="How much the function costs, next to what people write first.")
     commands = parser.add_subparsers(dest="command", required=True)
@@ -103,6 +127,10 @@ def _parser() -> ArgumentParser:
     comparing = commands.add_parser("compare", help="compare two results, pair by pair")
     comparing.add_argument("old", type=Path, help="the result of before")
     comparing.add_argument("new", type=Path, nargs="?", help="the result of now; the newest in .cache/bench")
+    modelling = commands.add_parser("model", help="what a result means for lag and cost, by the model")
+    modelling.add_argument("result", type=Path, nargs="?", default=page.RESULT, help="a result; the page's")
+    publishing = commands.add_parser("page", help="make the tables and the picture of docs/performance.md of a result")
+    publishing.add_argument("result", type=Path, help="a result of a whole run")
     return parser
 
 

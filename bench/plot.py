@@ -31,6 +31,7 @@ _TITLES: Final = {
     "client": "PutRecords' client",
     "invocation": "whole invocation, from the event's bytes",
     "handler": "whole invocation, from the event as a dict",
+    "batch": "whole invocation, by the size of its batch",
     "start": "cold start",
     "memory": "memory beyond the event, in that of the event",
     "lanes": "time to publish, by shards",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Final
 
 from rich import box
@@ -11,6 +12,7 @@ from rich.table import Table
 from bench.measure import Race, Summary, summarize
 from bench.result import Result
 from bench.rivals import OURS
+from bench.sizing import Grid
 from bench.start import Package
 from bench.targets import Judged, judge
 
@@ -57,19 +59,24 @@ def show_race(race: Race, console: Console) -> None:
     _show(f"{race.name}: {race.what}", table, console)
 
 
-def _table(*columns: str) -> Table:
+def show_grid(grid: Grid, console: Console) -> None:
+    """Print a table of the model's."""
+    table = _table(*grid.columns, texts=grid.texts)
+    for row in grid.rows:
+        table.add_row(*row)
+    _show(grid.title, table, console)
+
+
+def _table(*columns: str, texts: Collection[str] = ("", "note", "verdict")) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in columns:
-        table.add_column(column, justify="left" if column in _TEXTS else "right", overflow="fold")
+        table.add_column(column, justify="left" if column in texts else "right", overflow="fold")
     return table
 
 
 def _show(title: str, table: Table, console: Console) -> None:
     console.print(title, style="bold", markup=False, highlight=False)
     console.print(table)
-
-
-_TEXTS: Final = ("", "note", "verdict")
 
 
 def spread_text(summary: Summary) -> str:

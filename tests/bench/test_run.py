@@ -10,16 +10,16 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from bench import client, decode, invocation, lanes, memory, start
+from bench import batches, client, decode, invocation, lanes, memory, start
 from bench.rivals import FIRST, OURS, RIVALS
 from bench.shapes import SHAPES
 
 ROOT = Path(__file__).parent.parent.parent
 PYTHON = ROOT / ".venv-bench" / "bin" / "python"
-SUITES = (decode, client, invocation, start, memory, lanes)
+SUITES = (decode, client, invocation, batches, start, memory, lanes)
 QUICK = [
     *("decode/seed", "decode/wide", "client/seed", "invocation/seed", "handler/seed"),
-    *("start/cpu", "start/wall", "memory/100", "lanes/4"),
+    *("batch/1", "batch/1000", "start/cpu", "start/wall", "memory/100", "lanes/4"),
 ]
 
 pytestmark = pytest.mark.bench
@@ -64,6 +64,8 @@ def test_every_race_that_was_asked_for_was_run_by_everybody(result):
         "client/seed": [FIRST, "unchecked", OURS, "floor"],
         "invocation/seed": [FIRST, "orjson", "powertools", OURS, "marshaller", "parse"],
         "handler/seed": [FIRST, "orjson", "powertools", OURS],
+        "batch/1": [FIRST, OURS],
+        "batch/1000": [FIRST, OURS],
         "start/cpu": ["python", "boto3", FIRST, "powertools", "powertools-all", OURS],
         "start/wall": ["python", "boto3", FIRST, "powertools", "powertools-all", OURS],
         "memory/100": ["event", FIRST, OURS],

@@ -1,0 +1,65 @@
+"""A whole invocation by the size of its batch: what an invocation costs, and what each further change.
+
+The two are what ``bench/measured.py`` reads off for the model: a straight line through these sizes.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Collection, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import boto3
+
+from bench.client import REGION
+from bench.endpoint import endpoint
+from bench.invocation import handler_of
+from bench.measure import Effort, Heading, Race, Way, cpu_block, race
+from bench.product import Handler, start
+from bench.rivals import FIRST, OURS, RIVALS
+from bench.shapes import SEED
+from dynapinot.local import Context
+
+SUITE: Final = "batch"
+SIZES: Final = (1, 10, 100, 1_000)
+SHAPE: Final = SEED
+
+_SECONDS: Final = 1_000_000.0  # of the invocation's time, so that no deadline is met
+
+
+def names() -> list[str]:
+    """List the races."""
+    return [f"{SUITE}/{size}" for size in SIZES]
+
+
+def races(effort: Effort, wanted: Collection[str]) -> Iterator[Race]:
+    """Measure whole invocations from the event's bytes, of batches of growing size."""
+    sizes = [size for size in SIZES if f"{SUITE}/{size}" in wanted and size <= effort.largest]
+    if not sizes:
+        return
+    (first,) = (rival for rival in RIVALS if rival.name == FIRST)
+    with endpoint(), tempfile.TemporaryDirectory() as folder:
+        rival = handler_of(first, SHAPE, boto3.client("kinesis", region_name=REGION))
+        ours = start(SHAPE.write(Path(folder)))
+        for size in sizes:
+            block = partial(cpu_block, units=1, seconds=effort.seconds)
+            ways = {
+                FIRST: Way(label=f"{first.label} + boto3", block=block(_whole(rival, size))),
+                OURS: Way(label="dynapinot", block=block(_whole(ours, size))),
+            }
+            changes = f"{size:,} change{'s' * (size > 1)}"
+            heading = Heading(f"{SUITE}/{size}", f"whole invocation of {changes} of the seed's", "us CPU an invocation")
+            yield from race(ways, {"cpu": heading}, baseline=FIRST, rounds=effort.rounds)
+
+
+def _whole(handler: Handler, size: int) -> Callable[[], object]:
+    from awslambdaric.lambda_runtime_marshaller import (  # type: ignore[import-not-found]  # noqa: PLC0415  # the benchmark's own environment
+        LambdaMarshaller,
+    )
+
+    runtime, event = LambdaMarshaller(), SHAPE.event(size)
+    context = Context(deadline=time.monotonic() + _SECONDS)
+    return lambda: runtime.marshal_response(handler(runtime.unmarshal_request(event), context))

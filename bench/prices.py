@@ -1,0 +1,32 @@
+"""What AWS asks for, in US dollars: us-east-1, on demand, without free tiers and discounts.
+
+Written down by hand from copies of the pages named here. Prices change, and regions differ: look them up before a
+decision hangs on them, and hand other ones to the model.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+AS_OF: Final = "2025, by copies of these pages; not looked up since"
+LAMBDA_PAGE: Final = "https://aws.amazon.com/lambda/pricing/"
+KINESIS_PAGE: Final = "https://aws.amazon.com/kinesis/data-streams/pricing/"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prices:
+    """Lambda's first tier for arm64, and a provisioned Kinesis stream's.
+
+    ``extended_shard_hour`` comes on top of a shard's hour when the stream keeps rows for more than 24 hours, up to 7
+    days; the template keeps them for 7.
+    """
+
+    gb_second: float = 0.0000133334
+    million_requests: float = 0.20
+    million_put_units: float = 0.014
+    shard_hour: float = 0.015
+    extended_shard_hour: float = 0.020
+
+
+PRICES: Final = Prices()

@@ -1,0 +1,169 @@
+"""docs/performance.md says what the result beside it says, and nothing that was typed in."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from bench.__main__ import main
+from bench.measured import works
+from bench.model import (
+    EVENT_BYTES,
+    PARTITION_WRITE_UNITS,
+    REQUEST_BYTES,
+    REQUEST_RECORDS,
+    TABLE_WRITE_UNITS_QUOTA,
+    VCPU_MEGABYTES,
+)
+from bench.page import PAGE, PICTURE, RESULT, filled, parts
+from bench.result import read
+from bench.sizing import SCALES, grids
+from bench.targets import judge
+from dynapinot.errors import UNUSABLE, WELL, CommandError
+from dynapinot.proposal.capacity import HEADROOM, MAX_SHARDS
+from publisher.order import Limits
+
+TEXT = PAGE.read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def result():
+    return read(RESULT)
+
+
+@pytest.fixture(scope="module")
+def tables(result):
+    return {grid.name: grid for grid in grids(result)}
+
+
+def cells(grid, column):
+    return [row[list(grid.columns).index(column)] for row in grid.rows]
+
+
+def test_the_pages_generated_parts_are_what_the_code_makes_of_its_result(result):
+    assert filled(TEXT, result) == TEXT
+
+
+def test_the_pages_result_is_of_a_whole_run(result):
+    assert not result.quick
+    assert result.package is not None
+    assert len(works(result)) > 0
+    assert {race.name.partition("/")[0] for race in result.races} == {
+        *("decode", "client", "invocation", "handler", "batch", "start", "memory", "lanes"),
+    }
+
+
+def test_a_target_that_is_missed_is_shown_as_missed(result, tables):
+    assert cells(tables["targets"], "verdict") == [each.verdict for each in judge(result.races)]
+    assert len(tables["targets"].rows) == 10
+
+
+def test_a_page_that_lacks_a_part_is_told_so(result):
+    without = TEXT.replace("<!-- generated: costs -->", "")
+    with pytest.raises(CommandError, match=r"^performance\.md has the generated parts at-once, by-shape, knobs"):
+        filled(without, result)
+
+
+def test_what_was_typed_between_the_markers_is_gone(result):
+    typed = TEXT.replace("<!-- generated: line -->\n", "<!-- generated: line -->\nmuch faster than you think\n")
+    assert typed != TEXT
+    assert filled(typed, result) == TEXT
+
+
+def test_no_part_is_made_that_the_page_does_not_show(result):
+    assert sorted(parts(result)) == sorted(re.findall(r"<!-- generated: ([a-z-]+) -->", TEXT))
+
+
+# What the page says in words of its own.
+
+
+def test_kinesis_is_most_of_the_price_for_every_shape(tables):
+    def dollars(column):
+        return [float(cell.strip("$").replace(",", "")) for cell in cells(tables["costs"], column)]
+
+    computing, kinesis = dollars("Lambda"), zip(dollars("PUT units"), dollars("their hours"), strict=True)
+    assert all(of_lambda < sum(of_kinesis) / 2 for of_lambda, of_kinesis in zip(computing, kinesis, strict=True))
+
+
+def test_kinesis_shards_are_full_first_at_every_scale(tables):
+    assert {cell.partition(":")[0] for cell in cells(tables["scale"], "full first")} == {"Kinesis"}
+    assert {cell.partition(":")[0] for cell in cells(tables["by-shape"], "full first")} == {"Kinesis"}
+    assert sorted(set(cells(tables["scale"], "changes a second"))) == sorted(f"{rate:,}" for rate in SCALES)
+
+
+def knob(grid, name, column):
+    (row,) = (row for row in grid.rows if row[0] == name)
+    return float(row[list(grid.columns).index(column)].strip("$%").replace(",", ""))
+
+
+def test_the_window_is_most_of_the_lag_beside_pinots_poll(tables):
+    knobs, usual = tables["knobs"], "as the template sets it"
+    others = [knob(knobs, usual, column) for column in ("poll", "invocation")]
+    assert knob(knobs, usual, "window, ms") > max(others)
+    assert knob(knobs, "window 0 s", "lag, ms") < knob(knobs, usual, "lag, ms")
+    assert knob(knobs, "window 0 s", "changes an invocation") < knob(knobs, usual, "changes an invocation")
+
+
+def test_what_the_page_says_does_not_help_does_not(tables):
+    knobs, usual, price = tables["knobs"], "as the template sets it", "a million but for shards"
+    assert knob(knobs, "batch 10,000, window 10 s", price) > 0.95 * knob(knobs, usual, price)
+    assert knob(knobs, "batch 10,000, window 10 s", "lag, ms") > 2 * knob(knobs, usual, "lag, ms")
+    assert knob(knobs, "memory 3,008 MB", price) > knob(knobs, "memory 1,769 MB", price)
+    assert knob(knobs, "memory 3,008 MB", "lag, ms") == knob(knobs, "memory 1,769 MB", "lag, ms")
+
+
+def test_the_first_row_of_a_scale_has_the_templates_shards(tables):
+    first = {row[0]: row for row in reversed(tables["scale"].rows)}
+    assert {row[2] for row in first.values()} == {"2"}
+    assert [first["10,000"][3], first["100,000"][3]] == ["grows", "grows"]
+
+
+def test_the_limits_that_the_page_names_are_the_models():
+    for limit in (
+        f"{VCPU_MEGABYTES:,} MB",
+        f"{EVENT_BYTES // 2**20} MB",
+        f"{PARTITION_WRITE_UNITS:,} write units",
+        f"{TABLE_WRITE_UNITS_QUOTA:,} write units",
+        f"more than {MAX_SHARDS} shards",
+    ):
+        assert limit in " ".join(TEXT.split()), limit
+    assert HEADROOM == 4, "the page says four times the traffic"
+    assert Limits() == Limits(records=REQUEST_RECORDS, bytes=REQUEST_BYTES)
+
+
+# The commands.
+
+
+def test_the_model_of_the_pages_result_can_be_printed(capsys):
+    assert main(["model"]) == WELL
+    told = capsys.readouterr().out
+    assert "by traffic, of the shape seed" in told
+    assert "what was to be reached" in told
+
+
+def test_a_result_that_is_none_is_told_so(tmp_path, capsys):
+    assert main(["model", str(tmp_path / "none.json")]) == UNUSABLE
+    assert "cannot be read" in capsys.readouterr().err
+
+
+@pytest.mark.bench
+def test_a_quick_run_does_not_get_onto_the_page(quick_result, run_bench):
+    done = run_bench("page", quick_result)
+    assert done.returncode == UNUSABLE
+    assert "is of a quick run" in done.stderr
+    assert PAGE.read_text(encoding="utf-8") == TEXT
+
+
+@pytest.mark.bench
+def test_making_the_page_again_changes_nothing(run_bench):
+    files = [PAGE, RESULT, PICTURE]
+    before = [file.read_bytes() for file in files]
+    done = run_bench("page", RESULT)
+    try:
+        assert done.returncode == WELL, done.stderr
+        assert [file.read_bytes() for file in files] == before
+    finally:
+        for file, content in zip(files, before, strict=True):
+            Path(file).write_bytes(content)

@@ -1,0 +1,126 @@
+"""The model and the simulation say the same, and of too much they both say so.
+
+The tolerances, for every seed: the average batch and the median lag within 10 %, and the time that the busiest lane is
+invoked within 15 % of what the model says of an average one. The model knows no queue before a lane or a shard, so the
+two are held to each other where nothing is fuller than 80 %, and beyond that as to whether the lag grows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from bench.model import SHARD_RECORDS, Load, Setting, Work, World, estimate
+from bench.simulation import Simulated, simulate
+
+SEEDS = (1, 2, 3)
+WITHIN = 0.1
+
+WORK = Work(
+    shape="made up",
+    us_per_invocation=1_500,
+    us_per_change=50,
+    row_bytes=450,
+    put_units=1,
+    event_bytes=1_100,
+    stream_bytes=500,
+    write_units=1,
+)
+WORLD = World()
+
+USUAL = [
+    (Load(changes_per_second=1_000), Setting(), 40),
+    (Load(changes_per_second=1_000), Setting(window_seconds=0), 40),
+    (Load(changes_per_second=1_000), Setting(batch_size=100), 40),
+    (Load(changes_per_second=1_000), Setting(parallelization_factor=4), 40),
+    (Load(changes_per_second=1_000), Setting(window_seconds=5, batch_size=10_000, kinesis_shards=8), 100),
+    (Load(changes_per_second=10), Setting(), 1_000),
+    (Load(changes_per_second=10), Setting(window_seconds=0), 1_000),
+    (Load(changes_per_second=0.5), Setting(window_seconds=0), 4_000),
+    (Load(changes_per_second=4_000), Setting(stream_shards=4, parallelization_factor=2, kinesis_shards=8), 20),
+]
+
+
+def name(case):
+    load, setting, _ = case
+    return f"{load.changes_per_second:g}-{setting.batch_size}-{setting.window_seconds:g}-{setting.lanes}"
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("case", USUAL, ids=name)
+def test_batches_lag_and_the_lanes_time_are_the_models(case, seed):
+    load, setting, seconds = case
+    found = estimate(load, WORK, setting, WORLD)
+    played = simulate(load, WORK, setting, WORLD, seconds=seconds, seed=seed)
+    assert found.keeps_up
+    assert played.keeps_up
+    assert played.rejected == 0
+    assert played.batch == pytest.approx(found.lane.batch, rel=WITHIN)
+    assert played.median_lag == pytest.approx(found.lane.lag.total, rel=WITHIN)
+    assert played.busy == pytest.approx(found.lane.busy, rel=1.5 * WITHIN)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_lane_and_the_shard_of_a_hot_item_are_as_full_as_the_model_says(seed):
+    load, setting = Load(changes_per_second=800, hot_share=0.5), Setting(stream_shards=4, kinesis_shards=4)
+    found = estimate(load, WORK, setting, WORLD)
+    played = simulate(load, WORK, setting, WORLD, seconds=60, seed=seed)
+    (records,) = (stage.utilisation for stage in found.stages if stage.name == SHARD_RECORDS)
+    assert played.busy == pytest.approx(found.hot_lane.busy, rel=WITHIN)
+    assert played.shard_records / 1_000 == pytest.approx(records, rel=WITHIN)
+
+
+# What is full first, at 1,000 changes a second.
+FULL_FIRST = {
+    "the lane's CPU": (Setting(batch_size=100, memory_megabytes=256, kinesis_shards=8), Load(changes_per_second=1_000)),
+    "the lane's waiting": (
+        Setting(batch_size=10, memory_megabytes=1_769, window_seconds=0),
+        Load(changes_per_second=1_000),
+    ),
+    "a hot item's lane": (
+        Setting(stream_shards=4, parallelization_factor=2, batch_size=50, memory_megabytes=512, kinesis_shards=8),
+        Load(changes_per_second=1_000, hot_share=0.5),
+    ),
+    "Kinesis' records": (Setting(kinesis_shards=1, parallelization_factor=2), Load(changes_per_second=1_000)),
+    "a hot item's shard": (
+        Setting(stream_shards=2, parallelization_factor=10, kinesis_shards=8),
+        Load(changes_per_second=1_000, hot_share=0.5),
+    ),
+}
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("share", [0.8, 1.3])
+@pytest.mark.parametrize("case", FULL_FIRST)
+def test_the_lag_grows_without_end_on_the_side_of_the_bottleneck_that_the_model_says(case, share, seed):
+    setting, load = FULL_FIRST[case]
+    at = replace(load, changes_per_second=share * estimate(load, WORK, setting, WORLD).at_most)
+    played = simulate(at, WORK, setting, WORLD, seconds=40_000 / at.changes_per_second, seed=seed)
+    assert estimate(at, WORK, setting, WORLD).keeps_up == (share < 1)
+    assert played.keeps_up == (share < 1), played
+
+
+def test_bytes_fill_a_shard_as_records_do():
+    work, setting = replace(WORK, row_bytes=10_000), Setting(kinesis_shards=1, parallelization_factor=4)
+    for share, keeps_up in ((0.8, True), (1.3, False)):
+        load = Load(changes_per_second=share * 1_048_576 / 10_000)
+        assert estimate(load, work, setting, WORLD).keeps_up == keeps_up
+        assert simulate(load, work, setting, WORLD, seconds=120, seed=1).keeps_up == keeps_up
+
+
+def test_the_same_seed_plays_the_same_and_another_does_not():
+    load, setting = Load(changes_per_second=100), Setting()
+    first, again, other = (simulate(load, WORK, setting, WORLD, seconds=20, seed=seed) for seed in (1, 1, 2))
+    assert first == again
+    assert first != other
+    assert isinstance(first, Simulated)
+
+
+def test_every_change_is_in_pinot_in_the_end_and_none_before_it_was_made():
+    load, setting = Load(changes_per_second=2_500), Setting(stream_shards=3)  # more than two shards take
+    played = simulate(load, WORK, setting, WORLD, seconds=10, seed=1)
+    assert played.rejected > 0
+    assert played.changes == pytest.approx(25_000, rel=0.05)
+    assert played.shard_records <= 1_000 * (1 + 1 / 7.5), "and what was saved up in the first second"
+    assert played.median_lag > 0
