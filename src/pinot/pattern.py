@@ -349,7 +349,7 @@ def _several(places: Sequence[int]) -> Callable[[Sequence[Any]], tuple[Any, ...]
 def _part_of(column: Column) -> int | None:
     """Find the part of a row that a property of the change is, just as it is."""
     field = column.field
-    if field is None or not field.single_value:
+    if field is None:
         return None
     match column.origin, field.data_type:
         case "$event_name", "STRING" if field.max_length is None or field.max_length >= _LONGEST_EVENT_NAME:
