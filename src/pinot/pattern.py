@@ -34,6 +34,7 @@ _EVENT_NAMES: Final = {name: name.encode() for name in EVENT_NAMES}
 _LONGEST_EVENT_NAME: Final = max(map(len, EVENT_NAMES))
 _FLAGS: Final = {True: b"true", False: b"false"}
 _EVENT_NAME, _FLAG, _TIMESTAMP, _FIRST_GROUP = range(4)  # where a row's parts stand
+_MOST_NUMBERED: Final = 99  # groups that can be referred to by number: "\\100" is a character in octal
 _WHOLE: Final = b".0"  # what orjson ends a whole DOUBLE with: for the group that caught no fraction
 
 
@@ -253,7 +254,7 @@ class _Maker:
         elif sight.groups:
             self._see(name, tag, sight.pattern)
             self._add_groups(column.name, sight)
-            if sight.groups == 1:
+            if sight.groups == 1 and self._groups <= _MOST_NUMBERED:
                 self._whole[name] = rf'\{{"{tag}":"\{self._groups}"\}}'
         elif column.role:
             return False
@@ -267,10 +268,10 @@ class _Maker:
             return False
         if name not in self._whole:
             self._groups += 1
-            self._sights.append(r'(\{"[SNB]":"[^"\\]*+(?:\\.[^"\\]*+)*+"\})')
+            self._sights.append(rf'(?P<key{self._groups}>\{{"[SNB]":"[^"\\]*+(?:\\.[^"\\]*+)*+"\}})')
             self.values.append(name)
-            self._whole[name] = rf"\{self._groups}"
-        self._key_sights.append(f"(?:{self._whole[name]})")
+            self._whole[name] = f"(?P=key{self._groups})"
+        self._key_sights.append(self._whole[name])
         return True
 
     def _see(self, name: str, tag: str, payload: str) -> None:

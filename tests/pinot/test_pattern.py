@@ -314,6 +314,24 @@ def test_a_sort_key_that_no_pattern_tells_is_compared_as_it_stands(attribute):
         assert not check(made, change._replace(keys={**KEYS, "sort": other}))
 
 
+def test_the_keys_of_a_table_of_hundreds_of_columns_are_compared_too():
+    """The key is the last of its columns, beyond what a pattern can refer to by number."""
+    schema = with_setting(SCHEMA, "primaryKeyColumns", ["last"])
+    names = [f"c{number}" for number in range(200)]
+    columns = [{"name": name, "dataType": "LONG"} for name in [*names, "last"]]
+    schema = {**schema, "dimensionFieldSpecs": [*schema["dimensionFieldSpecs"], *columns]}
+    made, item = table(schema), {name: {"N": "1"} for name in names}
+    change = open_change(insert({"last": {"N": "64"}}, item))
+    assert check(made, change)
+    assert short(made, change._replace(keys={"last": {"N": "65"}})) is None
+    assert short(made, change._replace(keys={"last": {"S": "64"}})) is None
+
+
+def test_an_image_without_a_sort_key_that_has_no_column_goes_the_exact_way():
+    change = open_change(insert({**KEYS, "sort": {"N": "1"}}, {}))
+    assert not check(table(), change._replace(new_image=KEYS))
+
+
 def test_a_sort_key_without_a_column_is_compared_too():
     change = open_change(insert({**KEYS, "sort": {"N": "1"}}, {}))
     assert check(table(), change)
