@@ -41,7 +41,7 @@ class Change(NamedTuple):
     ``timestamp_ms`` is in epoch milliseconds whatever unit the record had. ``sequence_number`` is None in the Kinesis
     form of a change, which has none. ``ttl_delete`` tells a deletion by DynamoDB's Time to Live.
 
-    A named tuple, as one is made for every record: a frozen dataclass takes five times as long to make.
+    A named tuple, as one is made for every record: a frozen dataclass takes six times as long to make.
     """
 
     event_name: EventName

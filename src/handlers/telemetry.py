@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # other functions' code, which a start of the stream's need n
 NAMESPACE: Final = "dynapinot"
 MAX_TOLD: Final = 1_000  # attributes' names may be made up without end
 MAX_NAMES: Final = 100  # of attributes in a metric's record, which may be 1 MiB
-MAX_LAGS: Final = 99  # an EMF record takes 100 values a metric, and Powertools flushes at the hundredth
+MAX_LAGS: Final = 25  # each takes Powertools as long as a change takes in all; at the hundredth it flushes
 
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 

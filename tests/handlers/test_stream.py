@@ -18,6 +18,7 @@ from files import CONFIG, SCHEMA, with_setting
 from function import forget, set_environment
 from handlers import clients
 from handlers.settings import SettingsError
+from handlers.telemetry import MAX_LAGS
 from pinot.errors import TableError
 
 REGION = "eu-west-1"
@@ -270,7 +271,7 @@ def test_ten_thousand_changes_go_in_one_batch(aws, capsys):
     assert len(rows) == 10_000
     assert last == {f"{len(str(n))}:{n}": str(max(range(n, 10_000, 700))) for n in range(700)}
     lags = [line["ReplicationLag"] for line in output(capsys) if "ReplicationLag" in line]
-    assert sum(map(len, lags)) == 99
+    assert sum(map(len, lags)) == MAX_LAGS
 
 
 def test_a_missing_variable_fails_the_start_by_its_name(aws, monkeypatch):
