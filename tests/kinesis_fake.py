@@ -5,7 +5,13 @@ from __future__ import annotations
 import hashlib
 from itertools import count
 
-from publisher.order import UnavailableError
+from publisher.order import Published, UnavailableError
+
+
+def publish_everything(_, entries):
+    """Publish to a stream that takes everything, as the relay is handed it: rows are made as they are taken."""
+    list(entries)
+    return Published(first_unpublished=None, resent=0, errors={})
 
 
 class FakeKinesis:
