@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from itertools import count
 
+from publisher.entry import Entry
 from publisher.order import Published, UnavailableError
 
 
@@ -12,6 +13,11 @@ def publish_everything(_, entries):
     """Publish to a stream that takes everything, as the relay is handed it: rows are made as they are taken."""
     list(entries)
     return Published(first_unpublished=None, resent=0, errors={})
+
+
+def entries_of(keys):
+    """One entry a change, its data telling its key and its place."""
+    return [Entry(key, f"{key}@{position}".encode(), position) for position, key in enumerate(keys)]
 
 
 class FakeKinesis:

@@ -2,34 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-from pathlib import Path
-
 import pytest
 
-ROOT = Path(__file__).parent.parent.parent
-PYTHON = ROOT / ".venv-bench" / "bin" / "python"
+from running_bench import run_python
 
 
 @pytest.fixture(scope="session")
 def run_bench():
     """Runs the benchmark in its own environment."""
-
-    def run(*arguments):
-        assert PYTHON.exists(), "the benchmark's environment is missing: make it with `make .venv-bench/.ready`"
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "COV"))}
-        return subprocess.run(
-            [PYTHON, "-m", "bench", *map(str, arguments)],
-            cwd=ROOT,
-            env={**kept, "PYTHONPATH": "src"},
-            capture_output=True,
-            text=True,
-            timeout=600,
-            check=False,
-        )
-
-    return run
+    return lambda *arguments: run_python("-m", "bench", *arguments)
 
 
 @pytest.fixture(scope="session")

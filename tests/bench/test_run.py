@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -13,9 +10,8 @@ import pytest
 from bench import batches, client, decode, invocation, lanes, memory, start
 from bench.rivals import FIRST, OURS, RIVALS
 from bench.shapes import SHAPES
+from running_bench import run_python
 
-ROOT = Path(__file__).parent.parent.parent
-PYTHON = ROOT / ".venv-bench" / "bin" / "python"
 SUITES = (decode, client, invocation, batches, start, memory, lanes)
 QUICK = [
     *("decode/seed", "decode/wide", "client/seed", "invocation/seed", "handler/seed"),
@@ -25,25 +21,11 @@ QUICK = [
 pytestmark = pytest.mark.bench
 
 
-def bench(*arguments):
-    assert PYTHON.exists(), "the benchmark's environment is missing: make it with `make .venv-bench/.ready`"
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "COV"))}
-    return subprocess.run(
-        [PYTHON, *map(str, arguments)],
-        cwd=ROOT,
-        env={**kept, "PYTHONPATH": "src"},
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-    )
-
-
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory):
     folder = tmp_path_factory.mktemp("bench")
     only = [word for name in QUICK for word in ("--only", name)]
-    done = bench("-m", "bench", "run", "--quick", "--out", folder, *only)
+    done = run_python("-m", "bench", "run", "--quick", "--out", folder, *only)
     assert done.returncode == 0, done.stderr[-3000:]
     return folder, done.stdout
 
@@ -91,7 +73,7 @@ def test_the_tables_and_the_picture_are_beside_the_result(ran, result):
 
 
 def test_a_result_is_the_same_as_itself(result):
-    done = bench("-m", "bench", "compare", result, result)
+    done = run_python("-m", "bench", "compare", result, result)
     assert done.returncode == 0, done.stderr
     assert "0 of dynapinot's ratios are worse beyond noise" in done.stdout
     races = json.loads(result.read_text())["races"]
@@ -99,7 +81,7 @@ def test_a_result_is_the_same_as_itself(result):
 
 
 def test_a_race_that_there_is_not_is_told_with_those_that_there_are():
-    done = bench("-m", "bench", "run", "--only", "decode/sead")
+    done = run_python("-m", "bench", "run", "--only", "decode/sead")
     assert done.returncode == 2
     told = done.stderr.splitlines()
     assert len(told) == 1
@@ -109,7 +91,7 @@ def test_a_race_that_there_is_not_is_told_with_those_that_there_are():
 
 def test_dynamodb_json_makes_the_same_rows_but_for_what_it_says():
     checks = "; ".join(f"decode.check(SHAPES['{name}'], 50)" for name in SHAPES)
-    done = bench("-c", f"from bench import decode; from bench.shapes import SHAPES; {checks}")
+    done = run_python("-c", f"from bench import decode; from bench.shapes import SHAPES; {checks}")
     assert done.returncode == 0, done.stderr[-2000:]
 
 

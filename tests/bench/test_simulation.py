@@ -11,22 +11,13 @@ from dataclasses import replace
 
 import pytest
 
-from bench.model import SHARD_RECORDS, Load, Setting, Work, World, estimate
+from bench.model import SHARD_RECORDS, Load, Setting, World, estimate
 from bench.simulation import Simulated, simulate
+from running_bench import WORK
 
 SEEDS = (1, 2, 3)
 WITHIN = 0.1
 
-WORK = Work(
-    shape="made up",
-    us_per_invocation=1_500,
-    us_per_change=50,
-    row_bytes=450,
-    put_units=1,
-    event_bytes=1_100,
-    stream_bytes=500,
-    write_units=1,
-)
 WORLD = World()
 
 USUAL = [

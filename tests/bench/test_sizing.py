@@ -6,19 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from bench.model import Load, Setting, Work, World, estimate
+from bench.model import Load, Setting, World, estimate
 from bench.sizing import factor_for, setting_for
+from running_bench import WORK as ONE_UNIT
 
-WORK = Work(
-    shape="made up",
-    us_per_invocation=1_500,
-    us_per_change=50,
-    row_bytes=450,
-    put_units=1,
-    event_bytes=1_100,
-    stream_bytes=500,
-    write_units=2,
-)
+WORK = replace(ONE_UNIT, write_units=2)
 WORLD = World()
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kinesis_fake import Clock, FakeKinesis
+from kinesis_fake import Clock, FakeKinesis, entries_of
 from lanes_in_turn import lanes_in_turn
 from publisher.entry import Entry
 from publisher.lanes import MAX_UNDER_WAY, MAX_WAITING, Lanes, publish_in_lanes, threads
@@ -19,11 +19,6 @@ from publisher.order import Limits, Published
 RATES = st.sampled_from((0.0, 0.0, 0.05, 0.3, 0.7))
 REJECTED = "ProvisionedThroughputExceededException"
 DONE = Published(first_unpublished=None, resent=0, errors={})
-
-
-def entries_of(keys):
-    """One entry a change, its data telling its key and its place."""
-    return [Entry(key, f"{key}@{position}".encode(), position) for position, key in enumerate(keys)]
 
 
 def run(entries, send, lanes=None, *, shards=4, budget=60.0, tick=0.0, **options):

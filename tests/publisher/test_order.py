@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kinesis_fake import Clock, FakeKinesis
+from kinesis_fake import Clock, FakeKinesis, entries_of
 from publisher.entry import Entry
 from publisher.order import Backoff, Limits, Published, publish
 
@@ -20,11 +20,6 @@ def run(entries, stream, *, budget=60.0, tick=0.0, **options):
     send = stream if callable(stream) else stream.send
     published = publish(entries, send, remaining=clock.remaining, sleep=clock.sleep, jitter=lambda: 0.5, **options)
     return published, clock
-
-
-def entries_of(keys):
-    """One entry a change, its data telling its key and its place."""
-    return [Entry(key, f"{key}@{position}".encode(), position) for position, key in enumerate(keys)]
 
 
 def newest(entries):
