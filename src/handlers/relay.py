@@ -126,13 +126,13 @@ def _rows(
         letters, count = len(account.letters), 0
         change = None
         try:
-            change = open_record(record)
-            if change.table not in routes:
-                routes[change.table] = _routes_of(account, change, tables)
-            mine = routes[change.table]
-            shorts = [table.short_row(change, max_record_bytes) for table, _ in mine]
-            if None in shorts:
-                change = check_images(change)
+            opened = open_record(record)
+            mine = routes.get(opened.table)
+            if mine is None:
+                change = check_images(opened)
+                mine = routes[opened.table] = _routes_of(account, change, tables)
+            shorts = [table.short_row(opened, max_record_bytes) for table, _ in mine]
+            change = check_images(opened) if None in shorts else opened
             for (table, target), short in zip(mine, shorts, strict=True):
                 if short is not None:
                     key, data, unmapped = short

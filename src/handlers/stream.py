@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 
-gc.disable()  # what a start makes is there to stay; looking for garbage in it costs more than a twentieth of the start
+gc.disable()  # what is imported is there to stay; looking for garbage in it costs a twentieth of the start
 
 import os
 import time
@@ -23,6 +23,8 @@ from handlers.settings import Settings
 from handlers.telemetry import NAMESPACE, log_parser, log_report, log_tables, measure
 from publisher.s3 import Put, putter, store
 
+gc.enable()
+
 _settings: Final = Settings.from_mapping(os.environ)
 logger: Final = Logger(service=_settings.powertools_service_name)
 metrics: Final = Metrics(namespace=NAMESPACE, service=_settings.powertools_service_name)
@@ -34,7 +36,6 @@ log_tables(logger, [table.name for table in _tables], _warnings)
 log_parser(logger, set_parser(_settings.event_parser), wanted=_settings.event_parser)
 
 gc.freeze()  # nor is it looked for there later
-gc.enable()
 
 
 @cache

@@ -16,7 +16,7 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple
 
 import orjson
 
@@ -28,6 +28,7 @@ from pinot.schema import Field
 from pinot.table import Column, ShortRow, Take
 
 MADE_AFTER: Final = 20  # images of a shape; making a pattern takes as long as some 100 rows do
+PATIENCE: Final = 100  # misses of a pattern, twice as many of the next one
 MAX_SHAPES: Final = 256  # remembered; a table of which every item has other attributes has no use for them
 
 _EVENT_NAMES: Final = {name: name.encode() for name in EVENT_NAMES}
@@ -145,7 +146,17 @@ class _Pattern:
         return key, self.template % self.arrange(parts), self.unmapped
 
 
-_Known: TypeAlias = "_Pattern | int | None"  # a shape's pattern; how often it has come; None when it can have none
+@dataclass(slots=True)
+class _Shape:
+    """What is known of a shape: how often it has come without a pattern, and when one is ``due``; how often the pattern
+    has been missed, and when that is too much: it was made of one image, and others may have other types.
+    """
+
+    due: int
+    patience: int
+    times: int = 0
+    pattern: _Pattern | None = None
+    misses: int = 0
 
 
 class Patterns:
@@ -163,6 +174,7 @@ class Patterns:
         used: Collection[str],
         takes_rest: bool,
         made_after: int = MADE_AFTER,
+        patience: int = PATIENCE,
         max_shapes: int = MAX_SHAPES,
     ) -> None:
         self._columns = columns
@@ -171,32 +183,41 @@ class Patterns:
         self._used = used
         self._takes_rest = takes_rest
         self._made_after = made_after
+        self._patience = patience
         self._max_shapes = max_shapes
-        self._shapes: dict[tuple[str, ...], _Known] = {}
+        self._shapes: dict[tuple[str, ...], _Shape] = {}
 
     def row(self, change: Change, image: Image, deleted: bool) -> ShortRow | None:  # noqa: FBT001  # one for each change
         """Make the row of a change's image, which nobody has checked yet; None where only the exact way can tell."""
-        shape = tuple(image)
-        pattern = self._shapes.get(shape, 0)
-        if isinstance(pattern, int):
-            self._see(shape, pattern + 1, change.keys, image)
-            return None
-        if pattern is None:
+        names = tuple(image)
+        shape = self._shapes.get(names) or self._meet(names)
+        if shape.pattern is None:
+            shape.times += 1
+            if shape.times >= shape.due:
+                shape.due *= 2  # should there be no pattern now
+                shape.pattern = self._make(change.keys, image)
             return None
         try:
-            return pattern.row(change, image, deleted=deleted)
+            row = shape.pattern.row(change, image, deleted=deleted)
         except (ChangeError, LookupError, TypeError):  # orjson's error for half a surrogate pair is a TypeError
-            return None
+            row = None
+        if row is None:
+            shape.misses += 1
+            if shape.misses >= shape.patience:
+                shape.pattern, shape.misses, shape.times, shape.due = None, 0, 0, 1
+                shape.patience *= 2
+        return row
 
-    def _see(self, shape: tuple[str, ...], times: int, keys: Image, image: Image) -> None:
-        """Count an image of a shape, and make the shape's pattern when it has come often enough."""
-        if len(self._shapes) >= self._max_shapes and shape not in self._shapes:
-            # Make room: first of shapes that do not come again; when all others do, of everything.
-            kept: dict[tuple[str, ...], _Known] = {
-                known: pattern for known, pattern in self._shapes.items() if isinstance(pattern, _Pattern)
-            }
-            self._shapes = kept if len(kept) < self._max_shapes else {}
-        self._shapes[shape] = times if times < self._made_after else self._make(keys, image)
+    def _meet(self, names: tuple[str, ...]) -> _Shape:
+        """Remember a new shape; forgotten for it are those that come less often, and if there are none, all."""
+        if len(self._shapes) >= self._max_shapes:
+            for shape in self._shapes.values():
+                shape.times //= 2
+            self._shapes = {known: shape for known, shape in self._shapes.items() if shape.pattern or shape.times}
+            if len(self._shapes) >= self._max_shapes:
+                self._shapes = {}
+        shape = self._shapes[names] = _Shape(due=self._made_after, patience=self._patience)
+        return shape
 
     def _make(self, keys: Image, image: Image) -> _Pattern | None:
         """Make the pattern of images such as this one; None if there can be none."""
@@ -241,7 +262,7 @@ class _Maker:
         name = column.attribute
         if name is None or column.field is None:
             self._add_property(column)
-            return True
+            return column.name not in self._primary_key
         if name not in self._image:
             return column.role is None
         tag = _tag(self._image[name])
@@ -276,7 +297,8 @@ class _Maker:
 
     def _see(self, name: str, tag: str, payload: str) -> None:
         self.values.append(name)
-        self._sights.append(rf'\{{"{tag}":{payload}\}}')
+        # Atomic: what stands behind may not match, and then no other way to match this is to be tried.
+        self._sights.append(rf'(?>\{{"{tag}":{payload}\}})')
 
     def _add_groups(self, column: str, sight: Fragment) -> None:
         first = _FIRST_GROUP + self._groups

@@ -44,6 +44,8 @@ _NO_KEYS: Final = {
     ),
 }
 
+MOST_LENGTH: Final = 2**31 - 1  # Pinot's maxLength is a Java int
+
 _FIELD_SPECS: Final = ("dimensionFieldSpecs", "metricFieldSpecs", "dateTimeFieldSpecs")
 _MS_PER_UNIT: Final = {
     "NANOSECONDS": Fraction(1, 1_000_000),
@@ -191,8 +193,9 @@ def _max_length(where: str, data_type: str, spec: Mapping[str, Any], findings: F
     max_length = spec.get("maxLength")
     if max_length is None:
         max_length = DEFAULT_MAX_LENGTH
-    if isinstance(max_length, bool) or not isinstance(max_length, int) or max_length < 1:
-        findings.error(where, "maxLength is not a positive number", "Write how many characters the column may hold")
+    if isinstance(max_length, bool) or not isinstance(max_length, int) or not 1 <= max_length <= MOST_LENGTH:
+        problem = f"maxLength is not a positive number, or more than {MOST_LENGTH}"
+        findings.error(where, problem, "Write how many characters the column may hold")
         return None
     return None if strategy == "NO_ACTION" else max_length
 

@@ -283,9 +283,9 @@ def _at_once(data_type: str, max_length: int | None) -> _AtOnce:
     member_tag = "S" if data_type == "STRING" else "N"
 
     def take(tag: str, payload: Any) -> list[Any] | None:  # noqa: ANN401
-        if type(payload) is not list or not 0 < len(payload) <= MAX_MULTI_VALUES:
-            return None
         is_set = tag == f"{member_tag}S"
+        if not (is_set or tag == "L") or type(payload) is not list or not 0 < len(payload) <= MAX_MULTI_VALUES:
+            return None
         try:
             if is_set:
                 members = payload if len(set(payload)) == len(payload) else []

@@ -120,7 +120,7 @@ class _Batch:
         elif entry.key in self._held:
             self._held[entry.key].append(entry)
             self._waiting += 1
-            while self._waiting > self._most and not self.is_over:
+            while self._waiting >= self._most and not self.is_over:
                 self._wait()
         else:
             self._chunk.append(entry)
@@ -181,6 +181,7 @@ class _Batch:
                 freed = self._held.pop(key)
                 self._waiting -= len(freed)
                 self._chunk += freed
+                self._size += sum(entry.size for entry in freed)
 
     def _note(self, published: Published) -> None:
         self._resent += published.resent

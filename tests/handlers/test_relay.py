@@ -157,6 +157,33 @@ def test_a_change_that_must_come_again_and_cannot_be_named_fails_the_batch():
         report.response()
 
 
+@pytest.mark.parametrize("warm", [0, 30])
+@pytest.mark.parametrize("tables", [1, 2])
+def test_a_change_whose_image_cannot_be_read_is_one_letter_and_undecoded(warm, tables):
+    """However many there were before it, and for however many tables it is."""
+    good = [insert(key("a"), GOOD) for _ in range(warm)]
+    bad = insert(key("a"), GOOD)
+    bad["dynamodb"]["NewImage"]["id"] = {"S": "b"}
+    report, outside = run([*good, bad], tables=[table(), others()][:tables])
+    (letter,) = outside.letters
+    number = bad["dynamodb"]["SequenceNumber"]
+    assert letter.key == f"dead-letters/unknown/undecoded/undated/{number}.json"
+    assert json.loads(letter.data)["path"] == "dynamodb.NewImage.id"
+    assert {target: len(entries) for target, entries in outside.rows.items()} == dict.fromkeys(
+        [ITEMS, OTHERS][: tables if warm else 0], warm
+    )
+    assert report.first_unpublished is None
+
+
+def test_what_cannot_be_read_is_told_as_that_even_if_nobody_replicates_its_table():
+    bad = insert(key("a"), GOOD, table="unknown")
+    bad["dynamodb"]["NewImage"]["id"] = {"S": "b"}
+    report, _ = run([bad], tables=[others(dynamodb_table="venues")])
+    assert [(letter.error.reason, letter.table, letter.change) for letter in report.account.letters] == [
+        ("malformed", None, None)
+    ]
+
+
 def test_a_row_over_the_size_limit_is_dead_lettered():
     long_name = insert(key("a"), {"name": {"S": "x" * 500}})
     report, outside = run([long_name], max_record_bytes=500)

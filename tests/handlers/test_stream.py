@@ -278,6 +278,7 @@ def test_a_missing_variable_fails_the_start_by_its_name(aws, monkeypatch):
     monkeypatch.delenv("DEAD_LETTER_BUCKET")
     with pytest.raises(SettingsError, match="DEAD_LETTER_BUCKET"):
         load()
+    assert gc.isenabled(), "a start that fails leaves the garbage collector as it was"
 
 
 def test_a_mistake_in_a_tables_files_fails_the_start_with_file_column_and_remedy(aws):

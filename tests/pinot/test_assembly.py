@@ -86,6 +86,7 @@ def test_the_config_of_an_offline_table_is_refused():
         (with_column("$segment", "INT"), "column $segment"),
         (with_column("x", "STRING", maxLength=0), "column x"),
         (with_column("x", "STRING", maxLength="512"), "column x"),
+        (with_column("x", "STRING", maxLength=2**31), "column x"),
         (with_column("x", "STRING", maxLengthExceedStrategy="CUT"), "column x"),
         (with_column("x", "STRING", transformFunction=5), "column x"),
         (with_column("x", "LONG", format=""), "column x"),

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import example, given, settings
@@ -16,6 +20,7 @@ from decoder.errors import ChangeError
 from files import CONFIG, SCHEMA, table, with_column, with_setting
 from pinot.pattern import FRAGMENTS, MADE_AFTER, MAX_SHAPES, Patterns, text_fragment
 
+ROOT = Path(__file__).parent.parent.parent
 KEYS = {"id": {"S": "a"}}
 ENOUGH = 10**6
 
@@ -484,6 +489,74 @@ def test_what_is_no_row_by_the_filter_is_left_to_the_exact_way():
     for name, is_row in (({"S": "xy"}, True), ({"S": "y"}, False), ({"N": "none"}, False)):
         change = open_change(insert(KEYS, {"name": name}))
         assert (made.short_row(change, ENOUGH) is not None) is is_row
+
+
+PATHOLOGICAL = """
+import json, sys
+from decoder.change import open_change
+from files import SCHEMA, table
+from changes import insert
+names = [f"c{number}" for number in range(60)]
+columns = [{"name": name, "dataType": "STRING"} for name in names] + [{"name": "last", "dataType": "INT"}]
+made = table({**SCHEMA, "dimensionFieldSpecs": [*SCHEMA["dimensionFieldSpecs"], *columns]})
+def change(last):
+    item = {name: {"S": "plain text"} for name in names}
+    return open_change(insert({"id": {"S": "a"}}, {**item, "last": {"N": last}}))
+for _ in range(30):
+    row = made.short_row(change("1"), 10**6)
+print(row is not None, made.short_row(change("3000000000"), 10**6))
+"""
+
+
+def test_a_value_that_does_not_match_is_found_at_once_behind_however_many_that_do():
+    """Else the engine tries each way to match each text before it: 2 to the power of 60 of them."""
+    folders = [str(ROOT / "src"), str(ROOT / "tests")]
+    done = subprocess.run(
+        [sys.executable, "-c", PATHOLOGICAL],
+        env={"PYTHONPATH": os.pathsep.join(folders)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    assert done.stdout == "True None\n"
+
+
+@pytest.mark.parametrize("origin", ["$table", "$region", "address.city"])
+def test_a_primary_key_with_a_part_that_is_no_attribute_goes_the_exact_way(origin):
+    schema = with_setting(with_column("part", "STRING"), "primaryKeyColumns", ["id", "part"])
+    made = table(schema, source={"columns": {"part": origin}})
+    change = open_change(insert(KEYS, {"address": {"M": {"city": {"S": "Berlin"}}}}))
+    warm(made, insert(KEYS, {"address": {"M": {"city": {"S": "Berlin"}}}}))
+    assert made.short_row(change, ENOUGH) is None
+    assert len(exact(made, change)) == 1
+
+
+def test_a_pattern_that_is_missed_too_often_is_made_again_and_ever_more_patiently():
+    patterns = patterns_of(table(), after=1, patience=3)
+
+    def row(name):
+        change = open_change(insert(KEYS, {"name": name}))
+        return patterns.row(change, change.new_image, False)
+
+    text, null = {"S": "x"}, {"NULL": True}
+    assert [row(null) is None for _ in range(2)] == [True, False], "made of a null, and right for nulls"
+    assert [row(text) for _ in range(3)] == [None] * 3, "missed as often as there is patience"
+    assert [row(text) is None for _ in range(2)] == [True, False], "made again, of a text"
+    assert [row(null) for _ in range(5)] == [None] * 5
+    assert row(text) is not None, "there is more patience than before"
+    assert row(null) is None
+    assert [row(text) is None for _ in range(2)] == [True, False]
+
+
+def test_a_shape_of_which_no_pattern_can_be_made_is_tried_again_later():
+    made = table(with_setting(with_column("k", "LONG"), "primaryKeyColumns", ["id", "k"]))
+    patterns = patterns_of(made, after=2)
+    odd, usual = (open_change(insert({**KEYS, "k": {"N": number}}, {})) for number in ("1", "2"))
+    odd.new_image["k"] = odd.keys["k"] = {"NULL": True}
+    assert [patterns.row(odd, odd.new_image, False) for _ in range(2)] == [None, None]
+    rows = [patterns.row(usual, usual.new_image, False) for _ in range(4)]
+    assert [row is None for row in rows] == [True, True, False, False]
 
 
 def test_shapes_that_do_not_come_again_are_forgotten_and_patterns_stay():

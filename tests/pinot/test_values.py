@@ -153,7 +153,10 @@ def test_a_whole_number_is_exact_or_refused(number):
 @given(junk=st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size=5), st.lists, max_leaves=5))
 def test_a_malformed_value_is_told_as_such_by_every_column(data_type, junk):
     convert = column(data_type.removesuffix("[]"), singleValueField=not data_type.endswith("[]"))
-    for attribute in (junk, {"Q": junk}, {"L": [{"Q": junk}]}, {"M": {"a": {"N": "x"}}}, {"SS": []}):
+    lists = [
+        {tag: [{member: "1"}]} for tag in ("S", "N", "B", "BOOL", "NULL", "M", "SS", "NS", "BS") for member in "SN"
+    ]
+    for attribute in (junk, {"Q": junk}, {"L": [{"Q": junk}]}, {"M": {"a": {"N": "x"}}}, {"SS": []}, *lists):
         with pytest.raises(MalformedError):
             convert(attribute)
 

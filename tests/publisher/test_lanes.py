@@ -115,6 +115,12 @@ def test_a_key_is_in_one_request_under_way_and_its_later_entries_follow_in_order
     )
 
 
+def test_many_entries_of_one_key_fill_their_requests():
+    send = accepting()
+    assert run(entries_of("a" * 1_000), send, Watched().lanes, limits=Limits(records=10)) == DONE
+    assert list(map(len, send.requests)) == [10] * 100
+
+
 def test_requests_keep_within_both_limits():
     send = accepting()
     sizes = [10, 10, 10, 25, 5, 5, 5, 5, 5]
