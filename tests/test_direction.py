@@ -36,6 +36,7 @@ PURE_STANDARD = {
         "operator",
         "re",
         "struct",
+        "sys",
         "typing",
     ),
 }

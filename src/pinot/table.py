@@ -146,8 +146,6 @@ class Table:
             image, other = other, image
         if image is None or (change.ttl_delete and self.keep_ttl_deletes):
             return None
-        if other is not None and not (change.keys.items() <= other.items() and "".join(other).isascii()):
-            return None  # what is wrong with an image that has no part in the row is told all the same
         if self.when is not None:
             try:
                 if not self.has_row_of(image):
@@ -156,7 +154,11 @@ class Table:
                 return None
         row = self.short_way(change, image, is_delete)
         # A character of the key has four bytes at the most, and what is near the limit is not for here.
-        return row if row is not None and len(row[1]) + 4 * len(row[0]) <= max_bytes else None
+        if row is None or len(row[1]) + 4 * len(row[0]) > max_bytes:
+            return None
+        if other is not None and not (change.keys.items() <= other.items() and "".join(other).isascii()):
+            return None  # what is wrong with an image that has no part in the row is told all the same
+        return row
 
     def rows(self, change: Change, max_bytes: int | None = None) -> Iterator[Row]:
         """Make the rows of a change, one after the other: none, one, or a tombstone of its old primary key and one.
@@ -266,14 +268,10 @@ class Table:
                     _check(name, attribute)
                     if name not in self.uses:
                         unmapped.append(name)
-        return Row(
-            key=partition_key(cast("Scalar", values[column.name]) for column in self.primary_key),
-            # orjson's buffer is far larger than a small row, and rows wait for the whole batch: keep a copy its size.
-            data=memoryview(orjson.dumps(values)).tobytes(),
-            is_delete=deleted,
-            left_out=tuple(left_out),
-            unmapped=tuple(unmapped),
-        )
+        key = partition_key(cast("list[Scalar]", [values[column.name] for column in self.primary_key]))
+        # orjson's buffer is far larger than a small row, and rows wait for a whole request: keep a copy its size.
+        data = memoryview(orjson.dumps(values)).tobytes()
+        return Row(key, data, deleted, tuple(left_out), tuple(unmapped))
 
     def _columns_for(self, image: Image) -> Sequence[Column]:
         """List the columns that can have a value, in order: of a wide table, an item fills but a few."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from binascii import b2a_base64
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -49,6 +50,12 @@ _RFC3339: Final = re.compile(
 
 # Numbers as DynamoDB writes them, whose text is the canonical one already, each with a blank behind it.
 _USUAL_NUMBERS: Final = re.compile(r"(?:(?=[^ ]{1,38} )(?:0|-?[1-9][0-9]*+(?:\.[0-9]*[1-9])?|-?0\.[0-9]*[1-9]) )*+")
+_USUAL: Final[Mapping[str, tuple[re.Pattern[str], Callable[[str], int | float]]]] = {
+    "INT": (re.compile("0|-?[1-9][0-9]{0,8}"), int),
+    "LONG": (re.compile("0|-?[1-9][0-9]{0,17}"), int),
+    "TIMESTAMP": (re.compile("[1-9][0-9]{10,13}"), int),  # more than 32 bits, see timestamp_json
+    "DOUBLE": (re.compile(r"0|-?(?:[1-9][0-9]{0,17}|0(?=\.))(?:\.[0-9]{0,17}[1-9])?"), float),
+}
 _USUAL_INTEGERS: Final = {
     "INT": re.compile("(?:(?:0|-?[1-9][0-9]{0,8}) )*+"),
     "LONG": re.compile("(?:(?:0|-?[1-9][0-9]{0,17}) )*+"),
@@ -233,12 +240,16 @@ def converter(field: Field, *, is_key: bool = False) -> Convert:
         shapes = {**shapes, **_KEY_SHAPES.get(field.data_type, {})}
         shapes = {tag: shape for tag, shape in shapes.items() if (field.data_type, tag) != ("TIMESTAMP", "S")}
     if field.single_value:
-        return _single(field.data_type, shapes)
+        return _single(field.data_type, shapes, None if is_key else _at_sight(field.data_type, field.max_length))
     return _multiple(field.data_type, shapes, _at_once(field.data_type, field.max_length))
 
 
-def _single(data_type: str, shapes: Mapping[str, Shape]) -> Convert:
+def _single(data_type: str, shapes: Mapping[str, Shape], at_sight: Convert | None) -> Convert:
     def convert(attribute: object) -> Json | None:
+        if at_sight:
+            value = at_sight(attribute)
+            if value is not None:
+                return value
         tag, payload = open_attribute(attribute)
         if tag in shapes:
             return shapes[tag](SCALARS[tag](payload))
@@ -248,6 +259,36 @@ def _single(data_type: str, shapes: Mapping[str, Shape]) -> Convert:
         raise _type_mismatch(attribute, tag, data_type, shapes)
 
     return convert
+
+
+def _at_sight(data_type: str, max_length: int | None) -> Convert | None:
+    """Give what takes a value that needs no thought, which nearly all are; it gives None where one is to be looked at.
+
+    Texts are of ASCII, numbers as DynamoDB writes them and of a few digits.
+    """
+    if data_type == "STRING":
+        longest = sys.maxsize if max_length is None else max_length
+
+        def take_text(attribute: Any) -> str | None:  # noqa: ANN401
+            if type(attribute) is dict and len(attribute) == 1 and "S" in attribute:
+                text = attribute["S"]
+                if type(text) is str and len(text) <= longest and text.isascii() and "\0" not in text:
+                    return text
+            return None
+
+        return take_text
+    if data_type not in _USUAL:
+        return None
+    pattern, make = _USUAL[data_type]
+
+    def take_number(attribute: Any) -> int | float | None:  # noqa: ANN401
+        if type(attribute) is dict and len(attribute) == 1 and "N" in attribute:
+            text = attribute["N"]
+            if type(text) is str and pattern.fullmatch(text):
+                return make(text)
+        return None
+
+    return take_number
 
 
 def _multiple(data_type: str, shapes: Mapping[str, Shape], at_once: _AtOnce) -> Convert:
