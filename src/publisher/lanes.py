@@ -100,7 +100,7 @@ class _Batch:
         self._chunk: list[Entry] = []
         self._size = 0
         self._running: dict[Future[Published], list[Entry]] = {}
-        self._held: dict[str, list[Entry]] = {}  # a key under way -> its entries that wait for it
+        self._held: dict[str, list[Entry] | None] = {}  # a key under way -> its entries that wait for it, if any
         self._waiting = 0
         self._width: float | None = None  # how many chunks may be under way; None until one was throttled
         self._started = False
@@ -110,15 +110,21 @@ class _Batch:
 
     def take(self, entry: Entry) -> None:
         """Take the next entry; waits where too much is under way."""
-        size = len(entry.data) + len(entry.key if entry.key.isascii() else entry.key.encode())
-        if entry.key not in self._held and (
-            len(self._chunk) >= self._limits.records or (self._chunk and self._size + size > self._limits.bytes)
-        ):
+        key, data, position = entry
+        size = len(data) + (len(key) if key.isascii() else len(key.encode()))
+        if key not in self._held:
+            if not self._chunk or (len(self._chunk) < self._limits.records and self._size + size <= self._limits.bytes):
+                self._chunk.append(entry)
+                self._size += size
+                return
             self._start_chunk()
         if self.is_over:
-            self._unpublished.append(entry.position)
-        elif entry.key in self._held:
-            self._held[entry.key].append(entry)
+            self._unpublished.append(position)
+        elif key in self._held:
+            waiting = self._held[key]
+            if waiting is None:
+                waiting = self._held[key] = []
+            waiting.append(entry)
             self._waiting += 1
             while self._waiting >= self._most and not self.is_over:
                 self._wait()
@@ -137,7 +143,7 @@ class _Batch:
             if self._running:
                 self._wait()
         self._unpublished += [entry.position for entry in self._chunk]
-        self._unpublished += [entry.position for held in self._held.values() for entry in held]
+        self._unpublished += [entry.position for waiting in self._held.values() for entry in waiting or ()]
         return Published(
             first_unpublished=min(self._unpublished, default=None), resent=self._resent, errors=dict(self._errors)
         )
@@ -156,8 +162,7 @@ class _Batch:
             self.is_over = True
             return
         chunk, self._chunk, self._size = self._chunk, [], 0
-        for entry in chunk:
-            self._held[entry.key] = []
+        self._held.update(dict.fromkeys([entry.key for entry in chunk]))
         future = self._lanes.start(partial(self._settle, chunk, must_begin=not self._started))
         self._started = True
         self._running[future] = chunk
@@ -177,11 +182,12 @@ class _Batch:
         for done in self._lanes.wait(self._running):
             chunk = self._running.pop(done)
             self._note(done.result())
-            for key in {entry.key for entry in chunk}:
-                freed = self._held.pop(key)
-                self._waiting -= len(freed)
-                self._chunk += freed
-                self._size += sum(entry.size for entry in freed)
+            for entry in chunk:
+                freed = self._held.pop(entry.key, None)
+                if freed:
+                    self._waiting -= len(freed)
+                    self._chunk += freed
+                    self._size += sum(each.size for each in freed)
 
     def _note(self, published: Published) -> None:
         self._resent += published.resent
