@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.client import HTTPConnection
 from pathlib import Path
+from threading import Lock
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -107,7 +108,7 @@ def embedded_services(
         _, port = server.get_host_and_port()
         _empty(port)
         variables = {**sdk_variables(f"http://{LOOPBACK}:{port}"), **elsewhere}
-        with replaced_environment(variables), ExitStack() as clients:
+        with records_in_turn(), replaced_environment(variables), ExitStack() as clients:
             session = boto3.Session()
             services = Services(
                 environment=variables,
@@ -122,6 +123,27 @@ def embedded_services(
     finally:
         server.stop()
         werkzeug.setLevel(level)
+
+
+@contextmanager
+def records_in_turn() -> Iterator[None]:
+    """Let moto's Kinesis take records one after the other.
+
+    Its ``put_record`` "is not safe for concurrency", as it says, and of requests side by side would lose some.
+    """
+    from moto.kinesis.models import Shard  # noqa: PLC0415
+
+    put_record, lock = Shard.put_record, Lock()
+
+    def put_in_turn(shard: Shard, *arguments: Any) -> str:  # noqa: ANN401  # moto's own
+        with lock:
+            return put_record(shard, *arguments)
+
+    Shard.put_record = put_in_turn  # type: ignore[assignment,method-assign]
+    try:
+        yield
+    finally:
+        Shard.put_record = put_record  # type: ignore[method-assign]
 
 
 def _empty(port: int) -> None:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import gc
 import json
-from threading import Lock
 from types import SimpleNamespace
 
 import boto3
 import pytest
 from moto import mock_aws
-from moto.kinesis.models import Shard
 
 import function
 from changes import insert, modify, remove
+from dynapinot.local import records_in_turn
 from files import CONFIG, SCHEMA, with_setting
 from function import forget, set_environment
 from handlers import clients
@@ -32,14 +31,7 @@ def aws(monkeypatch, tmp_path):
     """A world with the stream, the bucket and a folder of tables; ``load`` starts the function in it."""
     write_table(tmp_path, "items", SCHEMA, CONFIG)
     set_environment(monkeypatch, tmp_path)
-    put_record, lock = Shard.put_record, Lock()
-
-    def put_alone(*arguments):
-        with lock:  # moto's is "not safe for concurrency", and would lose records
-            return put_record(*arguments)
-
-    monkeypatch.setattr(Shard, "put_record", put_alone)
-    with mock_aws():
+    with mock_aws(), records_in_turn():
         kinesis = boto3.client("kinesis", region_name=REGION)
         kinesis.create_stream(StreamName="items-stream", ShardCount=2)
         s3 = boto3.client("s3")
