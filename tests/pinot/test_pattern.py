@@ -152,7 +152,7 @@ by_sight = {
     "int": number(-(10**9) + 1, 10**9 - 1),
     "long": number(-(10**18) + 1, 10**18 - 1),
     "double": canonical | number(-(10**15) + 1, 10**15 - 1),
-    "decimal": canonical | number(-(10**37), 10**37),
+    "decimal": canonical | number(-(10**37) + 1, 10**38 - 1),  # 38 characters, the sign among them
     "flag": st.booleans().map(lambda value: {"BOOL": value}),
     "text": small.map(lambda value: {"S": value}),
     "moment": number(10**10, 10**14 - 1),
