@@ -26,6 +26,7 @@ from decoder.errors import ChangeError
 from pinot.key import encode_key
 from pinot.schema import Field
 from pinot.table import Column, ShortRow, Take
+from pinot.values import CANONICAL, SHORT_INTEGERS
 
 MADE_AFTER: Final = 20  # images of a shape; making a pattern takes as long as some 100 rows do
 PATIENCE: Final = 100  # misses of a pattern, twice as many of the next one
@@ -51,19 +52,14 @@ class Fragment(NamedTuple):
         return self.output.count("%b")
 
 
-# By column type and DynamoDB type: what can be told by sight, and has the same text in the row. Numbers are as DynamoDB
-# itself writes them (no zeros in front or behind, no exponent), and of so few digits that they fit in any case.
+# By column type and DynamoDB type: what can be told by sight, and has the same text in the row.
 FRAGMENTS: Final[Mapping[tuple[str, str], Fragment]] = {
-    ("INT", "N"): Fragment(r'"(0|-?[1-9][0-9]{0,8}+)"', "%b"),
-    ("LONG", "N"): Fragment(r'"(0|-?[1-9][0-9]{0,17}+)"', "%b"),
-    ("TIMESTAMP", "N"): Fragment(r'"([1-9][0-9]{10,13}+)"', "%b"),  # more than 32 bits: see values.timestamp_json
+    **{(data_type, "N"): Fragment(f'"({pattern})"', "%b") for data_type, pattern in SHORT_INTEGERS.items()},
     # Up to 15 digits come back from a double as they were; 0.0000… would be written with an exponent.
     ("DOUBLE", "N"): Fragment(
         r'"((?!-?0\.0000)(?:0|-?[1-9][0-9]{0,8}|-0(?=\.)|-?[1-9][0-9]{9,14}(?=")))(\.[0-9]{0,5}[1-9])?+"', "%b%b"
     ),
-    ("BIG_DECIMAL", "N"): Fragment(
-        r'"(?=[0-9.-]{1,38}")(0|-?[1-9][0-9]*+(?:\.[0-9]*[1-9])?|-?0\.[0-9]*[1-9])"', '"%b"'
-    ),
+    ("BIG_DECIMAL", "N"): Fragment(rf'"(?=[0-9.-]{{1,38}}")({CANONICAL})"', '"%b"'),
     ("BOOLEAN", "BOOL"): Fragment("(true|false)", "%b"),
 }
 NULL: Final = Fragment("true", "")

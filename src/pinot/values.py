@@ -48,18 +48,27 @@ _RFC3339: Final = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?(?:[Zz]|[+-][0-9]{2}:[0-9]{2})"
 )
 
-# Numbers as DynamoDB writes them, whose text is the canonical one already, each with a blank behind it.
-_USUAL_NUMBERS: Final = re.compile(r"(?:(?=[^ ]{1,38} )(?:0|-?[1-9][0-9]*+(?:\.[0-9]*[1-9])?|-?0\.[0-9]*[1-9]) )*+")
-_USUAL: Final[Mapping[str, tuple[re.Pattern[str], Callable[[str], int | float]]]] = {
-    "INT": (re.compile("0|-?[1-9][0-9]{0,8}"), int),
-    "LONG": (re.compile("0|-?[1-9][0-9]{0,17}"), int),
-    "TIMESTAMP": (re.compile("[1-9][0-9]{10,13}"), int),  # more than 32 bits, see timestamp_json
-    "DOUBLE": (re.compile(r"0|-?(?:[1-9][0-9]{0,17}|0(?=\.))(?:\.[0-9]{0,17}[1-9])?"), float),
+# Numbers that need no thought, as DynamoDB itself writes them: their text is canonical, and so short that they fit.
+CANONICAL: Final = r"0|-?[1-9][0-9]*+(?:\.[0-9]*[1-9])?|-?0\.[0-9]*[1-9]"  # of 38 characters at the most, see number.py
+SHORT_INTEGERS: Final = {
+    "INT": "0|-?[1-9][0-9]{0,8}+",
+    "LONG": "0|-?[1-9][0-9]{0,17}+",
+    "TIMESTAMP": "[1-9][0-9]{10,13}+",  # more than 32 bits, see timestamp_json
 }
-_USUAL_INTEGERS: Final = {
-    "INT": re.compile("(?:(?:0|-?[1-9][0-9]{0,8}) )*+"),
-    "LONG": re.compile("(?:(?:0|-?[1-9][0-9]{0,17}) )*+"),
+_SHORT_DOUBLE: Final = r"0|-?(?:[1-9][0-9]{0,17}|0(?=\.))(?:\.[0-9]{0,17}[1-9])?"
+_AT_SIGHT: Final[Mapping[str, tuple[re.Pattern[str], Callable[[str], int | float]]]] = {
+    **{data_type: (re.compile(pattern), int) for data_type, pattern in SHORT_INTEGERS.items()},
+    "DOUBLE": (re.compile(_SHORT_DOUBLE), float),
 }
+
+
+def _each(pattern: str) -> re.Pattern[str]:
+    """Compile what matches any number of texts, each with a blank behind it."""
+    return re.compile(f"(?:(?:{pattern}) )*+")
+
+
+_EACH_CANONICAL: Final = _each(f"(?=[^ ]{{1,38}} )(?:{CANONICAL})")
+_EACH_SHORT: Final = {data_type: _each(SHORT_INTEGERS[data_type]) for data_type in ("INT", "LONG")}
 
 # What Pinot's JSON parser refuses, with the whole row: Jackson's StreamReadConstraints (2.16 and later).
 MAX_DOCUMENT_DEPTH: Final = 1_000
@@ -277,9 +286,9 @@ def _at_sight(data_type: str, max_length: int | None) -> Convert | None:
             return None
 
         return take_text
-    if data_type not in _USUAL:
+    if data_type not in _AT_SIGHT:
         return None
-    pattern, make = _USUAL[data_type]
+    pattern, make = _AT_SIGHT[data_type]
 
     def take_number(attribute: Any) -> int | float | None:  # noqa: ANN401
         if type(attribute) is dict and len(attribute) == 1 and "N" in attribute:
@@ -320,7 +329,7 @@ def _at_once(data_type: str, max_length: int | None) -> _AtOnce:
 
     Texts are of ASCII, numbers as DynamoDB writes them and small enough.
     """
-    usual = _USUAL_INTEGERS.get(data_type)
+    each_short = _EACH_SHORT.get(data_type)
     member_tag = "S" if data_type == "STRING" else "N"
 
     def take(tag: str, payload: Any) -> list[Any] | None:  # noqa: ANN401
@@ -337,15 +346,15 @@ def _at_once(data_type: str, max_length: int | None) -> _AtOnce:
             return None
         if len(members) < len(payload):
             return None
-        if usual:
-            values = list(map(int, members)) if _all_match(usual, members) else None
+        if each_short:
+            values = list(map(int, members)) if _all_match(each_short, members) else None
         else:
             longest = max(map(len, members))
             is_plain = joined.isascii() and "\0" not in joined and (max_length is None or longest <= max_length)
             values = members if is_plain else None
         return sorted(values) if values and is_set else values
 
-    return take if usual or data_type == "STRING" else lambda _tag, _payload: None
+    return take if each_short or data_type == "STRING" else lambda _tag, _payload: None
 
 
 def _item(index: int, attribute: object, data_type: str, shapes: Mapping[str, Shape]) -> Json:
@@ -400,7 +409,7 @@ def _natural_at_once(attribute: object) -> Any:  # noqa: ANN401
     text = "".join(texts)  # a TypeError where one is no text
     if not text.isascii():
         text.encode()
-    if numbers and not _all_match(_USUAL_NUMBERS, numbers):
+    if numbers and not _all_match(_EACH_CANONICAL, numbers):
         raise ValueError
     return value
 
