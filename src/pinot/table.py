@@ -9,7 +9,7 @@ from typing import Final, Literal, NamedTuple, TypeAlias, cast
 import orjson
 
 from decoder.attribute import decode
-from decoder.change import Change, Image
+from decoder.change import Change, Image, is_plain
 from decoder.errors import ChangeError
 from pinot.errors import MisfitError
 from pinot.filter import Matches
@@ -156,7 +156,7 @@ class Table:
         # A character of the key has four bytes at the most, and what is near the limit is not for here.
         if row is None or len(row[1]) + 4 * len(row[0]) > max_bytes:
             return None
-        if other is not None and not (change.keys.items() <= other.items() and "".join(other).isascii()):
+        if other is not None and not is_plain(other, change.keys):
             return None  # what is wrong with an image that has no part in the row is told all the same
         return row
 
