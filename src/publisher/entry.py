@@ -15,4 +15,4 @@ class Entry(NamedTuple):
     @property
     def size(self) -> int:
         """How much of Kinesis' limits it takes: the data's bytes and the key's."""
-        return len(self.data) + len(self.key.encode())
+        return len(self.data) + (len(self.key) if self.key.isascii() else len(self.key.encode()))

@@ -110,8 +110,7 @@ class _Batch:
 
     def take(self, entry: Entry) -> None:
         """Take the next entry; waits where too much is under way."""
-        key, data, position = entry
-        size = len(data) + (len(key) if key.isascii() else len(key.encode()))
+        key, size = entry.key, entry.size
         if key not in self._held:
             if not self._chunk or (len(self._chunk) < self._limits.records and self._size + size <= self._limits.bytes):
                 self._chunk.append(entry)
@@ -119,7 +118,7 @@ class _Batch:
                 return
             self._start_chunk()
         if self.is_over:
-            self._unpublished.append(position)
+            self._unpublished.append(entry.position)
         elif key in self._held:
             waiting = self._held[key]
             if waiting is None:
@@ -135,8 +134,9 @@ class _Batch:
     def finish(self) -> Published:
         """Settle what has been taken, and tell how it ended."""
         while self._running or (self._chunk and not self.is_over):
-            if not self._running:
-                self._settle_here()
+            if not self._running:  # this thread has nothing else to do, and a small batch needs no other
+                _, settle = self._cut()
+                self._note(settle())
                 continue
             if self._chunk:
                 self._start_chunk()
@@ -161,17 +161,15 @@ class _Batch:
         if self.is_over or (self._started and self._remaining() <= 0):
             self.is_over = True
             return
-        chunk, self._chunk, self._size = self._chunk, [], 0
-        self._held.update(dict.fromkeys([entry.key for entry in chunk]))
-        future = self._lanes.start(partial(self._settle, chunk, must_begin=not self._started))
-        self._started = True
-        self._running[future] = chunk
+        self._held.update(dict.fromkeys([entry.key for entry in self._chunk]))
+        chunk, settle = self._cut()
+        self._running[self._lanes.start(settle)] = chunk
 
-    def _settle_here(self) -> None:
-        """Settle the chunk in this thread, which has nothing else to do: a small batch needs no other."""
-        chunk, self._chunk = self._chunk, []
+    def _cut(self) -> tuple[list[Entry], Callable[[], Published]]:
+        """Cut the chunk off; give it, and what settles it."""
+        chunk, self._chunk, self._size = self._chunk, [], 0
         must_begin, self._started = not self._started, True
-        self._note(self._settle(chunk, must_begin=must_begin))
+        return chunk, partial(self._settle, chunk, must_begin=must_begin)
 
     def _room(self) -> int:
         most = min(self._shards() or UNKNOWN_SHARDS, MAX_UNDER_WAY)
