@@ -20,6 +20,7 @@ from bench.measure import Effort, Heading, Race, Way, race
 from bench.product import decode, publish_to
 from bench.rivals import FIRST, OURS
 from bench.shapes import SEED
+from dynapinot.proposal.capacity import SHARD_BYTES, SHARD_RECORDS
 from publisher.entry import Entry
 from publisher.order import Outcome
 
@@ -27,9 +28,8 @@ SUITE: Final = "lanes"
 LATENCY_SECONDS: Final = 0.02
 SHARDS: Final = (1, 2, 4, 8, 16)
 
-# Of one shard: https://docs.aws.amazon.com/streams/latest/dev/service-sizes-and-limits.html
-SHARD_RECORDS_PER_SECOND: Final = 1_000
-SHARD_BYTES_PER_SECOND: Final = 1024 * 1024
+SHARD_RECORDS_PER_SECOND: Final = SHARD_RECORDS
+SHARD_BYTES_PER_SECOND: Final = SHARD_BYTES
 
 _THROTTLED: Final = "ProvisionedThroughputExceededException"
 _PAUSE_SECONDS: Final = 0.1
