@@ -56,3 +56,8 @@ def encode(value):
             (tag,) = {tag for member in members for tag in member}
             return {f"{tag}S": [member[tag] for member in members]}
     raise TypeError(type(value))
+
+
+# How likely each misbehaviour of a kinesis_fake.FakeKinesis is.
+rates = st.sampled_from((0.0, 0.0, 0.05, 0.3, 0.7))
+troubles = st.fixed_dictionaries(dict.fromkeys(("reject", "shuffle", "lose", "fail"), rates))

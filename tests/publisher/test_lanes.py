@@ -15,8 +15,8 @@ from lanes_in_turn import lanes_in_turn
 from publisher.entry import Entry
 from publisher.lanes import MAX_UNDER_WAY, MAX_WAITING, Lanes, publish_in_lanes, threads
 from publisher.order import Limits, Published
+from strategies import troubles
 
-RATES = st.sampled_from((0.0, 0.0, 0.05, 0.3, 0.7))
 REJECTED = "ProvisionedThroughputExceededException"
 DONE = Published(first_unpublished=None, resent=0, errors={})
 
@@ -219,20 +219,17 @@ def test_threads_send_side_by_side():
 @given(
     keys=st.lists(st.sampled_from("abcdefgh"), min_size=1, max_size=60),
     seed=st.integers(0, 2**32),
-    reject=RATES,
-    shuffle=RATES,
-    lose=RATES,
-    fail=RATES,
+    trouble=troubles,
     records=st.integers(1, 12),
     shards=st.integers(0, 9),
     budget=st.sampled_from((0.0, 0.3, 5.0, 1000.0)),
 )
 def test_retried_as_the_event_source_would_every_history_ends_with_the_newest_entry_of_each_key(
-    keys, seed, reject, shuffle, lose, fail, records, shards, budget
+    keys, seed, trouble, records, shards, budget
 ):
     """Whichever request under way is done first; the batch comes again from the earliest unpublished entry on."""
     random = Random(seed)
-    stream = FakeKinesis(random, reject=reject, shuffle=shuffle, lose=lose, fail=fail)
+    stream = FakeKinesis(random, **trouble)
     everything = entries_of(keys)
     reached = 0
     for _ in range(200):
@@ -250,7 +247,7 @@ def test_retried_as_the_event_source_would_every_history_ends_with_the_newest_en
         assert {entry.data for entry in everything[:reached]} <= accepted, "reported as published, and is not there"
         if reached == len(keys):
             break
-        stream.reject, stream.lose, stream.fail = stream.reject * 0.9, stream.lose * 0.9, stream.fail * 0.9
+        stream.calm_down()
     assert reached == len(keys)
     assert stream.last_of_each_key() == {entry.key: entry.data for entry in everything}
 

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from kinesis_fake import Clock, FakeKinesis, entries_of
 from publisher.entry import Entry
 from publisher.order import Backoff, Limits, Published, publish
-
-RATES = st.sampled_from((0.0, 0.0, 0.05, 0.3, 0.7))
+from strategies import rates, troubles
 
 
 def run(entries, stream, *, budget=60.0, tick=0.0, **options):
@@ -145,18 +144,15 @@ def test_what_nobody_foresaw_goes_through():
 @given(
     keys=st.lists(st.sampled_from("abcd"), min_size=1, max_size=40),
     seed=st.integers(0, 2**32),
-    reject=RATES,
-    shuffle=RATES,
-    lose=RATES,
-    fail=RATES,
+    trouble=troubles,
     records=st.integers(1, 12),
     budget=st.sampled_from((0.0, 0.3, 5.0, 1000.0)),
 )
 def test_retried_as_the_event_source_would_every_history_ends_with_the_newest_entry_of_each_key(
-    keys, seed, reject, shuffle, lose, fail, records, budget
+    keys, seed, trouble, records, budget
 ):
     """The batch comes again from the earliest unpublished entry on until all is done: then the state is right."""
-    stream = FakeKinesis(Random(seed), reject=reject, shuffle=shuffle, lose=lose, fail=fail)
+    stream = FakeKinesis(Random(seed), **trouble)
     batch = entries_of(keys)
     for _ in range(200):
         published, _ = run(batch, stream, budget=budget, tick=0.001, limits=Limits(records=records))
@@ -167,13 +163,13 @@ def test_retried_as_the_event_source_would_every_history_ends_with_the_newest_en
         if published.first_unpublished is None:
             break
         batch = [entry for entry in entries_of(keys) if entry.position >= published.first_unpublished]
-        stream.reject, stream.lose, stream.fail = stream.reject * 0.9, stream.lose * 0.9, stream.fail * 0.9
+        stream.calm_down()
     assert published.first_unpublished is None
     assert stream.last_of_each_key() == newest(entries_of(keys))
 
 
 @settings(max_examples=500, deadline=None)
-@given(seed=st.integers(0, 2**32), reject=RATES, shuffle=RATES, hot=st.booleans())
+@given(seed=st.integers(0, 2**32), reject=rates, shuffle=rates, hot=st.booleans())
 def test_a_large_batch_is_published_whole_in_one_go_given_the_time(seed, reject, shuffle, hot):
     random = Random(seed)
     stream = FakeKinesis(random, reject=reject / 2, shuffle=shuffle)
