@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import time
+import sys
 from dataclasses import replace
 
 import pytest
@@ -19,6 +19,7 @@ from bench.result import Result, read
 from bench.shapes import SEED, SHAPES
 from bench.sizing import grids
 from dynapinot.errors import CommandError
+from running_bench import ROOT
 
 ROUNDS = 7
 
@@ -126,47 +127,48 @@ def test_an_unknown_type_has_no_size():
         item_bytes({"a": {"X": 1}})
 
 
-# Is it a line? By CPU time, in ratios, and wide enough for a machine that others use too: work that goes with the
-# square of the changes, or a cost of its own for each request of a few rows, is out of these bounds by far.
+# Is it a line? By the whole result that docs/performance.md is made of, so that nothing here hangs on how busy the
+# machine is that runs this.
 BOUNDS = (0.6, 1.6)
+COMMITTED = read(ROOT / "docs" / "performance" / "result.json")
 
 
-@pytest.mark.bench
-def test_planning_and_publishing_a_batch_takes_cpu_by_its_changes_as_the_model_has_it():
-    tables = tables_of(SEED)
-
-    def relay(count):
-        records = SEED.records(count)
-
-        def once():
-            before = time.process_time()
-            publish_to(Stream(shards=4, latency=0.0, sleep=lambda _: None), decode(records, tables))
-            return time.process_time() - before
-
-        once()
-        return min(once() for _ in range(5))
-
-    points = {count: relay(count) * 1e6 for count in (100, 500, 1_000, 2_000, 4_000)}
-    line = fit({count: points[count] for count in (100, 4_000)})
-    for count in (500, 1_000, 2_000):
-        assert BOUNDS[0] < points[count] / line.at(count) < BOUNDS[1], (points, line)
-
-
-@pytest.mark.bench
-def test_a_whole_invocation_takes_cpu_by_its_changes_as_the_model_has_it(quick_result):
-    measured = read(quick_result)
-    points = by_batch(measured)
+def test_a_whole_invocation_took_cpu_by_its_changes_as_the_model_has_it():
+    points = by_batch(COMMITTED)
     line = fit({size: points[size] for size in (1, 1_000)})
     assert line.at_none > 0, "an invocation costs something by itself"
     for size in (10, 100):
         assert BOUNDS[0] < points[size] / line.at(size) < BOUNDS[1], (points, line)
 
 
-@pytest.mark.bench
-def test_what_the_model_makes_of_a_result_is_what_was_measured(quick_result):
-    measured = read(quick_result)
-    work, here = works(measured)["seed"], world(measured, request_seconds=0.0)
+def test_what_the_model_makes_of_the_result_is_what_was_measured():
+    work, here = works(COMMITTED)["seed"], world(COMMITTED, request_seconds=0.0)
     whole = Setting(memory_megabytes=1_769)
-    for size, us in by_batch(measured).items():
+    for size, us in by_batch(COMMITTED).items():
         modelled = invocation_seconds(size, work, whole, here) * 1e6
-        assert BOUNDS[0] < us / modelled < BOUNDS[1], (size, json.dumps(by_batch(measured)))
+        assert BOUNDS[0] < us / modelled < BOUNDS[1], (size, json.dumps(by_batch(COMMITTED)))
+
+
+def test_planning_and_publishing_a_batch_is_work_by_its_changes():
+    """Counted in calls, not in time: work that goes with the square of the changes is far out of these bounds."""
+    tables = tables_of(SEED)
+
+    def calls(count):
+        records = SEED.records(count)
+        made = 0
+
+        def note(*_):
+            nonlocal made
+            made += 1
+
+        sys.setprofile(note)
+        try:
+            publish_to(Stream(shards=4, latency=0.0, sleep=lambda _: None), decode(records, tables))
+        finally:
+            sys.setprofile(None)
+        return made
+
+    calls(100)
+    points = {count: calls(count) for count in (500, 1_000, 2_000, 4_000)}
+    for count, made in points.items():
+        assert made / count == pytest.approx(points[500] / 500, rel=0.2), points
