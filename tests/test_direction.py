@@ -22,6 +22,7 @@ OWN = {
 PURE_STANDARD = {
     *(
         "__future__",
+        "abc",
         "base64",
         "binascii",
         "collections",
@@ -31,6 +32,7 @@ PURE_STANDARD = {
         "fractions",
         "functools",
         "hashlib",
+        "itertools",
         "json",
         "math",
         "operator",

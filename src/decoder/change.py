@@ -26,8 +26,8 @@ SEQUENCE_NUMBER_DIGITS: Final = 40
 
 # DynamoDB Streams count whole seconds. Kinesis Data Streams for DynamoDB name their unit, and mean milliseconds where
 # they do not: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/kds_gettingstarted.html
-_MS_PER_SECOND: Final = 1_000
-_MS_PER_UNIT: Final = {"SECOND": Decimal(_MS_PER_SECOND), "MILLISECOND": Decimal(1), "MICROSECOND": Decimal("0.001")}
+MS_PER_SECOND: Final = 1_000
+_MS_PER_UNIT: Final = {"SECOND": Decimal(MS_PER_SECOND), "MILLISECOND": Decimal(1), "MICROSECOND": Decimal("0.001")}
 
 _STREAM_ARN_TABLE: Final = re.compile(r"arn:[^:]+:dynamodb:[^:]*:[^:]*:table/([^/]+)(?:/.*)?")
 _TTL_IDENTITY: Final = {"type": "Service", "principalId": "dynamodb.amazonaws.com"}
@@ -189,8 +189,8 @@ def _timestamp_ms(inner: Mapping[str, Any], default_unit: str) -> int:
         known = ", ".join(_MS_PER_UNIT)
         raise MalformedError(f"must be one of {known}").inside("ApproximateCreationDateTimePrecision")
     time = inner.get("ApproximateCreationDateTime")
-    if type(time) is int and unit == "SECOND" and MIN_TIMESTAMP_MS <= time * _MS_PER_SECOND < MAX_TIMESTAMP_MS:
-        return time * _MS_PER_SECOND
+    if type(time) is int and unit == "SECOND" and MIN_TIMESTAMP_MS <= time * MS_PER_SECOND < MAX_TIMESTAMP_MS:
+        return time * MS_PER_SECOND
     if isinstance(time, bool) or not isinstance(time, int | float | Decimal):
         raise MalformedError("the time of a change must be a number").inside("ApproximateCreationDateTime")
     # A float by its shortest text: 1719082124.026 s is 1719082124026 ms, which the float's binary value is not.

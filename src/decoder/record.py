@@ -16,14 +16,14 @@ _DIGITS: Final = re.compile(r"[0-9]{1,128}")  # a sequence number of Kinesis is 
 
 def decode_record(record: object) -> Change:
     """Read a record of either event source. Raises MalformedError with the path inside the record."""
-    return check_images(open_record(record))
+    return check_images(open_change(change_record(record)))
 
 
-def open_record(record: object) -> Change:
-    """Take a record of either event source apart; see :func:`decoder.change.open_change`. Raises MalformedError."""
+def change_record(record: object) -> object:
+    """Give a record's change record: itself, or of Kinesis what it wraps. Raises MalformedError."""
     if isinstance(record, dict) and record.get("eventSource") == KINESIS:
-        return open_change(_unwrap(record))
-    return open_change(record)
+        return _unwrap(record)
+    return record
 
 
 def sequence_number_of(record: object) -> str | None:
@@ -38,8 +38,8 @@ def sequence_number_of(record: object) -> str | None:
     return number if isinstance(number, str) and _DIGITS.fullmatch(number) else None
 
 
-def _unwrap(record: dict[str, Any]) -> object:
-    """Take the change out of a record of Kinesis: the base64 of its JSON.
+def change_text(record: dict[str, Any]) -> bytes:
+    """Take the JSON of the change out of a record of Kinesis: the base64 that it has. Raises MalformedError.
 
     https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html
     """
@@ -47,9 +47,15 @@ def _unwrap(record: dict[str, Any]) -> object:
     if not isinstance(inner, dict):
         raise MalformedError("a record of Kinesis has an object here").inside("kinesis")
     try:
-        change: object = json.loads(decode_binary(inner.get("data")))
+        return decode_binary(inner.get("data"))
     except MalformedError:
         raise MalformedError("must be base64 text").inside("kinesis", "data") from None
+
+
+def _unwrap(record: dict[str, Any]) -> object:
+    text = change_text(record)
+    try:
+        change: object = json.loads(text)
     except (ValueError, RecursionError):
         raise MalformedError("this is no DynamoDB change: it is not JSON").inside("kinesis", "data") from None
     return change

@@ -13,6 +13,8 @@ from typing import Any, Final
 
 import orjson
 
+from decoder.records import UnparsedRecords
+
 RUNTIME: Final = "runtime"
 ORJSON: Final = "orjson"
 PARSERS: Final = (RUNTIME, ORJSON)
@@ -33,7 +35,9 @@ _LONG_INTEGER: Final = b":" + b"0" * 19
 
 
 class Marshaller:
-    """The runtime's marshaller in all, but that orjson parses the events that it makes the same objects of."""
+    """The runtime's marshaller in all, but that events are parsed here: into the same objects, and not before they are
+    asked for.
+    """
 
     def __init__(self, original: Any) -> None:  # noqa: ANN401  # the runtime's own
         self._original = original
@@ -44,21 +48,26 @@ class Marshaller:
     def unmarshal_request(self, request: Any, content_type: Any = _JSON) -> Any:  # noqa: ANN401  # the runtime's own
         """Parse an event, which is a JSON object in bytes.
 
-        Anything else, and what orjson refuses (half a surrogate pair, numbers beyond a float, levels beyond 1,024, what
-        is no JSON), is for the runtime's parser to take or to refuse; raises what that raises.
+        One as a stream's event source mapping writes it has its records yet to be parsed, as
+        :class:`decoder.records.Records`. Anything else is parsed at once; raises what the runtime's parser does.
+        """
+        if content_type != _JSON or not isinstance(request, bytes):
+            return self._original.unmarshal_request(request, content_type)
+        records = UnparsedRecords.of(request, self._parse)
+        return self._parse(request) if records is None else {"Records": records}
+
+    def _parse(self, text: bytes) -> Any:  # noqa: ANN401
+        """Parse JSON. What orjson refuses (half a surrogate pair, numbers beyond a float, levels beyond 1,024, what is
+        no JSON) is for the runtime's parser to take or to refuse.
         """
         if (
-            content_type == _JSON
-            and isinstance(request, bytes)
-            and request[:1] == b"{"
-            and len(request) <= LARGEST_EVENT
-            and request.translate(_KINDS).rfind(_LONG_INTEGER) < 0  # from behind, in a third of the time
-        ):
+            text[:1] == b"{" and len(text) <= LARGEST_EVENT and text.translate(_KINDS).rfind(_LONG_INTEGER) < 0
+        ):  # from behind, in a third of the time
             try:
-                return orjson.loads(request)
+                return orjson.loads(text)
             except orjson.JSONDecodeError:
                 pass
-        return self._original.unmarshal_request(request, content_type)
+        return self._original.unmarshal_request(text, _JSON)
 
 
 def set_parser(wanted: str) -> str:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import chain
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
-from decoder.change import Change, check_images
+from decoder.change import Change, check_images, open_change
 from decoder.errors import ChangeError
-from decoder.record import open_record, sequence_number_of
+from decoder.record import change_record, decode_record, sequence_number_of
+from decoder.records import ParsedRecords, Records
 from handlers.letter import Letter
 from pinot.errors import NO_TABLE, MisfitError
-from pinot.table import Table, Target
+from pinot.table import ShortRow, Table, Target
 from publisher.entry import Entry
 from publisher.order import Published
 
@@ -35,14 +37,16 @@ class UnreportableError(RuntimeError):
 class Account:
     """What there is to say of a batch's changes so far, beside their rows.
 
-    ``row_counts`` has, by position, how many rows each became; ``letters`` the changes that can never become rows.
-    ``left_out`` counts, by column and reason, old values that a delete's row had to go without; ``ignored`` the changes
-    that every table's own rules leave out. ``shared`` names, for each table, the attributes of the DynamoDB key that
-    its primary key leaves out: items that differ only there share a row. ``unmapped`` names, for each table, the
-    attributes of items that nothing in its files uses.
+    ``times_ms`` has, by position, when each was made, 0 where that could not be read, and ``row_counts`` how many rows
+    it became; ``letters`` are the changes that can never become rows. ``left_out`` counts, by column and reason, old
+    values that a delete's row had to go without; ``ignored`` the changes that every table's own rules leave out.
+    ``shared`` names, for each table, the attributes of the DynamoDB key that its primary key leaves out: items that
+    differ only there share a row. ``unmapped`` names, for each table, the attributes of items that nothing in its files
+    uses.
     """
 
-    records: Sequence[object]
+    records: Records
+    times_ms: array[int] = field(default_factory=lambda: array("q"))
     row_counts: array[int] = field(default_factory=lambda: array("I"))
     letters: list[Letter] = field(default_factory=list)
     left_out: Counter[tuple[str, str, str]] = field(default_factory=Counter)
@@ -51,22 +55,24 @@ class Account:
     ignored: int = 0
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(kw_only=True)
 class Plan(Account):
-    """What a batch comes to, all of it: the changes that could be decoded, by position, and each stream's rows."""
+    """What a batch comes to, all of it, each stream's rows too."""
 
-    changes: dict[int, Change] = field(default_factory=dict)
     rows: defaultdict[Target, list[Entry]] = field(default_factory=lambda: defaultdict(list))
+
+    @cached_property
+    def changes(self) -> Mapping[int, Change]:
+        """The changes that could be decoded, by position."""
+        times = enumerate(self.times_ms)
+        return {position: decode_record(self.records[position]) for position, time_ms in times if time_ms}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What became of a batch. ``first_unpublished`` is the position it stopped at, None when it is done; ``times_ms``
-    has the time of each change, by position, 0 where none could be read.
-    """
+    """What became of a batch. ``first_unpublished`` is the position it stopped at, None when it is done."""
 
     account: Account
-    times_ms: Sequence[int]
     first_unpublished: int | None
     published: Mapping[Target, Published]
     store_error: str | None
@@ -98,72 +104,112 @@ class Report:
         return {"batchItemFailures": [{"itemIdentifier": number}]}
 
 
-def records_of(event: object) -> Sequence[object]:
+def records_of(event: object) -> Records:
     """Take the records out of a Lambda event. Raises EventError."""
     records: Any = event.get("Records") if isinstance(event, dict) else None
-    if not isinstance(records, list):
+    if isinstance(records, list):
+        return ParsedRecords(records)
+    if not isinstance(records, Records):
         raise EventError('the event has no list "Records": connect the function to a stream')
     return records
 
 
 def plan(records: Sequence[object], tables: Sequence[Table], *, max_record_bytes: int) -> Plan:
     """Decode a batch and make its rows: everything that can be known before anything is sent."""
-    batch = Plan(records=records)
-    for target, entry in _rows(batch, tables, max_record_bytes, batch.changes.__setitem__):
+    batch = Plan(records=records if isinstance(records, Records) else ParsedRecords(records))
+    for target, entry in _Planner(batch, tables, max_record_bytes).rows():
         batch.rows[target].append(entry)
     return batch
 
 
-def _rows(
-    account: Account, tables: Sequence[Table], max_record_bytes: int, note: Callable[[int, Change], None]
-) -> Iterator[tuple[Target, Entry]]:
-    """Make the rows of an account's records, one after the other, each with the stream it is for.
+class _Routes(NamedTuple):
+    """The tables that changes of a DynamoDB table go to, each with the stream of its rows."""
 
-    ``note`` is told the place of each change that could be decoded, and the change.
-    """
-    routes: dict[str | None, Sequence[tuple[Table, Target]]] = {}  # of each DynamoDB table
-    for position, record in enumerate(account.records):
-        letters, count = len(account.letters), 0
-        change = None
+    dynamodb_table: str | None
+    tables: Sequence[tuple[Table, Target]]
+
+
+class _Planner:
+    """Makes the rows of an account's records, one after the other, each with the stream it is for."""
+
+    def __init__(self, account: Account, tables: Sequence[Table], max_record_bytes: int) -> None:
+        self._account = account
+        self._tables = tables
+        self._max_bytes = max_record_bytes
+        self._routes: dict[str | None, _Routes] = {}  # by DynamoDB table
+
+    def rows(self) -> Iterator[tuple[Target, Entry]]:
+        """Make all rows."""
+        account, records = self._account, self._account.records
+        mine: _Routes | None = None  # where the change before went: a stream has the changes of one table
+        position = 0
+        while position < records.size:
+            rows = self._at_sight(position, mine) if mine else None
+            if mine is None or rows is None:
+                mine = yield from self._of_record(position)
+            else:
+                account.times_ms.append(rows[0][2])
+                for (table, target), row in zip(mine.tables, rows, strict=True):
+                    yield target, self._entry(position, table, row)
+                account.row_counts.append(len(rows))
+            position += 1
+
+    def _at_sight(self, position: int, mine: _Routes) -> Sequence[ShortRow] | None:
+        """Make the rows of a record that may not be parsed yet; None where its text alone does not tell them all."""
+        for table, _ in mine.tables:
+            if not table.short_way.can_see:
+                return None
+        text = self._account.records.text(position)
+        rows = []
+        for table, _ in mine.tables:
+            row = table.short_way.row_of_text(text, self._max_bytes)
+            if row is None or row[3].table != mine.dynamodb_table:
+                return None
+            rows.append(row)
+        return rows
+
+    def _of_record(self, position: int) -> Generator[tuple[Target, Entry], None, _Routes | None]:
+        """Parse a record and make its rows; return where they go, if that could be told."""
+        account = self._account
+        record = account.records[position]
+        letters, count, time_ms = len(account.letters), 0, 0
+        change = mine = None
         try:
-            opened = open_record(record)
-            mine = routes.get(opened.table)
+            inner = change_record(record)
+            opened = open_change(inner)
+            mine = self._routes.get(opened.table)
             if mine is None:
                 change = check_images(opened)
-                mine = routes[opened.table] = _routes_of(account, change, tables)
-            shorts = [table.short_row(opened, max_record_bytes) for table, _ in mine]
+                mine = self._routes[opened.table] = _routes_of(account, change, self._tables)
+            shorts = [table.short_row(inner, opened, self._max_bytes) for table, _ in mine.tables]
             change = check_images(opened) if None in shorts else opened
-            for (table, target), short in zip(mine, shorts, strict=True):
+            time_ms = change.timestamp_ms
+            for (table, target), short in zip(mine.tables, shorts, strict=True):
                 if short is not None:
-                    key, data, unmapped = short
-                    if unmapped:
-                        account.unmapped[table.name].update(unmapped)
                     count += 1
-                    yield target, Entry(key, data, position)
-                else:
-                    for entry in _exact_rows(account, position, table, change, max_record_bytes):
+                    yield target, self._entry(position, table, short)
+                    continue
+                try:
+                    for row in table.rows(change, self._max_bytes):
+                        account.left_out.update((table.name, column, reason) for column, reason in row.left_out)
+                        if row.unmapped:
+                            account.unmapped[table.name].update(row.unmapped)
                         count += 1
-                        yield target, entry
+                        yield target, Entry(row.key, row.data, position)
+                except ChangeError as error:
+                    account.letters.append(_letter(position, record, error, table.name, change))
+            account.ignored += not count and len(account.letters) == letters
         except ChangeError as error:
             account.letters.append(_letter(position, record, error, None, change))
-        else:
-            note(position, change)
-            account.ignored += not count and len(account.letters) == letters
+        account.times_ms.append(time_ms)
         account.row_counts.append(count)
+        return mine
 
-
-def _exact_rows(
-    account: Account, position: int, table: Table, change: Change, max_record_bytes: int
-) -> Iterator[Entry]:
-    """Make a change's rows of one table by the exact rules, or note why there can be none."""
-    try:
-        for row in table.rows(change, max_record_bytes):
-            account.left_out.update((table.name, column, reason) for column, reason in row.left_out)
-            if row.unmapped:
-                account.unmapped[table.name].update(row.unmapped)
-            yield Entry(row.key, row.data, position)
-    except ChangeError as error:
-        account.letters.append(_letter(position, account.records[position], error, table.name, change))
+    def _entry(self, position: int, table: Table, row: ShortRow) -> Entry:
+        key, data, _, kind = row
+        if kind.unmapped:
+            self._account.unmapped[table.name].update(kind.unmapped)
+        return Entry(key, data, position)
 
 
 def _letter(position: int, record: object, error: ChangeError, table: str | None, change: Change | None) -> Letter:
@@ -179,17 +225,13 @@ def relay(event: object, tables: Sequence[Table], *, publish: Publish, store: St
     ``store`` raise goes through.
     """
     account = Account(records=records_of(event))
-    times_ms = array("q", bytes(8 * len(account.records)))
-    rows = _rows(
-        account, tables, max_record_bytes, lambda position, change: times_ms.__setitem__(position, change.timestamp_ms)
-    )
+    rows = _Planner(account, tables, max_record_bytes).rows()
     published = _publish_all(_by_stream(rows, {table.target for table in tables}), publish)
     # Letters last: what the rows are made of is not all known before.
     not_stored, store_error = store([letter.entry() for letter in account.letters]) if account.letters else (None, None)
     stops = [not_stored, *(each.first_unpublished for each in published.values())]
     return Report(
         account=account,
-        times_ms=times_ms,
         first_unpublished=min((stop for stop in stops if stop is not None), default=None),
         published=published,
         store_error=store_error,
@@ -216,7 +258,7 @@ def _publish_all(rows: Mapping[Target, Iterable[Entry]], publish: Publish) -> Ma
     return {target: each.result() for target, each in running.items()}
 
 
-def _routes_of(account: Account, change: Change, tables: Sequence[Table]) -> Sequence[tuple[Table, Target]]:
+def _routes_of(account: Account, change: Change, tables: Sequence[Table]) -> _Routes:
     """Find the tables of a change's DynamoDB table, and where their rows go."""
     routes = [(table, table.target) for table in tables if table.replicates(change.table)]
     if not routes:
@@ -225,4 +267,4 @@ def _routes_of(account: Account, change: Change, tables: Sequence[Table]) -> Seq
         raise MisfitError(NO_TABLE, detail).inside("eventSourceARN" if change.sequence_number else "tableName")
     for table, _ in routes:
         account.shared.setdefault(table.name, table.not_in_key(change.keys))
-    return routes
+    return _Routes(change.table, routes)

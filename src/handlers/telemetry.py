@@ -148,7 +148,7 @@ def _unmapped(report: Report) -> list[tuple[str, str]]:
 
 
 def _lags(report: Report, now_ms: int) -> list[int]:
-    return sorted(now_ms - time_ms for time_ms in report.times_ms[: report.first_unpublished] if time_ms)
+    return sorted(now_ms - time_ms for time_ms in report.account.times_ms[: report.first_unpublished] if time_ms)
 
 
 def _sample(lags: Sequence[int]) -> list[int]:

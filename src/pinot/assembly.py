@@ -14,8 +14,8 @@ from pinot.config import TableConfig, names_read_by, read_config
 from pinot.errors import Finding, Findings, MisfitError, TableError
 from pinot.metadata import DYNAMODB_NAMES, METADATA, can_hold, filler, types_for
 from pinot.path import Step, follow, parse_path
-from pinot.pattern import Patterns
 from pinot.schema import Field, Schema, read_schema
+from pinot.short_way import Patterns
 from pinot.source import REST, Source, read_source
 from pinot.table import Column, Origin, Role, Table, Take, Use
 from pinot.values import Convert, converter, document, expression_input, natural, shapes_of
@@ -342,7 +342,9 @@ def _table(parts: _Parts) -> Table:
     by_name = {column.name: column for column in columns}
     primary_key = tuple(by_name[name] for name in parts.schema.primary_key)
     uses, takes_rest = _uses(columns, parts), REST in origins.values()
-    patterns = Patterns(columns, primary_key, taken=taken, used=uses, takes_rest=takes_rest)
+    patterns = Patterns(
+        columns, primary_key, taken=taken, used=uses, takes_rest=takes_rest, knows_all=parts.source.when is None
+    )
     return Table(
         name=parts.config.name,
         stream=parts.config.stream,
@@ -359,7 +361,7 @@ def _table(parts: _Parts) -> Table:
         takes_rest=takes_rest,
         always=frozenset(place for place, column in enumerate(columns) if not _is_optional(column)),
         places=_places(columns),
-        short_way=patterns.row,
+        short_way=patterns,
         essential=frozenset(
             column.name
             for column in columns

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Literal, NamedTuple, TypeAlias, cast
+from typing import Any, Final, Literal, NamedTuple, Protocol, TypeAlias, cast
 
 import orjson
 
 from decoder.attribute import decode
-from decoder.change import Change, Image, is_plain
+from decoder.change import Change, Image
 from decoder.errors import ChangeError
 from pinot.errors import MisfitError
 from pinot.filter import Matches
@@ -19,9 +19,6 @@ from pinot.schema import Field
 
 # A change, the image its row is made from, whether that row is a delete -> the value, None when there is none.
 Take: TypeAlias = Callable[[Change, Image, bool], object]
-ShortRow: TypeAlias = tuple[str, bytes, tuple[str, ...]]  # a row's key, data and unmapped attributes
-# The same as a Take's -> the row, None where the exact way is to tell.
-ShortWay: TypeAlias = Callable[[Change, Image, bool], ShortRow | None]
 Role: TypeAlias = Literal["key", "comparison", "time"]
 Origin: TypeAlias = "str | tuple[Step, ...]"  # a property of the change ($…), or a path into the item
 
@@ -39,6 +36,30 @@ class Target(NamedTuple):
 
     stream: str
     region: str | None
+
+
+class Kind(NamedTuple):
+    """What changes that are told alike have in common: their DynamoDB table, and the attributes that nothing uses."""
+
+    table: str | None
+    unmapped: tuple[str, ...]
+
+
+ShortRow: TypeAlias = tuple[str, bytes, int, Kind]  # a row's key and data, and its change's time in ms and kind
+
+
+class ShortWay(Protocol):
+    """What makes the rows that need no thought, to the byte as the exact way would; see :mod:`pinot.pattern`."""
+
+    can_see: bool  # whether the JSON of some changes is enough
+
+    def row_of_text(self, text: bytes, max_bytes: int) -> ShortRow | None:
+        """Make the row of a change of which nothing is known but its JSON; None where that is not enough, or not
+        ordinary. Of which DynamoDB table it is, the row's kind tells. Raises nothing.
+        """
+
+    def row(self, record: Any, change: Change, max_bytes: int) -> ShortRow | None:  # noqa: ANN401  # what JSON can be
+        """Make the row of a change that is one, read from ``record``; None where the exact way is to tell."""
 
 
 class Row(NamedTuple):
@@ -135,15 +156,12 @@ class Table:
         """Tell whether changes of a DynamoDB table belong to this Pinot table."""
         return self.dynamodb_table is None or self.dynamodb_table == dynamodb_table
 
-    def short_row(self, change: Change, max_bytes: int) -> ShortRow | None:
-        """Make the one row of an ordinary change, whose images nobody needs to have checked.
+    def short_row(self, record: object, change: Change, max_bytes: int) -> ShortRow | None:
+        """Make the one row of an ordinary change, read from ``record``, whose images nobody needs to have checked.
 
         None where that is not it, or cannot be told at once: then :meth:`rows` tells. No error is raised.
         """
-        is_delete = change.event_name == "REMOVE"
-        image, other = change.new_image, change.old_image
-        if is_delete:
-            image, other = other, image
+        image = change.old_image if change.event_name == "REMOVE" else change.new_image
         if image is None or (change.ttl_delete and self.keep_ttl_deletes):
             return None
         if self.when is not None:
@@ -152,13 +170,7 @@ class Table:
                     return None
             except ChangeError:
                 return None
-        row = self.short_way(change, image, is_delete)
-        # A character of the key has four bytes at the most, and what is near the limit is not for here.
-        if row is None or len(row[1]) + 4 * len(row[0]) > max_bytes:
-            return None
-        if other is not None and not is_plain(other, change.keys):
-            return None  # what is wrong with an image that has no part in the row is told all the same
-        return row
+        return self.short_way.row(record, change, max_bytes)
 
     def rows(self, change: Change, max_bytes: int | None = None) -> Iterator[Row]:
         """Make the rows of a change, one after the other: none, one, or a tombstone of its old primary key and one.

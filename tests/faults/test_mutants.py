@@ -98,14 +98,15 @@ def ignores_that_letters_were_not_stored(monkeypatch):
 
 
 def stops_the_batch_at_a_poison_change(monkeypatch):
-    rows_of = relay._rows
+    rows_of = relay._Planner.rows
 
-    def cut_short(account, *arguments):
-        rows = list(rows_of(account, *arguments))
+    def cut_short(planner):
+        account = planner._account
+        rows = list(rows_of(planner))
         end = min((letter.position for letter in account.letters), default=len(account.records))
         yield from ((target, entry) for target, entry in rows if entry.position < end)
 
-    monkeypatch.setattr(relay, "_rows", cut_short)
+    monkeypatch.setattr(relay._Planner, "rows", cut_short)
 
 
 def publishes_the_batch_backwards(monkeypatch):

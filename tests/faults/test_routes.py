@@ -514,24 +514,26 @@ def reports_the_last_of_the_failures(monkeypatch):
 
 
 def takes_a_change_from_all_tables_when_one_cannot_take_it(monkeypatch):
-    rows_of = relay._rows
+    rows_of = relay._Planner.rows
 
-    def all_or_nothing(account, *arguments):
-        rows = list(rows_of(account, *arguments))
+    def all_or_nothing(planner):
+        account = planner._account
+        rows = list(rows_of(planner))
         bad = {letter.position for letter in account.letters}
         yield from ((target, entry) for target, entry in rows if entry.position not in bad)
 
-    monkeypatch.setattr(relay, "_rows", all_or_nothing)
+    monkeypatch.setattr(relay._Planner, "rows", all_or_nothing)
 
 
 def writes_one_letter_for_all_tables(monkeypatch):
-    rows_of = relay._rows
+    rows_of = relay._Planner.rows
 
-    def one_each(account, *arguments):
-        yield from rows_of(account, *arguments)
+    def one_each(planner):
+        account = planner._account
+        yield from rows_of(planner)
         account.letters[:] = {letter.position: letter for letter in account.letters}.values()
 
-    monkeypatch.setattr(relay, "_rows", one_each)
+    monkeypatch.setattr(relay._Planner, "rows", one_each)
 
 
 def sends_every_row_to_the_first_stream(monkeypatch):

@@ -13,6 +13,7 @@ from itertools import chain
 from random import Random
 from unittest.mock import patch
 
+from decoder.records import UnparsedRecords
 from dynapinot.event_source import EventSource, Settings
 from dynapinot.replica import Replica
 from faults.history import BY_CITY, BY_TIME, BY_VERSION, MAX_RECORD_BYTES, write_history
@@ -24,6 +25,12 @@ from publisher.lanes import publish_in_lanes, threads
 
 RERUN = "FAULT_SEED={} FAULT_HISTORIES=1 .venv/bin/pytest tests/faults/test_histories.py"
 STUCK = 3_000  # no history takes as many steps
+
+
+def unparsed(event):
+    """An event whose records nobody has parsed, as where orjson parses events."""
+    records = UnparsedRecords.of(json.dumps(event, separators=(",", ":")).encode(), json.loads)
+    return {"Records": records} if records else event
 
 
 class Killed(BaseException):
@@ -298,7 +305,7 @@ class World:
 
         try:
             report = relay.relay(
-                event,
+                event if self.invocations % 2 else unparsed(event),
                 [kind.table for kind in self.kinds],
                 publish=publish,
                 store=lambda letters: s3.store(letters, self.bucket.put, remaining=remaining),

@@ -6,6 +6,7 @@ import json
 from decimal import Context, Decimal
 
 from decoder.change import decode_change
+from decoder.records import UnparsedRecords
 from dynapinot.comparison import expected
 from dynapinot.readback import read_value
 from dynapinot.replica import Replica, upsert_table
@@ -14,13 +15,14 @@ from files import table as make_table
 from handlers.catalog import load_tables
 from handlers.relay import plan
 from handlers.settings import SHIPPED_TABLES
-from hostile.mutation import MULTIPLE, ROOT
+from hostile.mutation import MULTIPLE, ROOT, SAMPLES
 from pinot.config import read_config
 from pinot.errors import Findings
 from pinot.metadata import DYNAMODB_NAMES
 from pinot.schema import read_schema
 
 MAX_RECORD_BYTES = 200_000
+KNOWN = json.dumps(SAMPLES[1], separators=(",", ":"))
 
 WIDE_SCHEMA = {
     "schemaName": "wide",
@@ -85,9 +87,30 @@ KEEPING = _wide("keeping", ttl_deletes="keep")
 GROUPS = ([SHIPPED, EVERY_TYPE, WIDE, KEEPING], [SEED])  # the seed's stream is the shipped table's too
 
 
+def outcome(records, tables):
+    """All that comes of records."""
+    made = plan(records, [table for table, _ in tables], max_record_bytes=MAX_RECORD_BYTES)
+    letters = [(letter.entry(), letter.table) for letter in made.letters]
+    return made, (dict(made.rows), letters, list(made.times_ms), list(made.row_counts), made.left_out, made.ignored)
+
+
+def check_text(text, tables):
+    """Plan a record that nobody has parsed, behind two that have its table known, as if it had been parsed."""
+    known = KNOWN.encode()
+    event = b'{"Records":[' + b",".join([known, known, text, known]) + b"]}"
+    records = UnparsedRecords.of(event, json.loads)
+    assert records.size == 4
+    assert outcome(records, tables)[1] == outcome(json.loads(event)["Records"], tables)[1]
+
+
 def check(record, tables, counts):
     """Plan one record for several tables and check all that comes of it."""
-    made = plan([record], [table for table, _ in tables], max_record_bytes=MAX_RECORD_BYTES)
+    made, _ = outcome([record], tables)
+    if isinstance(record, dict) and next(iter(record), None) == "eventID":
+        check_text(json.dumps(record, separators=(",", ":")).encode(), tables)
+        text = json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode(errors="surrogatepass")
+        for each in tables:
+            check_text(text, [each])
     for letter in made.letters:
         entry = letter.entry()
         assert json.loads(entry.data)["reason"]

@@ -6,6 +6,7 @@ import json
 import os
 from collections import Counter
 from copy import deepcopy
+from itertools import chain
 from random import Random
 
 import pytest
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from changes import insert
 from handlers.relay import relay
-from hostile.gate import EVERY_TYPE, GROUPS, KEEPING, MAX_RECORD_BYTES, SHIPPED, WIDE, check
+from hostile.gate import EVERY_TYPE, GROUPS, KEEPING, MAX_RECORD_BYTES, SHIPPED, WIDE, check, check_text
 from hostile.mutation import MULTIPLE, SAMPLES, mutate, text_with_doubled_keys
 from kinesis_fake import Clock, FakeKinesis
 from publisher.order import publish
@@ -67,6 +68,9 @@ def test_doubled_keys_in_the_text_of_an_event_are_read_as_the_runtime_reads_them
         random = Random(seed)
         text = text_with_doubled_keys(random, random.choice(SAMPLES))
         check_all(json.loads(text), counts)
+        if text.startswith('{"eventID":'):
+            for each in chain(*GROUPS):
+                check_text(text.encode(), [each])
     assert counts["rows"] > 100
     assert counts["letter: malformed"] > 100
 
