@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import boto3
 
@@ -18,8 +18,8 @@ from bench.client import REGION
 from bench.endpoint import endpoint
 from bench.invocation import handler_of
 from bench.measure import Effort, Heading, Race, Way, cpu_block, race
-from bench.product import Handler, start
-from bench.rivals import FIRST, OURS, RIVALS
+from bench.product import Handler, parser, runtime, start
+from bench.rivals import FIRST, MARSHALLER, OURS, RIVALS
 from bench.shapes import SEED
 from dynapinot.local import Context
 
@@ -44,22 +44,24 @@ def races(effort: Effort, wanted: Collection[str]) -> Iterator[Race]:
     with endpoint(), tempfile.TemporaryDirectory() as folder:
         rival = handler_of(first, SHAPE, boto3.client("kinesis", region_name=REGION))
         ours = start(SHAPE.write(Path(folder)))
+        marshaller = runtime()
+        whole = partial(_whole, marshaller, marshaller.unmarshal_request)
         for size in sizes:
             block = partial(cpu_block, units=1, seconds=effort.seconds)
             ways = {
-                FIRST: Way(label=f"{first.label} + boto3", block=block(_whole(rival, size))),
-                OURS: Way(label="dynapinot", block=block(_whole(ours, size))),
+                FIRST: Way(label=f"{first.label} + boto3", block=block(whole(rival, size))),
+                OURS: Way(label="dynapinot", block=block(whole(ours, size))),
+                MARSHALLER: Way(
+                    label="dynapinot, which parses itself",
+                    note="EVENT_PARSER=orjson",
+                    block=block(_whole(marshaller, parser(marshaller), ours, size)),
+                ),
             }
             changes = f"{size:,} change{'s' * (size > 1)}"
             heading = Heading(f"{SUITE}/{size}", f"whole invocation of {changes} of the seed's", "us CPU an invocation")
             yield from race(ways, {"cpu": heading}, baseline=FIRST, rounds=effort.rounds)
 
 
-def _whole(handler: Handler, size: int) -> Callable[[], object]:
-    from awslambdaric.lambda_runtime_marshaller import (  # type: ignore[import-not-found]  # noqa: PLC0415  # the benchmark's own environment
-        LambdaMarshaller,
-    )
-
-    runtime, event = LambdaMarshaller(), SHAPE.event(size)
-    context = Context(deadline=time.monotonic() + _SECONDS)
-    return lambda: runtime.marshal_response(handler(runtime.unmarshal_request(event), context))
+def _whole(marshaller: Any, parse: Callable[[bytes], Any], handler: Handler, size: int) -> Callable[[], object]:  # noqa: ANN401  # awslambdaric's
+    event, context = SHAPE.event(size), Context(deadline=time.monotonic() + _SECONDS)
+    return lambda: marshaller.marshal_response(handler(parse(event), context))

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from bench.measure import Race, Summary, summarize
 from bench.result import Result
-from bench.rivals import OURS
+from bench.rivals import MARSHALLER, OURS
 from dynapinot.errors import FOUND, WELL
 
 Verdict: TypeAlias = Literal["better", "worse", "same", "too few rounds", "new", "gone"]
@@ -106,7 +106,7 @@ def run(old: Result, new: Result, console: Console) -> int:
             style=_STYLES[line.verdict],
         )
     console.print(table)
-    worse = [line for line in lines if line.contender == OURS and line.verdict == "worse"]
+    worse = [line for line in lines if line.contender in {OURS, MARSHALLER} and line.verdict == "worse"]
     console.print(f"{len(worse)} of dynapinot's ratios are worse beyond noise", highlight=False)
     return FOUND if worse else WELL
 

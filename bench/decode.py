@@ -1,22 +1,31 @@
-"""Decoding alone: a batch's records in, the bytes of its rows out."""
+"""Decoding alone: a batch's records in, the bytes of its rows out.
+
+``decode`` begins with records that are parsed, ``text`` with the event's bytes, as a function does that parses itself.
+"""
 
 from __future__ import annotations
 
+import json
 import tempfile
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, TypeAlias
 
 import orjson
 
 from bench.measure import Effort, Heading, Race, Way, cpu_block, race
-from bench.product import decode, read_tables
-from bench.rivals import FIRST, FLOOR, OURS, RIVALS, Rival, columns_that_differ
+from bench.product import decode, parser, read_tables, runtime
+from bench.rivals import FIRST, FLOOR, LOOP, OURS, RIVALS, Rival, columns_that_differ
 from bench.shapes import SHAPES, Record, Shape
 from pinot.table import Table
 
 SUITE: Final = "decode"
+TEXT: Final = "text"
+
+Loads: TypeAlias = Callable[[bytes], Any]
+
+_LOADERS: Final[Mapping[str, Loads]] = {FIRST: json.loads, "orjson": orjson.loads, LOOP: orjson.loads}
 
 
 class UnequalError(Exception):
@@ -25,16 +34,19 @@ class UnequalError(Exception):
 
 def names() -> list[str]:
     """List the races."""
-    return [f"{SUITE}/{shape}" for shape in SHAPES]
+    return [f"{suite}/{shape}" for suite in (SUITE, TEXT) for shape in SHAPES]
 
 
 def races(effort: Effort, wanted: Collection[str]) -> Iterator[Race]:
     """Measure each shape that is wanted. Raises UnequalError."""
     for shape in SHAPES.values():
-        name = f"{SUITE}/{shape.name}"
-        if name in wanted:
+        here = [suite for suite in (SUITE, TEXT) if f"{suite}/{shape.name}" in wanted]
+        if here:
             check(shape, min(shape.batch, effort.batch))
-            yield from _race(name, shape, effort)
+        if SUITE in here:
+            yield from _race(f"{SUITE}/{shape.name}", shape, effort)
+        if TEXT in here:
+            yield from _text_race(f"{TEXT}/{shape.name}", shape, effort)
 
 
 def tables_of(shape: Shape) -> Sequence[Table]:
@@ -70,6 +82,10 @@ def _use_up(rival: Rival, records: Sequence[Record], shape: Shape) -> None:
         pass
 
 
+def _load_and_use_up(loads: Loads, rival: Rival, event: bytes, shape: Shape) -> None:
+    _use_up(rival, loads(event)["Records"], shape)
+
+
 def _dump(rows: Sequence[object]) -> None:
     for row in rows:
         orjson.dumps(row)
@@ -86,4 +102,25 @@ def _race(name: str, shape: Shape, effort: Effort) -> Iterator[Race]:
     ways[OURS] = Way(label="dynapinot", block=block(lambda: decode(records, tables)))
     ways[FLOOR] = Way(label="orjson.dumps of a ready row", note="the floor", block=block(partial(_dump, ready)))
     heading = Heading(name, f"decode, normalize, serialize: {shape.what}", "us CPU a record")
+    return race(ways, {"cpu": heading}, baseline=FIRST, rounds=effort.rounds)
+
+
+def _text_race(name: str, shape: Shape, effort: Effort) -> Iterator[Race]:
+    count = min(shape.batch, effort.batch)
+    event, tables = shape.event(count), tables_of(shape)
+    parse = parser(runtime())
+    block = partial(cpu_block, units=count, seconds=effort.seconds)
+    ways = {
+        rival.name: Way(
+            label=f"{loader.__module__}.loads, {rival.label}",
+            note=rival.why,
+            block=block(partial(_load_and_use_up, loader, rival, event, shape)),
+        )
+        for rival in RIVALS
+        if (loader := _LOADERS.get(rival.name))
+    }
+    ways[OURS] = Way(
+        label="dynapinot", note="EVENT_PARSER=orjson", block=block(lambda: decode(parse(event)["Records"], tables))
+    )
+    heading = Heading(name, f"the same from the event's bytes, parsing too: {shape.what}", "us CPU a record")
     return race(ways, {"cpu": heading}, baseline=FIRST, rounds=effort.rounds)

@@ -17,8 +17,8 @@ import boto3
 from bench.client import REGION, put_all
 from bench.endpoint import endpoint
 from bench.measure import Effort, Heading, Race, Way, cpu_block, race
-from bench.product import Handler, parser, start
-from bench.rivals import FIRST, OURS, RIVALS, Rival
+from bench.product import Handler, parser, runtime, start
+from bench.rivals import FIRST, MARSHALLER, OURS, RIVALS, Rival
 from bench.shapes import SHAPES, Shape
 from dynapinot.local import Context
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from mypy_boto3_kinesis import KinesisClient
 
 WHOLE, HANDLER = "invocation", "handler"
-MARSHALLER: Final = "marshaller"
 PARSE: Final = "parse"
 
 _RIVALS: Final = tuple(rival for rival in RIVALS if rival.name in {FIRST, "orjson", "powertools"})
@@ -75,29 +74,25 @@ def _label(name: str) -> str:
 
 
 def _whole(shape: Shape, handlers: Mapping[str, Handler], effort: Effort) -> Iterator[Race]:
-    from awslambdaric.lambda_runtime_marshaller import (  # type: ignore[import-not-found]  # noqa: PLC0415  # the benchmark's own environment
-        LambdaMarshaller,
-    )
-
-    runtime = LambdaMarshaller()
+    marshaller = runtime()
     count = min(shape.batch, effort.batch)
     event, context = shape.event(count), Context(deadline=time.monotonic() + _SECONDS)
 
     def whole(parse: Callable[[bytes], Any], handler: Handler) -> Callable[[], object]:
-        return lambda: runtime.marshal_response(handler(parse(event), context))
+        return lambda: marshaller.marshal_response(handler(parse(event), context))
 
     block = partial(cpu_block, units=count, seconds=effort.seconds)
     ways = {
-        name: Way(label=_label(name), block=block(whole(runtime.unmarshal_request, handler)))
+        name: Way(label=_label(name), block=block(whole(marshaller.unmarshal_request, handler)))
         for name, handler in handlers.items()
     }
     ways[MARSHALLER] = Way(
-        label="dynapinot, event parsed by orjson",
+        label="dynapinot, which parses itself",
         note="EVENT_PARSER=orjson",
-        block=block(whole(parser(runtime), handlers[OURS])),
+        block=block(whole(parser(marshaller), handlers[OURS])),
     )
     ways[PARSE] = Way(
-        label="the runtime's parse alone", note="simplejson", block=block(lambda: runtime.unmarshal_request(event))
+        label="the runtime's parse alone", note="simplejson", block=block(lambda: marshaller.unmarshal_request(event))
     )
     heading = Heading(
         f"{WHOLE}/{shape.name}", f"whole invocation, from the event's bytes: {shape.what}", "us CPU a record"

@@ -16,10 +16,11 @@ from bench.measure import FULL, QUICK, Race, summarize
 from bench.model import PUT_UNIT_BYTES, Work, World
 from bench.product import decode
 from bench.result import Result
-from bench.rivals import FIRST, OURS
+from bench.rivals import FIRST, MARSHALLER, OURS
 from bench.shapes import SHAPES, Image, Record, Shape
 from dynapinot.errors import CommandError
 
+SHIPPED: Final = MARSHALLER  # what the template sets
 SAMPLE: Final = 200  # changes of a shape, whose sizes are averaged
 
 _WRITE_UNIT_BYTES: Final = 1024
@@ -50,7 +51,7 @@ def fit(points: Mapping[int, float]) -> Line:
     return Line(at_none=mean_y - each * mean_x, each=each)
 
 
-def by_batch(result: Result, contender: str = OURS) -> Mapping[int, float]:
+def by_batch(result: Result, contender: str = SHIPPED) -> Mapping[int, float]:
     """Give what an invocation cost by the size of its batch, in us of CPU. Raises CommandError."""
     races = {size: _race(result, f"{batches.SUITE}/{size}") for size in batches.SIZES}
     return {size: median_of(race, contender) for size, race in races.items()}
@@ -61,7 +62,7 @@ def median_of(race: Race, contender: str) -> float:
     return summarize(race.contenders[contender].samples).median
 
 
-def works(result: Result, contender: str = OURS) -> Mapping[str, Work]:
+def works(result: Result, contender: str = SHIPPED) -> Mapping[str, Work]:
     """Give what a change of each shape takes, by the shape's name. Raises CommandError for a race that is missing.
 
     The line is measured with one shape. What an invocation costs without changes is the same for all, and the rest of

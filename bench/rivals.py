@@ -24,6 +24,7 @@ Decode: TypeAlias = Callable[[Sequence[Record], Shape], Iterator[Row]]
 
 FIRST: Final = "first"  # what people write first, by which everything is measured
 OURS: Final = "dynapinot"
+MARSHALLER: Final = "marshaller"  # ours as well, with EVENT_PARSER=orjson
 LOOP: Final = "loop"
 FLOOR: Final = "floor"
 

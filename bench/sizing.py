@@ -11,7 +11,7 @@ from typing import Final
 
 from bench import batches, invocation
 from bench.measure import summarize
-from bench.measured import by_batch, fit, works, world
+from bench.measured import SHIPPED, by_batch, fit, works, world
 from bench.model import (
     MILLION,
     PARTITION_WRITE_UNITS,
@@ -29,7 +29,7 @@ from bench.model import (
 )
 from bench.prices import AS_OF, KINESIS_PAGE, LAMBDA_PAGE, PRICES
 from bench.result import Result
-from bench.rivals import FIRST, OURS
+from bench.rivals import FIRST
 from bench.shapes import SEED, SHAPES
 from bench.simulation import simulate
 from bench.targets import judge
@@ -114,8 +114,8 @@ def _measured(result: Result, shapes: Mapping[str, Work]) -> Grid:
             [
                 name,
                 SHAPES[name].what,
-                f"{summarize(race.contenders[OURS].samples).median:.1f}",
-                f"{summarize(race.ratios(OURS, FIRST)).median:.2f}",
+                f"{summarize(race.contenders[SHIPPED].samples).median:.1f}",
+                f"{summarize(race.ratios(SHIPPED, FIRST)).median:.2f}",
                 f"{work.row_bytes:,.0f}",
                 f"{work.event_bytes:,.0f}",
                 f"{work.write_units:.1f}",

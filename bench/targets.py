@@ -6,10 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
-from bench.invocation import MARSHALLER
 from bench.measure import Race, Summary, summarize
 from bench.memory import EVENT
-from bench.rivals import FIRST, LOOP, OURS
+from bench.rivals import FIRST, LOOP, MARSHALLER, OURS
 from bench.start import ALL
 
 Verdict: TypeAlias = Literal["reached", "missed", "too close to tell", "too few rounds"]

@@ -78,14 +78,16 @@ class Pattern:
             return None
         if self.insets:
             change = self._change(parts, timestamp_ms)
+            is_delete, more = change.event_name == "REMOVE", []
             for inset in self.insets:
-                value = inset.take(change, image, change.event_name == "REMOVE")
+                value = inset.take(change, image, is_delete)
                 if value is not None:
-                    parts += (inset.before + orjson.dumps(value) + inset.after,)
+                    more.append(inset.before + orjson.dumps(value) + inset.after)
                 elif inset.is_needed:
                     return None
                 else:
-                    parts += (inset.absent,)
+                    more.append(inset.absent)
+            parts = (*parts, *more)
         data = self.fill(parts)
         if data is None:
             return None

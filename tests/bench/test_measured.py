@@ -25,7 +25,7 @@ ROUNDS = 7
 
 
 def race(name, first, ours):
-    samples = {"first": first, "dynapinot": ours}
+    samples = {"first": first, "dynapinot": ours, "marshaller": ours}
     return Race(
         name=name,
         what="",

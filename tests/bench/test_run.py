@@ -14,7 +14,7 @@ from running_bench import run_python
 
 SUITES = (decode, client, invocation, batches, start, memory, lanes)
 QUICK = [
-    *("decode/seed", "decode/wide", "client/seed", "invocation/seed", "handler/seed"),
+    *("decode/seed", "decode/wide", "text/seed", "client/seed", "invocation/seed", "handler/seed"),
     *("batch/1", "batch/1000", "start/cpu", "start/wall", "memory/100", "lanes/4"),
 ]
 
@@ -43,11 +43,12 @@ def test_every_race_that_was_asked_for_was_run_by_everybody(result):
     assert {name: list(races[name]["contenders"]) for name in QUICK} == {
         "decode/seed": [*decoders, OURS, "floor"],
         "decode/wide": [*decoders, OURS, "floor"],
+        "text/seed": [FIRST, "orjson", "loop", OURS],
         "client/seed": [FIRST, "unchecked", OURS, "floor"],
         "invocation/seed": [FIRST, "orjson", "powertools", OURS, "marshaller", "parse"],
         "handler/seed": [FIRST, "orjson", "powertools", OURS],
-        "batch/1": [FIRST, OURS],
-        "batch/1000": [FIRST, OURS],
+        "batch/1": [FIRST, OURS, "marshaller"],
+        "batch/1000": [FIRST, OURS, "marshaller"],
         "start/cpu": ["python", "boto3", FIRST, "powertools", "powertools-all", OURS],
         "start/wall": ["python", "boto3", FIRST, "powertools", "powertools-all", OURS],
         "memory/100": ["event", FIRST, OURS],

@@ -145,3 +145,18 @@ def test_no_event_that_orjson_takes_needs_more_memory_than_the_largest_of_the_ru
     runtimes, orjsons, largest = peaks.values()
     assert orjsons < runtimes < SMALLEST_FUNCTION_MIB
     assert largest < runtimes * 1.05
+
+
+def test_many_changes_take_less_memory_where_each_is_parsed_when_it_must_be(start, variables, capsys):
+    """Ordinary ones and others, which are parsed one at a time."""
+    peaks = {}
+    one = len(compact({"Records": [meetup(10_000)]}))
+    changes = [meetup(number, **({"extra": {"L": []}} if number % 2 else {})) for number in range(PAYLOAD_BYTES // one)]
+    event = compact({"Records": changes}).encode()
+    for parser in PARSERS:
+        function = start("Replicator", {**variables, "EVENT_PARSER": parser})
+        assert function.invoke({"Records": []}) == DONE
+        assert function.invoke(event) == DONE
+        peaks[parser] = round(function.usage().peak)
+    tell(capsys, f"{len(changes)} changes, peak MiB", peaks)
+    assert peaks["orjson"] < peaks["runtime"]
