@@ -82,7 +82,7 @@ class UnparsedRecords(Records):
 
         ``parse`` parses JSON, and raises whatever it may for what is none.
         """
-        if not event.startswith(_START + b'{"') or not event.endswith(b"}" + _END):
+        if not event.startswith(_START + b'{"') or not event.endswith(b"}" + _END) or event.rfind(_START[1:]) != 1:
             return None
         # Records begin alike. No text in one looks so: its quotes have backslashes before them.
         name_end = event.find(b'":', len(_START) + 2) + 2
@@ -93,15 +93,24 @@ class UnparsedRecords(Records):
         return cls(event, [b"%b%b}" % (start, body) for body in bodies], parse)
 
     def record(self, position: int) -> object:
-        """Parse a record. Raises what ``parse`` does where the event as a whole is no JSON."""
+        """Parse a record. Raises what ``parse`` does where the event as a whole is no JSON, ValueError where it has its
+        records twice, which nobody writes and of which only the last would count.
+        """
         if self._parsed is None:
             piece = self._pieces[position]
             try:
                 return self._parse(piece)
             except Exception:  # noqa: BLE001  # whatever the runtime's own parser raises
-                self._parsed = ParsedRecords(self._parse(self._event)["Records"])
+                self._parsed = ParsedRecords(self._whole(position))
                 self.size = self._parsed.size
         return self._parsed.record(position)
+
+    def _whole(self, seen: int) -> list[object]:
+        """Parse the event. Raises ValueError where its records are not those that have been ``seen`` already."""
+        records = self._parse(self._event)["Records"]
+        if not isinstance(records, list) or repr(records[:seen]) != repr([*map(self._parse, self._pieces[:seen])]):
+            raise ValueError('the event has "Records" twice')
+        return records
 
     def text(self, position: int) -> bytes:
         """Give a record's own JSON, or its change's where that is wrapped."""

@@ -7,8 +7,7 @@ there; all else is to be as it is in the one record, to the byte. So nothing is 
 from __future__ import annotations
 
 import re
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from typing import Final, TypeAlias
 
 import orjson
@@ -40,33 +39,4 @@ def like(value: object, sight: Sight, path: Path = ()) -> str:
 
 def literal(value: object) -> str:
     """Make the expression of a value's own JSON, as orjson writes it. Raises TypeError for what it does not write."""
-    return re.escape(_json(value))
-
-
-def one_of(names: Iterable[str], behind: Callable[[str], str]) -> str:
-    """Make the expression of one of some names and what stands behind it; what names begin alike with is seen once.
-
-    ``behind`` is asked in the order of the expression.
-    """
-    return _one_of([(_json(name) + ":", name) for name in names], behind)
-
-
-def _one_of(members: Sequence[tuple[str, str]], behind: Callable[[str], str]) -> str:
-    if len(members) == 1:
-        [(text, name)] = members
-        return re.escape(text) + behind(name)
-    start = _common_start([text for text, _ in members])
-    by_next: defaultdict[str, list[tuple[str, str]]] = defaultdict(list)
-    for text, name in members:
-        rest = text[len(start) :]  # no name's text is the beginning of another's: each ends in a quote
-        by_next[rest[0]].append((rest, name))
-    return f"{re.escape(start)}(?:{'|'.join(_one_of(each, behind) for each in by_next.values())})"
-
-
-def _common_start(texts: Sequence[str]) -> str:
-    first, last = min(texts), max(texts)  # between which all others stand
-    return first[: next(place for place, pair in enumerate(zip(first, last, strict=False)) if pair[0] != pair[1])]
-
-
-def _json(value: object) -> str:
-    return orjson.dumps(value).decode()
+    return re.escape(orjson.dumps(value).decode())

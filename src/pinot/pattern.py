@@ -47,7 +47,7 @@ class Pattern:
 
     Where it ``needs_record``, some is told by the parsed record alone: in the JSON to be matched a null stands for each
     attribute of ``hidden``, and for the image that has no part in the row if that ``is_other_hidden``. ``checked``
-    names those attributes that nothing takes.
+    names those attributes that nothing takes. ``size`` counts the attributes of its images.
     """
 
     match: Callable[[bytes], re.Match[bytes] | None]
@@ -66,6 +66,7 @@ class Pattern:
     is_other_hidden: bool
     checked: Sequence[str]
     needs_record: bool
+    size: int
 
     def row_of_text(self, text: bytes, max_bytes: int, image: Image = NOTHING) -> ShortRow | None:
         """Make the row of a change by its JSON; None where the exact way is to tell. Raises ChangeError, too, there."""

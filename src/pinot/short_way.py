@@ -17,13 +17,15 @@ and put in its place; in the JSON that is matched, a null stands for it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from decoder.change import Change
 from decoder.errors import ChangeError
-from pinot.mould import Layout, NoPatternError, make_loose_pattern, make_pattern
+from pinot.loose import make_loose_pattern
+from pinot.mould import Layout, NoPatternError, make_pattern
 from pinot.pattern import Pattern
 from pinot.table import Column, ShortRow
 
@@ -31,6 +33,7 @@ MADE_AFTER: Final = 20  # changes of a shape; making a pattern takes as long as 
 LOOSE_AFTER: Final = 20  # shapes
 PATIENCE: Final = 100  # misses of a pattern, twice as many of the next one
 MAX_SHAPES: Final = 256  # remembered
+MAX_TOGETHER: Final = 10_000  # attributes of all patterns' images, each about a KiB
 MAX_TRIED: Final = 8  # patterns, on a record of which only the text is known
 
 
@@ -117,15 +120,12 @@ class Patterns:
             image, other = other, image
         if image is None:
             return None
-        names = (change.event_name, tuple(image), None if other is None else tuple(other))
+        kind = (change.table, change.event_name, other is None)
+        names = (kind, tuple(image), None if other is None else tuple(other))
         shape = self._shapes.get(names) or self._meet(names)
         if shape.pattern is not None:
             return self._try(shape, record, change, max_bytes)
-        loose = self._loose.get((change.event_name, other is None))
-        if loose is None:
-            loose = self._loose[change.event_name, other is None] = _Shape(
-                due=self._loose_after, patience=self._patience
-            )
+        loose = self._loose.get(kind) or self._meet_kind(kind)
         loose.times += not shape.times
         if loose.pattern is None and loose.is_due():
             self._make(loose, make_loose_pattern, record, change)
@@ -153,11 +153,16 @@ class Patterns:
             for shape in self._shapes.values():
                 shape.times //= 2
             self._shapes = {known: shape for known, shape in self._shapes.items() if shape.pattern or shape.times}
-            if len(self._shapes) >= self._max_shapes:
-                self._shapes = {}
-            self._forget()
+            self._forget(everything=len(self._shapes) >= self._max_shapes)
         shape = self._shapes[names] = _Shape(due=self._made_after, patience=self._patience)
         return shape
+
+    def _meet_kind(self, kind: object) -> _Shape:
+        """Remember a kind of change, whatever its attributes."""
+        if len(self._loose) >= self._max_shapes:
+            self._forget(everything=True)
+        loose = self._loose[kind] = _Shape(due=self._loose_after, patience=self._patience)
+        return loose
 
     def _make(
         self,
@@ -168,9 +173,13 @@ class Patterns:
     ) -> None:
         """Make the pattern of changes such as this one, if there can be one."""
         try:
-            pattern = shape.pattern = make(self._layout, record, change)
+            pattern = make(self._layout, record, change)
         except (NoPatternError, ChangeError, TypeError, RecursionError):
             return
+        if pattern.size + sum(known.pattern.size for known in self._shapes.values() if known.pattern) > MAX_TOGETHER:
+            self._forget(everything=True)
+            return
+        shape.pattern = pattern
         if self._knows_all and not pattern.needs_record:
             if make is make_pattern:
                 self._by_text = [pattern, *self._by_text[: MAX_TRIED - 1]]
@@ -178,9 +187,12 @@ class Patterns:
                 self._loose_by_text.append(pattern)
             self.can_see = True
 
-    def _forget(self) -> None:
-        """Forget the patterns that no shape has any more."""
+    def _forget(self, *, everything: bool = False) -> None:
+        """Forget the patterns that no shape has any more, or all."""
+        if everything:
+            self._shapes, self._loose = {}, {}
         known = {id(shape.pattern) for shape in (*self._shapes.values(), *self._loose.values())}
         self._by_text = [pattern for pattern in self._by_text if id(pattern) in known]
         self._loose_by_text = [pattern for pattern in self._loose_by_text if id(pattern) in known]
         self.can_see = bool(self._by_text or self._loose_by_text)
+        re.purge()  # which would keep their expressions

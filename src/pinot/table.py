@@ -166,7 +166,7 @@ class Table:
             return None
         if self.when is not None:
             try:
-                if not self.has_row_of(image):
+                if not (change.keys.keys() <= image.keys() and self.has_row_of(image)):
                     return None
             except ChangeError:
                 return None

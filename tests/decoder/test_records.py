@@ -84,6 +84,24 @@ def test_a_cut_in_the_wrong_place_is_made_good(event):
     assert walk(of(event)) == list(of(event)) == json.loads(event)["Records"]
 
 
+@pytest.mark.parametrize("second", [b'[{"a":3},{"a":4}]', b'[],"x":[{}]', b'[{"a":3}],"x":[{}]'])
+def test_an_event_that_has_its_records_twice_is_not_cut(second):
+    assert of(b'{"Records":[{"a":1},{"a":2}],"Records":' + second + b"}") is None
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        *(b'"Rec\\u006frds":[{"a":3},{"a":4}]', b'"Records" :[{"a":3},{"a":2}]', b'"Records" :[],"x":[{}]'),
+        *(b'"Records":5,"x":[{}]', b'"Records":{},"x":[{}]'),
+    ],
+)
+def test_an_event_that_turns_out_to_have_its_records_twice_is_refused(second):
+    made = of(b'{"Records":[{"a":1},{"a":2}],' + second + b"}")
+    with pytest.raises(ValueError, match=r'^the event has "Records" twice$'):
+        walk(made)
+
+
 def test_what_was_looked_at_before_a_wrong_cut_stays_what_it_was():
     made = of(b'{"Records":[{"a":1},{"a":2,"b":[{"a":3},{"a":4}]},{"a":5}]}')
     assert made.size == 4
