@@ -156,15 +156,6 @@ def _fold_step(step: str | int, attribute: object, forms: Forms, depth: int) -> 
         raise error.inside(step) from None
 
 
-def is_unicode(text: str) -> bool:
-    """Tell whether UTF-8 can hold a text that came as JSON."""
-    try:
-        check_unicode(text)
-    except MalformedError:
-        return False
-    return True
-
-
 def check_unicode(text: str) -> None:
     """Check that UTF-8 can hold a text that came as JSON. Raises MalformedError for half of a surrogate pair."""
     if text.isascii():

@@ -165,9 +165,7 @@ class Maker:
 
     def row_of(self, members: Sequence[Member]) -> dict[str, Any]:
         """Give what makes the row, as Pattern has it: a template with the groups, and insets with their commas."""
-        start = next((place for place, member in enumerate(members) if member.output is not None), None)
-        if start is None:
-            raise NoPatternError  # no member is always there, and commas cannot be told
+        start = next(place for place, member in enumerate(members) if member.output is not None)  # there is the key
         insets = [
             Inset(
                 take=member.column.take,
@@ -347,11 +345,9 @@ def several(places: Sequence[int]) -> Callable[[Sequence[Any]], tuple[Any, ...]]
 
 def _time_like(time: object, timestamp_ms: int) -> Time:
     """Find the form of times such as one that means ``timestamp_ms``. Raises NoPatternError."""
-    if type(time) is int:
-        for each in _TIMES:
-            if time * MS_PER_SECOND // each.per_second == timestamp_ms:
-                return each
-    raise NoPatternError
+    if type(time) is not int:
+        raise NoPatternError
+    return next(each for each in _TIMES if time * MS_PER_SECOND // each.per_second == timestamp_ms)
 
 
 def _is_flat(attribute: object) -> bool:
