@@ -85,12 +85,14 @@ class UnparsedRecords(Records):
         if not event.startswith(_START + b'{"') or not event.endswith(b"}" + _END) or event.rfind(_START[1:]) != 1:
             return None
         # Records begin alike. No text in one looks so: its quotes have backslashes before them.
-        name_end = event.find(b'":', len(_START) + 2) + 2
-        start = event[len(_START) : name_end]
-        first, *others = event.split(b"}," + start)
-        bodies = [first[len(_START) + len(start) :], *others]
-        bodies[-1] = bodies[-1][: -len(_END) - 1]
-        return cls(event, [b"%b%b}" % (start, body) for body in bodies], parse)
+        begin = len(_START)
+        another = b"}," + event[begin : event.find(b'":', begin + 2) + 2]
+        pieces = []
+        while (end := event.find(another, begin)) >= 0:
+            pieces.append(event[begin : end + 1])
+            begin = end + 2
+        pieces.append(event[begin : -len(_END)])
+        return cls(event, pieces, parse)
 
     def record(self, position: int) -> object:
         """Parse a record. Raises what ``parse`` does where the event as a whole is no JSON, ValueError where it has its

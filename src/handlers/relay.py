@@ -17,7 +17,7 @@ from decoder.record import change_record, decode_record, sequence_number_of
 from decoder.records import ParsedRecords, Records
 from handlers.letter import Letter
 from pinot.errors import NO_TABLE, MisfitError
-from pinot.table import ShortRow, Table, Target
+from pinot.table import Table, Target
 from publisher.entry import Entry
 from publisher.order import Published
 
@@ -140,32 +140,36 @@ class _Planner:
 
     def rows(self) -> Iterator[tuple[Target, Entry]]:
         """Make all rows."""
-        account, records = self._account, self._account.records
         mine: _Routes | None = None  # where the change before went: a stream has the changes of one table
         position = 0
-        while position < records.size:
+        while position < self._account.records.size:
             rows = self._at_sight(position, mine) if mine else None
-            if mine is None or rows is None:
+            if rows is None:
                 mine = yield from self._of_record(position)
             else:
-                account.times_ms.append(rows[0][2])
-                for (table, target), row in zip(mine.tables, rows, strict=True):
-                    yield target, self._entry(position, table, row)
-                account.row_counts.append(len(rows))
+                yield from rows
             position += 1
 
-    def _at_sight(self, position: int, mine: _Routes) -> Sequence[ShortRow] | None:
+    def _at_sight(self, position: int, mine: _Routes) -> Sequence[tuple[Target, Entry]] | None:
         """Make the rows of a record that may not be parsed yet; None where its text alone does not tell them all."""
         for table, _ in mine.tables:
             if not table.short_way.can_see:
                 return None
-        text = self._account.records.text(position)
+        account = self._account
+        text, time_ms = account.records.text(position), 0
         rows = []
-        for table, _ in mine.tables:
+        for table, target in mine.tables:
             row = table.short_way.row_of_text(text, self._max_bytes)
-            if row is None or row[3].table != mine.dynamodb_table:
+            if row is None:
                 return None
-            rows.append(row)
+            key, data, time_ms, kind = row
+            if kind.table != mine.dynamodb_table:
+                return None
+            if kind.unmapped:
+                account.unmapped[table.name].update(kind.unmapped)
+            rows.append((target, Entry(key, data, position)))
+        account.times_ms.append(time_ms)
+        account.row_counts.append(len(rows))
         return rows
 
     def _of_record(self, position: int) -> Generator[tuple[Target, Entry], None, _Routes | None]:
@@ -186,8 +190,11 @@ class _Planner:
             time_ms = change.timestamp_ms
             for (table, target), short in zip(mine.tables, shorts, strict=True):
                 if short is not None:
+                    key, data, _, kind = short
+                    if kind.unmapped:
+                        account.unmapped[table.name].update(kind.unmapped)
                     count += 1
-                    yield target, self._entry(position, table, short)
+                    yield target, Entry(key, data, position)
                     continue
                 try:
                     for row in table.rows(change, self._max_bytes):
@@ -204,12 +211,6 @@ class _Planner:
         account.times_ms.append(time_ms)
         account.row_counts.append(count)
         return mine
-
-    def _entry(self, position: int, table: Table, row: ShortRow) -> Entry:
-        key, data, _, kind = row
-        if kind.unmapped:
-            self._account.unmapped[table.name].update(kind.unmapped)
-        return Entry(key, data, position)
 
 
 def _letter(position: int, record: object, error: ChangeError, table: str | None, change: Change | None) -> Letter:
