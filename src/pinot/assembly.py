@@ -15,7 +15,7 @@ from pinot.errors import Finding, Findings, MisfitError, TableError
 from pinot.metadata import DYNAMODB_NAMES, METADATA, can_hold, filler, types_for
 from pinot.path import Step, follow, parse_path
 from pinot.schema import Field, Schema, read_schema
-from pinot.short_way import Patterns
+from pinot.sight.short_way import Patterns
 from pinot.source import REST, Source, read_source
 from pinot.table import Column, Origin, Role, Table, Take, Use
 from pinot.values import Convert, converter, document, expression_input, natural, shapes_of

@@ -49,7 +49,7 @@ ShortRow: TypeAlias = tuple[str, bytes, int, Kind]  # a row's key and data, and 
 
 
 class ShortWay(Protocol):
-    """What makes the rows that need no thought, to the byte as the exact way would; see :mod:`pinot.pattern`."""
+    """What makes the rows that need no thought, to the byte as the exact way would; see :mod:`pinot.sight`."""
 
     can_see: bool  # whether the JSON of some changes is enough
 

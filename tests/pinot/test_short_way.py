@@ -19,9 +19,9 @@ from changes import TTL_IDENTITY, insert, modify, record, remove
 from decoder.change import decode_change, open_change
 from decoder.errors import ChangeError
 from files import CONFIG, SCHEMA, table, with_column, with_setting
-from pinot.fragment import FRAGMENTS, text_fragment
-from pinot.mould import MAX_ATTRIBUTES
-from pinot.short_way import LOOSE_AFTER, MADE_AFTER, MAX_SHAPES, MAX_TRIED, Patterns
+from pinot.sight.fragment import FRAGMENTS, text_fragment
+from pinot.sight.mould import MAX_ATTRIBUTES
+from pinot.sight.short_way import LOOSE_AFTER, MADE_AFTER, MAX_SHAPES, MAX_TRIED, Patterns
 
 ROOT = Path(__file__).parent.parent.parent
 KEYS = {"id": {"S": "a"}}
@@ -954,7 +954,7 @@ def test_of_a_very_large_item_no_pattern_is_made():
 
 
 def test_all_patterns_are_forgotten_where_they_would_take_too_much_room(monkeypatch):
-    monkeypatch.setattr("pinot.short_way.MAX_TOGETHER", 10)
+    monkeypatch.setattr("pinot.sight.short_way.MAX_TOGETHER", 10)
     made = table(source={"leave_out": [f"a{number}" for number in range(20)]})
     patterns = patterns_of(made)
     for number in range(12):

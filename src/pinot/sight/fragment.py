@@ -1,7 +1,7 @@
 """What an attribute looks like in JSON where its value needs no thought, and what of that stands in the row.
 
-These are the pieces that the patterns of :mod:`pinot.pattern` are put together of: each is a regular expression for the
-payload of an attribute value, whose groups catch what the exact way would write, to the byte.
+These are the pieces that patterns are put together of: each is a regular expression for the payload of an attribute
+value, whose groups catch what the exact way would write, to the byte.
 """
 
 from __future__ import annotations

@@ -24,9 +24,9 @@ from typing import Any, Final
 
 from decoder.change import Change
 from decoder.errors import ChangeError
-from pinot.loose import make_loose_pattern
-from pinot.mould import Layout, NoPatternError, make_pattern
-from pinot.pattern import Pattern
+from pinot.sight.loose import make_loose_pattern
+from pinot.sight.mould import Layout, NoPatternError, make_pattern
+from pinot.sight.pattern import Pattern
 from pinot.table import Column, ShortRow
 
 MADE_AFTER: Final = 20  # changes of a shape; making a pattern takes as long as some 200 rows do

@@ -12,10 +12,10 @@ import orjson
 
 from decoder.change import Change
 from decoder.sight import ANY_TEXT, CHARACTER, ESCAPE, Path, literal
-from pinot.fragment import ANY, Fragment, fragment
 from pinot.metadata import METADATA
-from pinot.mould import ABSENT, Layout, Maker, Member, NoPatternError, name_of, several
-from pinot.pattern import NOTHING, Inset, Pattern
+from pinot.sight.fragment import ANY, Fragment, fragment
+from pinot.sight.mould import ABSENT, Layout, Maker, Member, NoPatternError, name_of, several
+from pinot.sight.pattern import NOTHING, Inset, Pattern
 from pinot.source import REST
 from pinot.table import Column
 
@@ -29,7 +29,7 @@ _NULL: Final = (b"NULL", b"true")
 def make_loose_pattern(layout: Layout, record: Mapping[str, Any], change: Change) -> Pattern:
     """Make the pattern of changes with the keys and what is around images as a change has it, and with any attributes.
 
-    ``change`` is read from ``record``. Raises as :func:`pinot.mould.make_pattern` does.
+    ``change`` is read from ``record``. Raises as :func:`pinot.sight.mould.make_pattern` does.
     """
     return _LooseMaker(layout, record, change).make()
 

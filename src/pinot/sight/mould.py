@@ -14,9 +14,9 @@ import orjson
 from decoder.attribute import open_attribute
 from decoder.change import MS_PER_SECOND, SEQUENCE_NUMBER_DIGITS, Change, Image
 from decoder.sight import ANY_TEXT, CHARACTER, Path, like
-from pinot.fragment import ANY, RIGHT, Fragment, fragment
 from pinot.metadata import METADATA
-from pinot.pattern import NOTHING, Caught, Inset, Pattern
+from pinot.sight.fragment import ANY, RIGHT, Fragment, fragment
+from pinot.sight.pattern import NOTHING, Caught, Inset, Pattern
 from pinot.table import Column, Kind
 
 ABSENT: Final = b".0"  # for a group that caught nothing: what orjson ends a whole DOUBLE with
