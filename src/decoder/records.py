@@ -110,7 +110,8 @@ class UnparsedRecords(Records):
     def _whole(self, seen: int) -> list[object]:
         """Parse the event. Raises ValueError where its records are not those that have been ``seen`` already."""
         records = self._parse(self._event)["Records"]
-        if not isinstance(records, list) or repr(records[:seen]) != repr([*map(self._parse, self._pieces[:seen])]):
+        before = [*map(self._parse, self._pieces[:seen])]
+        if not isinstance(records, list) or len(records) <= seen or repr(records[:seen]) != repr(before):
             raise ValueError('the event has "Records" twice')
         return records
 

@@ -93,7 +93,7 @@ def test_an_event_that_has_its_records_twice_is_not_cut(second):
     "second",
     [
         *(b'"Rec\\u006frds":[{"a":3},{"a":4}]', b'"Records" :[{"a":3},{"a":2}]', b'"Records" :[],"x":[{}]'),
-        *(b'"Records":5,"x":[{}]', b'"Records":{},"x":[{}]'),
+        *(b'"Records":5,"x":[{}]', b'"Records":{},"x":[{}]', b'"Records" :[{"a":1}],"x":[{"a":1}]'),
     ],
 )
 def test_an_event_that_turns_out_to_have_its_records_twice_is_refused(second):

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 import strategies
 from changes import TTL_IDENTITY, insert, modify, record, remove
 from decoder.change import decode_change, open_change
-from decoder.errors import ChangeError
+from decoder.errors import ChangeError, path_text
 from files import CONFIG, SCHEMA, table, with_column, with_setting
 from pinot.sight.fragment import FRAGMENTS, text_fragment
 from pinot.sight.mould import MAX_ATTRIBUTES
@@ -521,6 +521,23 @@ def test_a_double_in_the_primary_key_goes_the_exact_way(attribute):
     like = insert(KEYS, {"price": {"N": "1.5"}})
     for patterns in (patterns_of, loose_patterns_of):
         assert short(made, insert(KEYS, {"price": attribute}), like, patterns) is None
+
+
+@pytest.mark.parametrize("name", ["None", "eventID", "key0", "image", "time", "%b", "(?P=key0)", "\\1", "a.b", '"'])
+@pytest.mark.parametrize("is_key", [False, True], ids=["attribute", "key"])
+def test_an_attribute_may_be_called_anything(name, is_key):
+    schema = with_column("column", "STRING")
+    made = table(
+        with_setting(schema, "primaryKeyColumns", ["column"]) if is_key else schema,
+        source={"columns": {"column": path_text((name,))}},
+    )
+    keys, item = ({name: {"S": "x"}}, {"name": {"S": "y"}}) if is_key else (KEYS, {name: {"S": "x"}})
+    for patterns in (patterns_of, loose_patterns_of):
+        change = insert(keys, item)
+        known = patterns(made)
+        known.row(change, open_change(change), ENOUGH)
+        assert [go(made, known, change)] == exact(made, change)
+        assert known.row_of_text(orjson.dumps(change), ENOUGH) is not None
 
 
 def test_an_attribute_that_is_in_the_primary_key_twice_goes_the_exact_way():

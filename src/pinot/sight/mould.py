@@ -191,7 +191,7 @@ class Maker:
             elif member.is_time:
                 yield (self.groups.caught["time"],)
             else:
-                yield self.groups.places.get(str(member.attribute), ())
+                yield () if member.attribute is None else self.groups.places.get(member.attribute, ())
 
     # The record's expression.
 

@@ -36,6 +36,9 @@ MAX_SHAPES: Final = 256  # remembered
 MAX_TOGETHER: Final = 10_000  # attributes of all patterns' images, each about a KiB
 MAX_TRIED: Final = 8  # patterns, on a record of which only the text is known
 
+# What a pattern may raise where the exact way is to tell; orjson's error for half a surrogate pair is a TypeError.
+_EXACT: Final = (ChangeError, LookupError, TypeError)
+
 
 @dataclass(slots=True)
 class _Shape:
@@ -109,7 +112,7 @@ class Patterns:
                 row = pattern.row_of_text(text, max_bytes)
                 if row is not None:
                     return row
-        except ChangeError:
+        except _EXACT:
             pass
         return None
 
@@ -137,7 +140,7 @@ class Patterns:
     def _try(self, shape: _Shape, record: Mapping[str, Any], change: Change, max_bytes: int) -> ShortRow | None:
         try:
             row = shape.pattern.row(record, change, max_bytes) if shape.pattern else None
-        except (ChangeError, LookupError, TypeError):  # orjson's error for half a surrogate pair is a TypeError
+        except _EXACT:
             row = None
         if row is None:
             shape.misses += 1
