@@ -1,4 +1,4 @@
-"""Who parses an event: Lambda's runtime, or we in its place, the same objects in less time, and no record before it must.
+"""Who parses an event: Lambda's runtime, or we in its place: the same objects, and none before somebody asks for it.
 
 The seam is the runtime client's own: ``LambdaRuntimeClient.marshaller`` "is a class attribute that determines the
 unmarshalling and marshalling logic of a function's event and response", which function authors may override.
