@@ -14,8 +14,8 @@ from decoder.change import Change
 from decoder.sight import ANY_TEXT, CHARACTER, ESCAPE, Path, literal
 from pinot.metadata import METADATA
 from pinot.sight.fragment import ANY, Fragment, fragment
-from pinot.sight.mould import ABSENT, Layout, Maker, Member, NoPatternError, name_of, several
-from pinot.sight.pattern import NOTHING, Inset, Pattern
+from pinot.sight.mould import Layout, Maker, Member, NoPatternError, name_of, several
+from pinot.sight.pattern import ABSENT, NOTHING, Inset, Pattern
 from pinot.source import REST
 from pinot.table import Column
 
@@ -94,7 +94,7 @@ class _LooseMaker(Maker):
             column, name = member.column, name_of(member.column.name)
             if member.output is None:
                 is_needed = column.role is not None
-                insets.append(Inset(take=column.take, is_needed=is_needed, before=name, after=b"", absent=b""))
+                insets.append(Inset(take=column.take, is_needed=is_needed, before=name, after=b""))
                 always.append((place, b"%b", itemgetter(*parts)))
             elif not member.is_loose:
                 always.append((place, name.replace(b"%", b"%%") + member.output, several(parts)))

@@ -19,8 +19,6 @@ from pinot.sight.fragment import ANY, RIGHT, Fragment, fragment
 from pinot.sight.pattern import NOTHING, Caught, Inset, Pattern
 from pinot.table import Column, Kind
 
-ABSENT: Final = b".0"  # for a group that caught nothing: what orjson ends a whole DOUBLE with
-
 MAX_ATTRIBUTES: Final = 300  # of a record that a pattern is made of: the time and room it takes grow with them
 
 # What changes that are alike have all the same of what they say of themselves.
@@ -145,7 +143,6 @@ class Maker:
                 event_id=caught.get("event_id"),
                 size_bytes=caught.get("size_bytes"),
             ),
-            absent=ABSENT,
             key=several([self.groups.places[str(name)][0] for name in layout.primary_key.values()]),
             kind=Kind(table=change.table, unmapped=tuple(name for name in unmapped if name not in layout.used)),
             example=change._replace(keys=NOTHING, new_image=None, old_image=None),
@@ -172,7 +169,6 @@ class Maker:
                 is_needed=member.column.role is not None,
                 before=(b"," if place > start else b"") + name_of(member.column.name),
                 after=b"" if place > start else b",",
-                absent=b"",
             )
             for place, member in enumerate(members)
             if member.output is None

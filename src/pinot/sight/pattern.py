@@ -15,16 +15,16 @@ from pinot.key import encode_key
 from pinot.table import Kind, ShortRow, Take
 
 NOTHING: Final[Image] = {}
+ABSENT: Final = b".0"  # for a group that caught nothing: what orjson ends a whole DOUBLE with
 
 
 class Inset(NamedTuple):
-    """A column that is taken the exact way: ``before`` and ``after`` its JSON, or ``absent`` in its place."""
+    """A column that is taken the exact way: ``before`` and ``after`` its JSON, and nothing where it has none."""
 
     take: Take
     is_needed: bool
     before: bytes
     after: bytes
-    absent: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,8 +41,8 @@ class Pattern:
     """What makes the rows of one shape.
 
     ``time`` is the place of the group that, times ``to_ms``, is the change's time in ms. A row's parts are the groups,
-    ``absent`` for those that caught nothing, and then the ``insets``; ``fill`` makes the row's data of them, and
-    ``key`` gets the primary key's. ``example`` is the change that it was made of: what no group catches is the same in
+    ABSENT for those that caught nothing, and then the ``insets``; ``fill`` makes the row's data of them, and ``key``
+    gets the primary key's. ``example`` is the change that it was made of: what no group catches is the same in
     its like.
 
     Where it ``needs_record``, some is told by the parsed record alone: in the JSON to be matched a null stands for each
@@ -54,7 +54,6 @@ class Pattern:
     time: int
     to_ms: int
     caught: Caught
-    absent: bytes
     insets: Sequence[Inset]
     fill: Callable[[Sequence[Any]], bytes | None]
     key: Callable[[Sequence[Any]], tuple[bytes, ...]]
@@ -73,7 +72,7 @@ class Pattern:
         match = self.match(text)
         if match is None:
             return None
-        parts: tuple[Any, ...] = match.groups(self.absent)
+        parts: tuple[Any, ...] = match.groups(ABSENT)
         timestamp_ms = int(parts[self.time]) * self.to_ms
         if not MIN_TIMESTAMP_MS <= timestamp_ms < MAX_TIMESTAMP_MS:
             return None
@@ -87,7 +86,7 @@ class Pattern:
                 elif inset.is_needed:
                     return None
                 else:
-                    more.append(inset.absent)
+                    more.append(b"")
             parts = (*parts, *more)
         data = self.fill(parts)
         if data is None:
