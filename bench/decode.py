@@ -15,7 +15,7 @@ from typing import Any, Final, TypeAlias
 import orjson
 
 from bench.measure import Effort, Heading, Race, Way, cpu_block, race
-from bench.product import decode, parser, read_tables, runtime
+from bench.product import decode, decoder, parser, read_tables, runtime
 from bench.rivals import FIRST, FLOOR, LOOP, OURS, RIVALS, Rival, columns_that_differ
 from bench.shapes import SHAPES, Record, Shape
 from pinot.table import Table
@@ -99,7 +99,8 @@ def _race(name: str, shape: Shape, effort: Effort) -> Iterator[Race]:
         rival.name: Way(label=rival.label, note=rival.why, block=block(partial(_use_up, rival, records, shape)))
         for rival in RIVALS
     }
-    ways[OURS] = Way(label="dynapinot", block=block(lambda: decode(records, tables)))
+    ours = decoder(tables)
+    ways[OURS] = Way(label="dynapinot", block=block(lambda: ours(records)))
     ways[FLOOR] = Way(label="orjson.dumps of a ready row", note="the floor", block=block(partial(_dump, ready)))
     heading = Heading(name, f"decode, normalize, serialize: {shape.what}", "us CPU a record")
     return race(ways, {"cpu": heading}, baseline=FIRST, rounds=effort.rounds)
@@ -119,8 +120,7 @@ def _text_race(name: str, shape: Shape, effort: Effort) -> Iterator[Race]:
         for rival in RIVALS
         if (loader := _LOADERS.get(rival.name))
     }
-    ways[OURS] = Way(
-        label="dynapinot", note="EVENT_PARSER=orjson", block=block(lambda: decode(parse(event)["Records"], tables))
-    )
+    ours = decoder(tables)
+    ways[OURS] = Way(label="dynapinot", note="EVENT_PARSER=orjson", block=block(lambda: ours(parse(event)["Records"])))
     heading = Heading(name, f"the same from the event's bytes, parsing too: {shape.what}", "us CPU a record")
     return race(ways, {"cpu": heading}, baseline=FIRST, rounds=effort.rounds)

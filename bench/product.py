@@ -16,7 +16,8 @@ import bench
 from handlers import clients
 from handlers.catalog import load_tables
 from handlers.parser import Marshaller
-from handlers.relay import plan
+from decoder.records import ParsedRecords, Records
+from handlers.planner import Account, Planner
 from pinot.table import Table
 from publisher.entry import Entry
 from publisher.lanes import publish_in_lanes, threads
@@ -48,12 +49,27 @@ def read_tables(folder: Path) -> Sequence[Table]:
     return load_tables(folder)[0]
 
 
+def decoder(tables: Sequence[Table]) -> Callable[[Sequence[object]], list[Entry]]:
+    """Give what makes a batch's rows as the function does, which is kept from batch to batch.
+
+    It raises ValueError when not every change is a row: then it would not be the work to measure.
+    """
+    planner = Planner(tables, max_record_bytes=MAX_RECORD_BYTES)
+
+    def decode_batch(records: Sequence[object]) -> list[Entry]:
+        account = Account(records=records if isinstance(records, Records) else ParsedRecords(records))
+        entries = [entry for _, entry in planner.rows(account)]
+        if account.letters or account.ignored:
+            detail = f"{len(account.letters)} dead letters, {account.ignored} changes ignored"
+            raise ValueError(f"{detail}: the shape is wrong")
+        return entries
+
+    return decode_batch
+
+
 def decode(records: Sequence[object], tables: Sequence[Table]) -> list[Entry]:
-    """Make a batch's rows. Raises ValueError when it is not all rows: then it would not be the work to measure."""
-    made = plan(records, tables, max_record_bytes=MAX_RECORD_BYTES)
-    if made.letters or made.ignored:
-        raise ValueError(f"{len(made.letters)} dead letters, {made.ignored} changes ignored: the shape is wrong")
-    return [entry for entries in made.rows.values() for entry in entries]
+    """Make the rows of one batch. Raises ValueError as :func:`decoder` says."""
+    return decoder(tables)(records)
 
 
 def connect(tables: Sequence[Table]) -> Callable[[Sequence[Entry]], None]:

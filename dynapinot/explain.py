@@ -21,7 +21,7 @@ from dynapinot.errors import FOUND, WELL
 from dynapinot.folders import read_folders
 from dynapinot.samples import is_item, read_samples
 from handlers.letter import Letter
-from handlers.relay import Plan, plan
+from handlers.planner import Plan, plan
 from heartbeat.aim import hash_key
 from pinot.table import Table
 from publisher.entry import Entry

@@ -8,7 +8,7 @@ from typing import Any, Final
 from decoder.change import Image
 from dynapinot.aws import Aws
 from dynapinot.doctor.finding import AbsentError, Diagnosis, Finding, error, note, warning
-from handlers.relay import plan
+from handlers.planner import plan
 from pinot.table import Table
 from publisher.order import MAX_RECORD_BYTES
 

@@ -101,7 +101,7 @@ def open_change(record: object) -> Change:
         timestamp_ms = _timestamp_ms(inner, "MILLISECOND" if has_kinesis_form else "SECOND")
         sequence_number, size_bytes = inner.get("SequenceNumber"), inner.get("SizeBytes")
         if not (sequence_number is None and has_kinesis_form):
-            _check_sequence_number(sequence_number)
+            check_sequence_number(sequence_number)
         if size_bytes is not None and type(size_bytes) is not int:
             raise _of_another_type("SizeBytes", "int")
         view_type = _text("StreamViewType", inner)
@@ -115,7 +115,7 @@ def open_change(record: object) -> Change:
         keys,
         new_image,
         old_image,
-        event_name == "REMOVE" and _is_ttl(record.get("userIdentity")),
+        event_name == "REMOVE" and is_ttl_delete(record.get("userIdentity")),
         _text("eventID", record),
         _text("tableName", record) or (_table_of_arn(arn) if arn else None),
         _text("awsRegion", record),
@@ -188,11 +188,18 @@ def _timestamp_ms(inner: Mapping[str, Any], default_unit: str) -> int:
     if not isinstance(unit, str) or unit not in _MS_PER_UNIT:
         known = ", ".join(_MS_PER_UNIT)
         raise MalformedError(f"must be one of {known}").inside("ApproximateCreationDateTimePrecision")
-    time = inner.get("ApproximateCreationDateTime")
+    try:
+        return time_in_ms(inner.get("ApproximateCreationDateTime"), unit)
+    except MalformedError as error:
+        raise error.inside("ApproximateCreationDateTime") from None
+
+
+def time_in_ms(time: object, unit: str) -> int:
+    """Read the time of a change, in a ``unit`` that DynamoDB has, as epoch milliseconds. Raises MalformedError."""
     if type(time) is int and unit == "SECOND" and MIN_TIMESTAMP_MS <= time * MS_PER_SECOND < MAX_TIMESTAMP_MS:
         return time * MS_PER_SECOND
     if isinstance(time, bool) or not isinstance(time, int | float | Decimal):
-        raise MalformedError("the time of a change must be a number").inside("ApproximateCreationDateTime")
+        raise MalformedError("the time of a change must be a number")
     # A float by its shortest text: 1719082124.026 s is 1719082124026 ms, which the float's binary value is not.
     exact = Decimal(time) if isinstance(time, int) else Decimal(str(time))
     if exact.is_finite():
@@ -200,10 +207,11 @@ def _timestamp_ms(inner: Mapping[str, Any], default_unit: str) -> int:
         if MIN_TIMESTAMP_MS <= timestamp_ms < MAX_TIMESTAMP_MS:
             return timestamp_ms
     detail = f"the time of a change, read in the unit {unit}, must lie between February 1970 and 2100"
-    raise MalformedError(detail).inside("ApproximateCreationDateTime")
+    raise MalformedError(detail)
 
 
-def _check_sequence_number(sequence_number: object) -> None:
+def check_sequence_number(sequence_number: object) -> None:
+    """Check the sequence number of a change. Raises MalformedError."""
     if (
         not isinstance(sequence_number, str)
         or not (sequence_number.isascii() and sequence_number.isdigit())
@@ -219,6 +227,7 @@ def _table_of_arn(arn: str) -> str | None:
     return match[1] if match else None
 
 
-def _is_ttl(identity: object) -> bool:
+def is_ttl_delete(identity: object) -> bool:
+    """Tell by a REMOVE record's ``userIdentity`` that DynamoDB's Time to Live deleted the item."""
     # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/time-to-live-ttl-streams.html
     return isinstance(identity, dict) and all(identity.get(name) == value for name, value in _TTL_IDENTITY.items())

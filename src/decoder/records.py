@@ -1,4 +1,4 @@
-"""A batch's records: a list that somebody has parsed, or the JSON text of each, which is parsed when somebody asks."""
+"""A batch's records: parsed already, or the JSON of each, which is parsed only when somebody asks for it."""
 
 from __future__ import annotations
 
@@ -6,30 +6,24 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Self, overload
 
+import msgspec
 import orjson
+from msgspec import Raw, Struct
 
 from decoder.errors import MalformedError
 from decoder.record import KINESIS, change_text
 
-_START: Final = b'{"Records":['
-_END: Final = b"]}"
-_KINESIS_START: Final = b'{"kinesis":'
-
 
 class Records(Sequence[object], ABC):
-    """Records in the order of their changes. What is got by position is the record, parsed.
-
-    ``size`` is how many there are, which may turn out otherwise while they are being looked at.
-    """
-
-    size: int
-
-    def __len__(self) -> int:
-        return self.size
+    """Records in the order of their changes. An index gives a record, parsed."""
 
     @abstractmethod
-    def text(self, position: int) -> bytes:
-        """Give the JSON of a record's change, in UTF-8; nothing where there is none to be had."""
+    def text(self, position: int) -> bytes | Raw:
+        """Give the JSON of a record's change, in UTF-8; nothing when there is none."""
+
+    @abstractmethod
+    def record(self, position: int) -> object:
+        """Give a record, parsed."""
 
     @overload
     def __getitem__(self, position: int) -> object: ...
@@ -41,105 +35,82 @@ class Records(Sequence[object], ABC):
             return [self.record(each) for each in range(*position.indices(len(self)))]
         return self.record(position)
 
-    @abstractmethod
-    def record(self, position: int) -> object:
-        """Give a record, parsed."""
-
 
 class ParsedRecords(Records):
-    """Records that are there, parsed."""
+    """Records that somebody has parsed."""
 
     def __init__(self, records: Sequence[object]) -> None:
         self._records = records
-        self.size = len(records)
+
+    def __len__(self) -> int:
+        return len(self._records)
 
     def record(self, position: int) -> object:
         """Give a record."""
         return self._records[position]
 
-    def text(self, position: int) -> bytes:
+    def text(self, position: int) -> bytes | Raw:
         """Write the JSON of a record's change."""
-        return _text_of(self._records[position])
+        record = self._records[position]
+        if isinstance(record, dict) and record.get("eventSource") == KINESIS:
+            return _wrapped_text(record)
+        try:
+            return orjson.dumps(record)
+        except TypeError:  # half a surrogate pair, or an integer beyond 64 bits
+            return b""
 
 
-class UnparsedRecords(Records):
-    """The records of an event, cut out of its JSON and not parsed.
+class _Event(Struct, forbid_unknown_fields=True):
+    Records: list[Raw]
 
-    Where the cuts are is a guess, made good by whoever looks at a piece: what is a JSON value by itself, behind others
-    that are, is a record. The first piece that is none has the whole event parsed, by ``parse``, as it would have been.
-    """
 
-    def __init__(self, event: bytes, pieces: list[bytes], parse: Callable[[bytes], Any]) -> None:
-        self._event = event
-        self._pieces = pieces
+_split: Final = msgspec.json.Decoder(_Event).decode
+_KINESIS_START: Final = b'{"kinesis":'  # how Lambda begins a record of Kinesis
+
+
+class RawRecords(Records):
+    """The records of an event, split and not parsed. ``parse`` parses one; what it raises goes through."""
+
+    def __init__(self, records: Sequence[Raw], parse: Callable[[bytes], Any], *, is_ascii: bool) -> None:
+        self._records = records
         self._parse = parse
-        self._parsed: ParsedRecords | None = None
-        self.size = len(pieces)
+        self._is_ascii = is_ascii  # then no record needs a look at its encoding
+        self._is_kinesis = bool(records) and bytes(records[0]).startswith(_KINESIS_START)
 
     @classmethod
     def of(cls, event: bytes, parse: Callable[[bytes], Any]) -> Self | None:
-        """Take the records out of an event as Lambda writes one, without blanks; None where it is another.
-
-        ``parse`` parses JSON, and raises whatever it may for what is none.
-        """
-        if not event.startswith(_START + b'{"') or not event.endswith(b"}" + _END) or event.rfind(_START[1:]) != 1:
+        """Split an event that has records and nothing else; None for another."""
+        try:
+            records = _split(event).Records
+        except (msgspec.MsgspecError, ValueError, RecursionError):
             return None
-        # Records begin alike. No text in one looks so: its quotes have backslashes before them.
-        begin = len(_START)
-        another = b"}," + event[begin : event.find(b'":', begin + 2) + 2]
-        pieces = []
-        while (end := event.find(another, begin)) >= 0:
-            pieces.append(event[begin : end + 1])
-            begin = end + 2
-        pieces.append(event[begin : -len(_END)])
-        return cls(event, pieces, parse)
+        return cls(records, parse, is_ascii=event.isascii())
+
+    def __len__(self) -> int:
+        return len(self._records)
 
     def record(self, position: int) -> object:
-        """Parse a record. Raises what ``parse`` does where the event as a whole is no JSON, ValueError where it has its
-        records twice, which nobody writes and of which only the last would count.
-        """
-        if self._parsed is None:
-            piece = self._pieces[position]
-            try:
-                return self._parse(piece)
-            except Exception:  # noqa: BLE001  # whatever the runtime's own parser raises
-                self._parsed = ParsedRecords(self._whole(position))
-                self.size = self._parsed.size
-        return self._parsed.record(position)
+        """Parse a record."""
+        return self._parse(bytes(self._records[position]))
 
-    def _whole(self, seen: int) -> list[object]:
-        """Parse the event. Raises ValueError where its records are not those that have been ``seen`` already."""
-        records = self._parse(self._event)["Records"]
-        before = [*map(self._parse, self._pieces[:seen])]
-        if not isinstance(records, list) or len(records) <= seen or repr(records[:seen]) != repr(before):
-            raise ValueError('the event has "Records" twice')
-        return records
-
-    def text(self, position: int) -> bytes:
-        """Give a record's own JSON, or its change's where that is wrapped."""
-        if self._parsed is not None:
-            return self._parsed.text(position)
-        text = self._pieces[position]
-        # orjson writes no character by its number that need not be.
-        if text.startswith(_KINESIS_START) or (b"\\" in text and b"\\u" in text):
-            return _text_of(self.record(position))
-        return text if _is_unicode(text) else b""
+    def text(self, position: int) -> bytes | Raw:
+        """Give the JSON of a record's change."""
+        if self._is_kinesis:
+            return _wrapped_text(self.record(position))
+        text = self._records[position]
+        return text if self._is_ascii or _is_unicode(bytes(text)) else b""
 
 
-def _text_of(record: object) -> bytes:
-    if isinstance(record, dict) and record.get("eventSource") == KINESIS:
-        try:
-            text = change_text(record)
-        except MalformedError:
-            return b""
-        return text if _is_unicode(text) else b""
+def _wrapped_text(record: Any) -> bytes:  # noqa: ANN401  # what JSON can be
     try:
-        return orjson.dumps(record)
-    except TypeError:  # half a surrogate pair, an integer beyond 64 bits
+        text = change_text(record)
+    except MalformedError:
         return b""
+    return text if _is_unicode(text) else b""
 
 
 def _is_unicode(text: bytes) -> bool:
+    """Tell whether a text is UTF-8, which msgspec does not check in what it skips."""
     if text.isascii():
         return True
     try:

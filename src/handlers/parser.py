@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import orjson
 
-from decoder.records import UnparsedRecords
+from decoder.records import RawRecords
 
 RUNTIME: Final = "runtime"
 ORJSON: Final = "orjson"
@@ -53,7 +53,7 @@ class Marshaller:
         """
         if content_type != _JSON or not isinstance(request, bytes):
             return self._original.unmarshal_request(request, content_type)
-        records = UnparsedRecords.of(request, self._parse)
+        records = RawRecords.of(request, self._parse)
         return self._parse(request) if records is None else {"Records": records}
 
     def _parse(self, text: bytes) -> Any:  # noqa: ANN401

@@ -18,6 +18,7 @@ from handlers import clients
 from handlers.catalog import load_tables
 from handlers.deadline import time_for_work
 from handlers.parser import set_parser
+from handlers.planner import Planner
 from handlers.relay import relay
 from handlers.settings import Settings
 from handlers.telemetry import NAMESPACE, log_parser, log_report, log_tables, measure
@@ -31,6 +32,7 @@ metrics: Final = Metrics(namespace=NAMESPACE, service=_settings.powertools_servi
 
 _tables, _warnings = load_tables(_settings.tables_dir, _settings.tables)
 _streams: Final = clients.streams(_tables, _settings.limits)
+_planner: Final = Planner(_tables, max_record_bytes=_settings.kinesis_max_record_bytes)
 _told: Final[set[tuple[str, ...]]] = set()
 log_tables(logger, [table.name for table in _tables], _warnings)
 log_parser(logger, set_parser(_settings.event_parser), wanted=_settings.event_parser)
@@ -53,10 +55,9 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, list[dict[str, str
     remaining = time_for_work(context)
     report = relay(
         event,
-        _tables,
+        _planner,
         publish=_streams.publish_within(remaining),
         store=lambda letters: store(letters, _put(), remaining=remaining),
-        max_record_bytes=_settings.kinesis_max_record_bytes,
     )
     measure(metrics, report, now_ms=time.time_ns() // 1_000_000)
     metrics.flush_metrics()

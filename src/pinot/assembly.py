@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
@@ -15,10 +15,9 @@ from pinot.errors import Finding, Findings, MisfitError, TableError
 from pinot.metadata import DYNAMODB_NAMES, METADATA, can_hold, filler, types_for
 from pinot.path import Step, follow, parse_path
 from pinot.schema import Field, Schema, read_schema
-from pinot.sight.short_way import Patterns
 from pinot.source import REST, Source, read_source
-from pinot.table import Column, Origin, Role, Table, Take, Use
-from pinot.values import Convert, converter, document, expression_input, natural, shapes_of
+from pinot.table import Column, Origin, Role, Table, Take, Target, Use
+from pinot.values import Convert, converter, expression_input, natural, rest_text
 
 _Document = TypeVar("_Document")
 _Read = TypeVar("_Read")
@@ -340,47 +339,17 @@ def _table(parts: _Parts) -> Table:
     ]
     columns += map(_input_column, sorted(inputs))
     by_name = {column.name: column for column in columns}
-    primary_key = tuple(by_name[name] for name in parts.schema.primary_key)
-    uses, takes_rest = _uses(columns, parts), REST in origins.values()
-    patterns = Patterns(
-        columns, primary_key, taken=taken, used=uses, takes_rest=takes_rest, knows_all=parts.source.when is None
-    )
     return Table(
         name=parts.config.name,
-        stream=parts.config.stream,
-        region=parts.config.region,
+        target=Target(parts.config.stream, parts.config.region),
         dynamodb_table=parts.source.dynamodb_table,
         when=parts.source.when,
         keep_ttl_deletes=parts.source.ttl_deletes == "keep",
         columns=tuple(columns),
-        primary_key=primary_key,
-        key_attributes=frozenset(column.attribute for column in primary_key),
+        primary_key=tuple(by_name[name] for name in parts.schema.primary_key),
         computed=parts.transforms,
-        uses=uses,
-        taken=taken,
-        takes_rest=takes_rest,
-        always=frozenset(place for place, column in enumerate(columns) if not _is_optional(column)),
-        places=_places(columns),
-        short_way=patterns,
-        essential=frozenset(
-            column.name
-            for column in columns
-            if column.role or column.name in DYNAMODB_NAMES or origins.get(column.name, REST) in METADATA
-        ),
+        uses=_uses(columns, parts),
     )
-
-
-def _is_optional(column: Column) -> bool:
-    """Tell a column that an item without a certain attribute leaves out."""
-    return isinstance(column.origin, tuple) and column.role is None
-
-
-def _places(columns: Sequence[Column]) -> Mapping[str, tuple[int, ...]]:
-    places: defaultdict[str, tuple[int, ...]] = defaultdict(tuple)
-    for place, column in enumerate(columns):
-        if _is_optional(column):
-            places[str(column.origin[0])] += (place,)
-    return dict(places)
 
 
 def _uses(columns: Iterable[Column], parts: _Parts) -> Mapping[str, tuple[Use, ...]]:
@@ -454,8 +423,6 @@ def _take_path(steps: tuple[Step, ...], convert: Convert) -> Take:
 
 
 def _take_rest(field: Field, taken: frozenset[str]) -> Take:
-    shape = shapes_of("STRING", field.max_length)["S"]
-
     def take(_: Change, image: Image, deleted: bool) -> object:  # noqa: ARG001, FBT001
         rest = {}
         for name, attribute in image.items():
@@ -464,7 +431,7 @@ def _take_rest(field: Field, taken: frozenset[str]) -> Take:
                     rest[name] = natural(attribute)
                 except ChangeError as error:
                     raise error.inside(name) from None
-        return shape(document(rest)) if rest else None
+        return rest_text(rest, field.max_length)
 
     return take
 

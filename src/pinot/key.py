@@ -19,19 +19,15 @@ def partition_key(values: Iterable[Scalar]) -> str:
     encoding that is too long for Kinesis is replaced by its SHA-256, which no encoding can look like: those start with
     a digit.
     """
-    return encode_key([_part(value) for value in values])
-
-
-def encode_key(parts: Iterable[str]) -> str:
-    """Encode a primary key by its values' texts; see :func:`partition_key`."""
-    encoded = "".join([f"{len(part)}:{part}" for part in parts])
+    encoded = ""
+    for value in values:
+        part = value if isinstance(value, str) else _text(value)
+        encoded += f"{len(part)}:{part}"
     if len(encoded) <= MAX_KEY_BYTES and encoded.isascii():
         return encoded
     data = encoded.encode()
     return encoded if len(data) <= MAX_KEY_BYTES else f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
-def _part(value: Scalar) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value)
+def _text(value: float | bool) -> str:  # noqa: FBT001
+    return str(value) if value is not True and value is not False else "true" if value else "false"

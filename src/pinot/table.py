@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final, Literal, NamedTuple, Protocol, TypeAlias, cast
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final, Literal, NamedTuple, TypeAlias, cast
 
-import orjson
+import msgspec
 
 from decoder.attribute import decode
 from decoder.change import Change, Image
@@ -14,8 +15,10 @@ from decoder.errors import ChangeError
 from pinot.errors import MisfitError
 from pinot.filter import Matches
 from pinot.key import Scalar, partition_key
+from pinot.metadata import DYNAMODB_NAMES, METADATA
 from pinot.path import Step
 from pinot.schema import Field
+from pinot.source import REST
 
 # A change, the image its row is made from, whether that row is a delete -> the value, None when there is none.
 Take: TypeAlias = Callable[[Change, Image, bool], object]
@@ -23,6 +26,9 @@ Role: TypeAlias = Literal["key", "comparison", "time"]
 Origin: TypeAlias = "str | tuple[Step, ...]"  # a property of the change ($…), or a path into the item
 
 TOO_LARGE: Final = "row_too_large"
+
+# The one writer of rows, on both paths: two JSON libraries write some numbers differently.
+write_row: Final[Callable[[Any], bytes]] = msgspec.json.Encoder().encode
 
 _WHY_NEEDED: Final[dict[Role, str]] = {
     "key": "it is part of the primary key, and Pinot would file the row under the text null",
@@ -36,30 +42,6 @@ class Target(NamedTuple):
 
     stream: str
     region: str | None
-
-
-class Kind(NamedTuple):
-    """What changes that are told alike have in common: their DynamoDB table, and the attributes that nothing uses."""
-
-    table: str | None
-    unmapped: tuple[str, ...]
-
-
-ShortRow: TypeAlias = tuple[str, bytes, int, Kind]  # a row's key and data, and its change's time in ms and kind
-
-
-class ShortWay(Protocol):
-    """What makes the rows that need no thought, to the byte as the exact way would; see :mod:`pinot.sight`."""
-
-    can_see: bool  # whether the JSON of some changes is enough
-
-    def row_of_text(self, text: bytes, max_bytes: int) -> ShortRow | None:
-        """Make the row of a change of which nothing is known but its JSON; None where that is not enough, or not
-        ordinary. Of which DynamoDB table it is, the row's kind tells. Raises nothing.
-        """
-
-    def row(self, record: Any, change: Change, max_bytes: int) -> ShortRow | None:  # noqa: ANN401  # what JSON can be
-        """Make the row of a change that is one, read from ``record``; None where the exact way is to tell."""
 
 
 class Row(NamedTuple):
@@ -116,61 +98,66 @@ class Use(NamedTuple):
     path: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Table:
-    """A Pinot table: what it is called, which stream feeds it, and how a change becomes its rows.
+    """A Pinot table: its name, the stream that feeds it, and the rules that make a change its rows.
 
-    ``dynamodb_table`` is the one source table, None for any; ``when`` tells which of its items are rows, None for all.
-    ``key_attributes`` are those that the primary key takes whole, with None where it takes something else. ``computed``
-    has, for each column that Pinot fills itself, its expression. ``uses`` tells, for each attribute that is anything to
-    the table, what. ``taken`` names those that columns take whole or that are left out on purpose; the others are
-    checked, which a ``$rest`` column does by taking them. ``essential`` names the columns that a delete cannot go
-    without. ``places`` tells, for an attribute, which columns take it if the item has it, and ``always`` which columns
-    are to be asked in any case. ``short_way`` makes the rows that need no thought, to the byte as the exact way would.
+    ``dynamodb_table`` is the only source table, None for any. ``when`` decides which of its items are rows, None for
+    all. ``columns`` are in the order of a row. ``computed`` has, for each column that Pinot fills itself, its
+    expression. ``uses`` lists, for each attribute that the files name, what it is used for.
     """
 
     name: str
-    stream: str
-    region: str | None
+    target: Target
     dynamodb_table: str | None
     when: Matches | None
     keep_ttl_deletes: bool
     columns: tuple[Column, ...]
     primary_key: tuple[Column, ...]
-    key_attributes: frozenset[str | None]
     computed: Mapping[str, str]
     uses: Mapping[str, tuple[Use, ...]]
-    taken: frozenset[str]
-    takes_rest: bool
-    essential: frozenset[str]
-    always: frozenset[int]
-    places: Mapping[str, tuple[int, ...]]
-    short_way: ShortWay = field(compare=False, repr=False)
 
     @property
-    def target(self) -> Target:
-        """The stream that the table's rows go to."""
-        return Target(self.stream, self.region)
+    def stream(self) -> str:
+        """The name of the Kinesis stream that feeds the table."""
+        return self.target.stream
+
+    @property
+    def region(self) -> str | None:
+        """The stream's AWS region, None for the function's own."""
+        return self.target.region
+
+    @cached_property
+    def key_attributes(self) -> frozenset[str | None]:
+        """The attributes that the primary key takes whole, with None where it takes something else."""
+        return frozenset(column.attribute for column in self.primary_key)
+
+    @cached_property
+    def taken(self) -> frozenset[str]:
+        """The attributes that need no other check: a column or an expression takes all of them, or they are left out."""
+        return frozenset(
+            name
+            for name, uses in self.uses.items()
+            if any(use.how == "left_out" or (use.how in ("column", "expression") and not use.path) for use in uses)
+        )
+
+    @cached_property
+    def takes_rest(self) -> bool:
+        """Whether a column takes every attribute that nothing else does."""
+        return any(column.origin == REST for column in self.columns)
+
+    @cached_property
+    def essential(self) -> frozenset[str]:
+        """The columns that a delete cannot go without."""
+        return frozenset(
+            column.name
+            for column in self.columns
+            if column.role or column.name in DYNAMODB_NAMES or column.origin in METADATA
+        )
 
     def replicates(self, dynamodb_table: str | None) -> bool:
         """Tell whether changes of a DynamoDB table belong to this Pinot table."""
         return self.dynamodb_table is None or self.dynamodb_table == dynamodb_table
-
-    def short_row(self, record: object, change: Change, max_bytes: int) -> ShortRow | None:
-        """Make the one row of an ordinary change, read from ``record``, whose images nobody needs to have checked.
-
-        None where that is not it, or cannot be told at once: then :meth:`rows` tells. No error is raised.
-        """
-        image = change.old_image if change.event_name == "REMOVE" else change.new_image
-        if image is None or (change.ttl_delete and self.keep_ttl_deletes):
-            return None
-        if self.when is not None:
-            try:
-                if not (change.keys.keys() <= image.keys() and self.has_row_of(image)):
-                    return None
-            except ChangeError:
-                return None
-        return self.short_way.row(record, change, max_bytes)
 
     def rows(self, change: Change, max_bytes: int | None = None) -> Iterator[Row]:
         """Make the rows of a change, one after the other: none, one, or a tombstone of its old primary key and one.
@@ -185,10 +172,10 @@ class Table:
 
     def _shortened(self, row: Row, max_bytes: int) -> Row:
         if row.is_delete:
-            values = orjson.loads(row.data)
+            values = msgspec.json.decode(row.data, type=dict[str, msgspec.Raw])
             left_out = ((name, TOO_LARGE) for name in values if name not in self.essential)
             short = row._replace(
-                data=orjson.dumps({name: value for name, value in values.items() if name in self.essential}),
+                data=write_row({name: value for name, value in values.items() if name in self.essential}),
                 left_out=(*row.left_out, *left_out),
             )
             if short.size <= max_bytes:
@@ -260,7 +247,7 @@ class Table:
     def _row(self, change: Change, image: Image, *, deleted: bool) -> Row:
         values: dict[str, object] = {}
         left_out = []
-        for column in self._columns_for(image):
+        for column in self.columns:
             try:
                 value = column.take(change, image, deleted)
             except MisfitError as error:
@@ -281,16 +268,7 @@ class Table:
                     if name not in self.uses:
                         unmapped.append(name)
         key = partition_key(cast("list[Scalar]", [values[column.name] for column in self.primary_key]))
-        # orjson's buffer is far larger than a small row, and rows wait for a whole request: keep a copy its size.
-        data = memoryview(orjson.dumps(values)).tobytes()
-        return Row(key, data, deleted, tuple(left_out), tuple(unmapped))
-
-    def _columns_for(self, image: Image) -> Sequence[Column]:
-        """List the columns that can have a value, in order: of a wide table, an item fills but a few."""
-        if len(image) * 2 >= len(self.columns):
-            return self.columns
-        places = {place for name in image for place in self.places.get(name, ())}
-        return [self.columns[place] for place in sorted(places.union(self.always))]
+        return Row(key, write_row(values), deleted, tuple(left_out), tuple(unmapped))
 
     def _tombstone_of_moved(self, change: Change, new: Image) -> Iterator[Row]:
         """Give a tombstone for the row that a change leaves behind when it changes the primary key."""

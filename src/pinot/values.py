@@ -9,17 +9,17 @@ from __future__ import annotations
 
 import math
 import re
-import sys
 from binascii import b2a_base64
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from struct import Struct
 from typing import Any, Final, TypeAlias
 
+import msgspec
 import orjson
 
-from decoder.attribute import MAX_DEPTH, SCALARS, SETS, Forms, decode_set, fold, open_attribute, open_list
+from decoder.attribute import SCALARS, SETS, Forms, decode_set, fold, open_attribute, open_list
 from decoder.errors import ChangeError
 from decoder.number import number_text
 from pinot.errors import MisfitError
@@ -48,27 +48,11 @@ _RFC3339: Final = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?(?:[Zz]|[+-][0-9]{2}:[0-9]{2})"
 )
 
-# Numbers that need no thought, as DynamoDB itself writes them: their text is canonical, and so short that they fit.
-CANONICAL: Final = r"0|-?[1-9][0-9]*+(?:\.[0-9]*[1-9])?|-?0\.[0-9]*[1-9]"  # of 38 characters at the most, see number.py
-SHORT_INTEGERS: Final = {
-    "INT": "0|-?[1-9][0-9]{0,8}+",
-    "LONG": "0|-?[1-9][0-9]{0,17}+",
-    "TIMESTAMP": "[1-9][0-9]{10,13}+",  # more than 32 bits, see timestamp_json
+# Whole numbers as DynamoDB writes them, short enough to fit, each with a space behind it.
+_SHORT_INTEGERS: Final = {
+    "INT": re.compile("(?:(?:0|-?[1-9][0-9]{0,8}+) )*+"),
+    "LONG": re.compile("(?:(?:0|-?[1-9][0-9]{0,17}+) )*+"),
 }
-_SHORT_DOUBLE: Final = r"0|-?(?:[1-9][0-9]{0,17}|0(?=\.))(?:\.[0-9]{0,17}[1-9])?"
-_AT_SIGHT: Final[Mapping[str, tuple[re.Pattern[str], Callable[[str], int | float]]]] = {
-    **{data_type: (re.compile(pattern), int) for data_type, pattern in SHORT_INTEGERS.items()},
-    "DOUBLE": (re.compile(_SHORT_DOUBLE), float),
-}
-
-
-def _each(pattern: str) -> re.Pattern[str]:
-    """Compile what matches any number of texts, each with a blank behind it."""
-    return re.compile(f"(?:(?:{pattern}) )*+")
-
-
-_EACH_CANONICAL: Final = _each(f"(?=[^ ]{{1,38}} )(?:{CANONICAL})")
-_EACH_SHORT: Final = {data_type: _each(SHORT_INTEGERS[data_type]) for data_type in ("INT", "LONG")}
 
 # What Pinot's JSON parser refuses, with the whole row: Jackson's StreamReadConstraints (2.16 and later).
 MAX_DOCUMENT_DEPTH: Final = 1_000
@@ -78,7 +62,7 @@ MAX_DOCUMENT_EXPONENT: Final = 9_999  # far beyond any number, and far within wh
 _EXPONENT_DIGITS: Final = len(str(MAX_DOCUMENT_EXPONENT))
 _NAME_OR_EXPONENT: Final = re.compile(r'"(?:[^"\\]|\\.)*"(\s*:)?|[0-9][eE]([+-]?[0-9]+)')
 
-_DOCUMENT: Final = Forms(
+DOCUMENT: Final = Forms(
     number=lambda number: orjson.Fragment(number_text(number)),  # every digit: orjson's own numbers are 64 bits
     binary=lambda data: b2a_base64(data, newline=False).decode(),
     members=list,
@@ -165,27 +149,21 @@ def timestamp_json(value_ms: int) -> int | str:
 
 
 def _text(data_type: str, max_length: int | None) -> Shape:
-    check_length = _length_check(data_type, max_length)
-
     def shape(text: str) -> str:
         if "\0" in text:
             raise MisfitError("nul_character", f"Pinot cuts a {data_type} at the character U+0000")
-        check_length(text)
+        _check_length(text, data_type, max_length)
         return text
 
     return shape
 
 
-def _length_check(data_type: str, max_length: int | None) -> Callable[[str], None]:
+def _check_length(text: str, data_type: str, max_length: int | None) -> None:
     if max_length is None:
-        return lambda _: None
-
-    def check(text: str) -> None:
-        if len(text) > max_length or (len(text) * 2 > max_length and utf16_length(text) > max_length):
-            detail = f"the {data_type} is longer than the column's maxLength of {max_length}; raise it in the schema"
-            raise MisfitError("too_long", detail)
-
-    return check
+        return
+    if len(text) > max_length or (len(text) * 2 > max_length and utf16_length(text) > max_length):
+        detail = f"the {data_type} is longer than the column's maxLength of {max_length}; raise it in the schema"
+        raise MisfitError("too_long", detail)
 
 
 def utf16_length(text: str) -> int:
@@ -249,16 +227,12 @@ def converter(field: Field, *, is_key: bool = False) -> Convert:
         shapes = {**shapes, **_KEY_SHAPES.get(field.data_type, {})}
         shapes = {tag: shape for tag, shape in shapes.items() if (field.data_type, tag) != ("TIMESTAMP", "S")}
     if field.single_value:
-        return _single(field.data_type, shapes, None if is_key else _at_sight(field.data_type, field.max_length))
+        return _single(field.data_type, shapes)
     return _multiple(field.data_type, shapes, _at_once(field.data_type, field.max_length))
 
 
-def _single(data_type: str, shapes: Mapping[str, Shape], at_sight: Convert | None) -> Convert:
+def _single(data_type: str, shapes: Mapping[str, Shape]) -> Convert:
     def convert(attribute: object) -> Json | None:
-        if at_sight:
-            value = at_sight(attribute)
-            if value is not None:
-                return value
         tag, payload = open_attribute(attribute)
         if tag in shapes:
             return shapes[tag](SCALARS[tag](payload))
@@ -268,36 +242,6 @@ def _single(data_type: str, shapes: Mapping[str, Shape], at_sight: Convert | Non
         raise _type_mismatch(attribute, tag, data_type, shapes)
 
     return convert
-
-
-def _at_sight(data_type: str, max_length: int | None) -> Convert | None:
-    """Give what takes a value that needs no thought, which nearly all are; it gives None where one is to be looked at.
-
-    Texts are of ASCII, numbers as DynamoDB writes them and of a few digits.
-    """
-    if data_type == "STRING":
-        longest = sys.maxsize if max_length is None else max_length
-
-        def take_text(attribute: Any) -> str | None:  # noqa: ANN401
-            if type(attribute) is dict and len(attribute) == 1 and "S" in attribute:
-                text = attribute["S"]
-                if type(text) is str and len(text) <= longest and text.isascii() and "\0" not in text:
-                    return text
-            return None
-
-        return take_text
-    if data_type not in _AT_SIGHT:
-        return None
-    pattern, make = _AT_SIGHT[data_type]
-
-    def take_number(attribute: Any) -> int | float | None:  # noqa: ANN401
-        if type(attribute) is dict and len(attribute) == 1 and "N" in attribute:
-            text = attribute["N"]
-            if type(text) is str and pattern.fullmatch(text):
-                return make(text)
-        return None
-
-    return take_number
 
 
 def _multiple(data_type: str, shapes: Mapping[str, Shape], at_once: _AtOnce) -> Convert:
@@ -325,11 +269,12 @@ def _multiple(data_type: str, shapes: Mapping[str, Shape], at_once: _AtOnce) -> 
 
 
 def _at_once(data_type: str, max_length: int | None) -> _AtOnce:
-    """Give what takes all members of a list or a set that needs no thought together; None where one is to be looked at.
+    """Build the function that takes all members of a list or a set together: one call for each takes far longer.
 
-    Texts are of ASCII, numbers as DynamoDB writes them and small enough.
+    It gives None where they must be looked at one by one: for texts outside of ASCII, and for numbers that are long or
+    not written as DynamoDB writes them.
     """
-    each_short = _EACH_SHORT.get(data_type)
+    integers = _SHORT_INTEGERS.get(data_type)
     member_tag = "S" if data_type == "STRING" else "N"
 
     def take(tag: str, payload: Any) -> list[Any] | None:  # noqa: ANN401
@@ -341,20 +286,21 @@ def _at_once(data_type: str, max_length: int | None) -> _AtOnce:
                 members = payload if len(set(payload)) == len(payload) else []
             else:
                 members = [each[member_tag] for each in payload if len(each) == 1]
-            joined = "".join(members)
+            joined = " ".join(members)
         except (LookupError, TypeError):
             return None
         if len(members) < len(payload):
             return None
-        if each_short:
-            values = list(map(int, members)) if _all_match(each_short, members) else None
+        if integers:
+            is_plain = joined.count(" ") == len(members) - 1 and integers.fullmatch(f"{joined} ")
+            values = list(map(int, members)) if is_plain else None
         else:
             longest = max(map(len, members))
             is_plain = joined.isascii() and "\0" not in joined and (max_length is None or longest <= max_length)
             values = members if is_plain else None
         return sorted(values) if values and is_set else values
 
-    return take if each_short or data_type == "STRING" else lambda _tag, _payload: None
+    return take if integers or data_type == "STRING" else lambda _tag, _payload: None
 
 
 def _item(index: int, attribute: object, data_type: str, shapes: Mapping[str, Shape]) -> Json:
@@ -370,101 +316,52 @@ def _item(index: int, attribute: object, data_type: str, shapes: Mapping[str, Sh
 def _type_mismatch(
     attribute: object, tag: str, data_type: str, fitting: Mapping[str, Shape] | tuple[str, ...]
 ) -> MisfitError:
-    fold(attribute, _DOCUMENT)  # a value that is malformed as well is told as that
+    fold(attribute, DOCUMENT)  # a value that is malformed as well is told as that
     return MisfitError("type_mismatch", f"a DynamoDB {tag} does not fit {data_type}, which takes {', '.join(fitting)}")
 
 
 def _document_converter(field: Field) -> Convert:
-    check_length = _length_check("JSON", field.max_length)
+    return lambda attribute: document_text(natural(attribute), field.max_length)
 
-    def convert(attribute: object) -> str | None:
-        value = natural(attribute)
-        if value is None:
-            return None
-        text = value if isinstance(value, str) and _is_document(value) else document(value)
-        check_length(text)
-        return text
 
-    return convert
+def document_text(value: object, max_length: int | None) -> str | None:
+    """Write the text of a JSON column from a value made with :func:`natural`; None for null.
+
+    Raises MisfitError for a text longer than ``max_length`` or a name longer than Pinot's JSON parser takes.
+    """
+    if value is None:
+        return None
+    text = value if isinstance(value, str) and _is_document(value) else document(value)
+    _check_length(text, "JSON", max_length)
+    return text
+
+
+def rest_text(values: Mapping[str, object], max_length: int | None) -> str | None:
+    """Write the JSON of attributes, each made with :func:`natural`, that no other column takes; None for none.
+
+    Raises MisfitError as :func:`document_text` does.
+    """
+    text = document(values)
+    _check_length(text, "STRING", max_length)
+    return text if values else None
 
 
 def natural(attribute: object) -> Any:  # noqa: ANN401  # any JSON value
     """Read an attribute value into plain JSON. Raises MalformedError with the path inside the value."""
-    try:
-        return _natural_at_once(attribute)
-    except (AttributeError, LookupError, TypeError, ValueError):
-        return fold(attribute, _DOCUMENT)  # which tells what is wrong, if anything is
-
-
-def _natural_at_once(attribute: object) -> Any:  # noqa: ANN401
-    """Read an attribute value as :func:`fold` does, but check its texts and numbers all together, at the end.
-
-    Raises any error where they want looking at one by one.
-    """
-    texts: list[str] = []
-    numbers: list[str] = []
-    if not isinstance(attribute, dict) or len(attribute) != 1:
-        raise TypeError
-    value = _walk(attribute, texts, numbers, MAX_DEPTH)
-    text = "".join(texts)  # a TypeError where one is no text
-    if not text.isascii():
-        text.encode()
-    if numbers and not _all_match(_EACH_CANONICAL, numbers):
-        raise ValueError
-    return value
-
-
-def _all_match(pattern: re.Pattern[str], texts: Sequence[str]) -> bool:
-    """Match texts all together with a pattern of texts that each have a blank behind, and no other."""
-    joined = f"{' '.join(texts)} "
-    return joined.count(" ") == len(texts) and pattern.fullmatch(joined) is not None
-
-
-def _walk(attribute: Mapping[str, Any], texts: list[str], numbers: list[str], depth: int) -> Any:  # noqa: ANN401
-    """Read an attribute value of one tag; its texts and numbers are added to the lists, to be checked."""
-    if "S" in attribute:
-        texts.append(attribute["S"])
-        return attribute["S"]
-    if "N" in attribute:
-        numbers.append(attribute["N"])
-        return orjson.Fragment(attribute["N"])
-    if "M" in attribute and depth:
-        payload = attribute["M"]
-        _check_tags(payload.values())
-        texts.extend(payload)
-        entries = {}
-        for name, item in payload.items():
-            if "S" in item:  # the usual ones at once: a call takes longer than all the rest
-                entries[name] = text = item["S"]
-                texts.append(text)
-            elif "N" in item:
-                number = item["N"]
-                numbers.append(number)
-                entries[name] = orjson.Fragment(number)
-            else:
-                entries[name] = _walk(item, texts, numbers, depth - 1)
-        return entries
-    if "L" in attribute and depth and type(attribute["L"]) is list:
-        _check_tags(attribute["L"])
-        return [_walk(item, texts, numbers, depth - 1) for item in attribute["L"]]
-    return fold(attribute, _DOCUMENT, depth)
-
-
-def _check_tags(attributes: Collection[Any]) -> None:
-    """Check that attribute values have one tag each, or that there is one without any, which will be noticed."""
-    if sum(map(len, attributes)) != len(attributes):
-        raise ValueError
+    return fold(attribute, DOCUMENT)
 
 
 def expression_input(attribute: object) -> Any:  # noqa: ANN401
-    """Read an attribute value for a field that only Pinot's own expressions read: plain JSON, None for NULL.
+    """Read an attribute value for a field that only Pinot's own expressions read. See :func:`input_value`."""
+    return input_value(natural(attribute))
 
-    Raises MalformedError, and MisfitError for a name that is longer than Pinot's JSON parser takes.
+
+def input_value(value: object) -> Any:  # noqa: ANN401
+    """Write a value made with :func:`natural` as what stands in a row: text and booleans as they are, None for null.
+
+    Raises MisfitError for a name that is longer than Pinot's JSON parser takes.
     """
-    value = natural(attribute)
-    if not _is_readable(value):
-        raise _long_name()
-    return value
+    return value if value is None or isinstance(value, str | bool) else msgspec.Raw(document(value).encode())
 
 
 def document(value: object) -> str:

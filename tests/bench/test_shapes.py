@@ -9,7 +9,7 @@ import pytest
 from bench.decode import tables_of
 from bench.product import decode
 from bench.shapes import SEED_TABLE, SHAPES, SPARSE_COLUMNS, SPARSE_PRESENT, WIDE_ATTRIBUTES
-from handlers.relay import plan
+from handlers.planner import plan
 from handlers.settings import SHIPPED_TABLES
 from publisher.order import MAX_RECORD_BYTES
 

@@ -102,14 +102,14 @@ def test_the_functions_own_output_is_understood(capsys):
     from aws_lambda_powertools.metrics import Metrics  # noqa: PLC0415
 
     from handlers import telemetry  # noqa: PLC0415
+    from handlers.planner import Planner  # noqa: PLC0415
     from handlers.relay import relay  # noqa: PLC0415
 
     report = relay(
         {"Records": [insert(KEY, {"size": {"S": "x"}}), insert(KEY, {"price": {"S": "x"}})]},
-        [files.table()],
+        Planner([files.table()], max_record_bytes=10**6),
         publish=publish_everything,
         store=lambda _: (None, None),
-        max_record_bytes=10**6,
     )
     metrics = Metrics(namespace="drift", service="drift")
     telemetry.measure(metrics, report, now_ms=1)

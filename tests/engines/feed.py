@@ -7,7 +7,7 @@ import tomllib
 from decimal import Decimal
 
 from files import CONFIG
-from handlers.relay import plan
+from handlers.planner import plan
 from heartbeat.aim import hash_key
 from pinot.assembly import Files, read_table
 

@@ -12,7 +12,7 @@ from engines.feed import COMPLETE, INDEXED, MAX_RECORD_BYTES, consume, rows_of
 from engines.pinot_engine import EngineError
 from engines.roundtrip import nearest_float, schema_with
 from files import table, with_column, with_setting
-from handlers.relay import plan
+from handlers.planner import plan
 from pinot.errors import TableError
 
 pytestmark = pytest.mark.engines

@@ -12,7 +12,7 @@ from changes import insert, modify, remove
 from decoder.attribute import decode
 from engines.feed import COMPLETE, MAX_RECORD_BYTES, consume, rows_of
 from files import table, with_column, with_setting
-from handlers.relay import plan
+from handlers.planner import plan
 from strategies import encode, numbers, texts
 
 pytestmark = pytest.mark.engines

@@ -16,7 +16,7 @@ from engines.roundtrip import EVERY_COLUMN, sent_rows
 from engines.test_pinot_values import SCALARS, anything, in_lists
 from faults.history import write_history
 from files import table, with_column, with_setting
-from handlers.relay import plan
+from handlers.planner import plan
 
 pytestmark = pytest.mark.engines
 

@@ -13,7 +13,7 @@ from engines.feed import COMPLETE, INDEXED, MAX_RECORD_BYTES, consume, read_fold
 from engines.pinot_engine import ROOT
 from engines.roundtrip import schema_with
 from files import SCHEMA, table, with_setting
-from handlers.relay import plan
+from handlers.planner import plan
 from redrive.lost import Lost
 from redrive.repair import Reading, repair
 

@@ -26,7 +26,7 @@ from examples.story import (
     replica,
 )
 from handlers.catalog import load_tables
-from handlers.relay import plan
+from handlers.planner import plan
 from pinot.table import Target
 
 STREAMS = {"users": "app-users", "orders": "app-orders", "order_lines": "app-order-lines"}

@@ -9,7 +9,9 @@ import pytest
 from faults.history import BY_CITY
 from faults.world import World
 from handlers import relay
+from handlers.planner import Planner
 from pinot.table import Table
+from pinot.typed.row import TypedRows
 from publisher import lanes, order, s3
 
 WITHIN = 600
@@ -98,15 +100,14 @@ def ignores_that_letters_were_not_stored(monkeypatch):
 
 
 def stops_the_batch_at_a_poison_change(monkeypatch):
-    rows_of = relay._Planner.rows
+    rows_of = Planner.rows
 
-    def cut_short(planner):
-        account = planner._account
-        rows = list(rows_of(planner))
+    def cut_short(planner, account):
+        rows = list(rows_of(planner, account))
         end = min((letter.position for letter in account.letters), default=len(account.records))
         yield from ((target, entry) for target, entry in rows if entry.position < end)
 
-    monkeypatch.setattr(relay._Planner, "rows", cut_short)
+    monkeypatch.setattr(Planner, "rows", cut_short)
 
 
 def publishes_the_batch_backwards(monkeypatch):
@@ -138,7 +139,7 @@ def spreads_a_key_over_the_shards(monkeypatch):
         return (row._replace(key=f"{row.key}{change.sequence_number}") for row in rows(self, change, max_bytes))
 
     monkeypatch.setattr(Table, "rows", spread)
-    monkeypatch.setattr(Table, "short_row", lambda *_: None)
+    monkeypatch.setattr(TypedRows, "row", lambda *_: None)
 
 
 def loses_deletes(monkeypatch):
@@ -148,7 +149,7 @@ def loses_deletes(monkeypatch):
         return () if change.event_name == "REMOVE" else rows(self, change, max_bytes)
 
     monkeypatch.setattr(Table, "rows", forgetful)
-    monkeypatch.setattr(Table, "short_row", lambda *_: None)
+    monkeypatch.setattr(TypedRows, "row", lambda *_: None)
 
 
 MUTANTS = (

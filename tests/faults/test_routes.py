@@ -26,6 +26,7 @@ from faults.history import FIRST_NUMBER, FIRST_SECOND
 from faults.world import InTurn
 from files import CONFIG, SCHEMA, table, with_setting
 from handlers import relay
+from handlers.planner import Planner
 from kinesis_fake import Clock, FakeKinesis
 from lanes_in_turn import lanes_in_turn
 from pinot.table import Table
@@ -214,6 +215,7 @@ class Routes:
         self.random = random = Random(seed)
         self.counts = Counter() if counts is None else counts
         self.routes = random.choice(TOGETHER)
+        self.planner = Planner([route.table for route in self.routes], max_record_bytes=1024 * 1024)
         sources = sorted({route.source for route in self.routes})
         self.writes = {source: write_history(random, source) for source in sources}
         shards = random.choice((1, 2, 3))
@@ -302,10 +304,9 @@ class Routes:
 
         report = relay.relay(
             event,
-            [route.table for route in self.routes],
+            self.planner,
             publish=publish,
             store=lambda letters: s3.store(letters, self.bucket.put, remaining=lambda: 1.0),
-            max_record_bytes=1024 * 1024,
         )
         response = report.response()
         failures = [failure["itemIdentifier"] for failure in response["batchItemFailures"]]
@@ -440,7 +441,10 @@ def test_a_stream_that_hangs_keeps_no_row_from_the_others(hanging):
         return Published(first_unpublished=0, resent=0, errors={"ReadTimeoutError": 1})
 
     report = relay.relay(
-        {"Records": [FOR_ALL]}, THREE, publish=publish, store=lambda _: (None, None), max_record_bytes=1_000
+        {"Records": [FOR_ALL]},
+        Planner(THREE, max_record_bytes=1_000),
+        publish=publish,
+        store=lambda _: (None, None),
     )
     assert report.response() == {
         "batchItemFailures": [{"itemIdentifier": FOR_ALL["dynamodb"]["SequenceNumber"]}],
@@ -514,26 +518,24 @@ def reports_the_last_of_the_failures(monkeypatch):
 
 
 def takes_a_change_from_all_tables_when_one_cannot_take_it(monkeypatch):
-    rows_of = relay._Planner.rows
+    rows_of = Planner.rows
 
-    def all_or_nothing(planner):
-        account = planner._account
-        rows = list(rows_of(planner))
+    def all_or_nothing(planner, account):
+        rows = list(rows_of(planner, account))
         bad = {letter.position for letter in account.letters}
         yield from ((target, entry) for target, entry in rows if entry.position not in bad)
 
-    monkeypatch.setattr(relay._Planner, "rows", all_or_nothing)
+    monkeypatch.setattr(Planner, "rows", all_or_nothing)
 
 
 def writes_one_letter_for_all_tables(monkeypatch):
-    rows_of = relay._Planner.rows
+    rows_of = Planner.rows
 
-    def one_each(planner):
-        account = planner._account
-        yield from rows_of(planner)
+    def one_each(planner, account):
+        yield from rows_of(planner, account)
         account.letters[:] = {letter.position: letter for letter in account.letters}.values()
 
-    monkeypatch.setattr(relay._Planner, "rows", one_each)
+    monkeypatch.setattr(Planner, "rows", one_each)
 
 
 def sends_every_row_to_the_first_stream(monkeypatch):

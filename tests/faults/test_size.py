@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from changes import modify, remove
 from faults.history import BY_CITY, BY_TIME, MAX_RECORD_BYTES
-from handlers.relay import plan
+from handlers.planner import plan
 
 SMALL = {"id": {"S": "a"}}
 

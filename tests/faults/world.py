@@ -13,11 +13,12 @@ from itertools import chain
 from random import Random
 from unittest.mock import patch
 
-from decoder.records import UnparsedRecords
+from decoder.records import RawRecords
 from dynapinot.event_source import EventSource, Settings
 from dynapinot.replica import Replica
 from faults.history import BY_CITY, BY_TIME, BY_VERSION, MAX_RECORD_BYTES, write_history
 from handlers import relay
+from handlers.planner import Planner
 from kinesis_fake import FakeKinesis
 from lanes_in_turn import lanes_in_turn
 from publisher import order, s3
@@ -29,7 +30,7 @@ STUCK = 3_000  # no history takes as many steps
 
 def unparsed(event):
     """An event whose records nobody has parsed, as where orjson parses events."""
-    records = UnparsedRecords.of(json.dumps(event, separators=(",", ":")).encode(), json.loads)
+    records = RawRecords.of(json.dumps(event, separators=(",", ":")).encode(), json.loads)
     return {"Records": records} if records else event
 
 
@@ -180,6 +181,7 @@ class World:
         self.is_plain = not threads and not fixed  # follows from the seed and nothing else
         kinds = random.choice(((BY_TIME,), (BY_TIME,), (BY_VERSION,), (BY_CITY,), (BY_TIME, BY_VERSION)))
         self.kinds = fixed.get("kinds", kinds)
+        self.planner = Planner([kind.table for kind in self.kinds], max_record_bytes=MAX_RECORD_BYTES)
         moves = BY_CITY in self.kinds
         poison = random.choice((0.0, 0.15, 0.4))
         self.steps = fixed.get("steps") or write_history(random, poison=poison, moves=moves)
@@ -306,10 +308,9 @@ class World:
         try:
             report = relay.relay(
                 event if self.invocations % 2 else unparsed(event),
-                [kind.table for kind in self.kinds],
+                self.planner,
                 publish=publish,
                 store=lambda letters: s3.store(letters, self.bucket.put, remaining=remaining),
-                max_record_bytes=MAX_RECORD_BYTES,
             )
             self.report = report
             response = report.response()

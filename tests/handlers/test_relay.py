@@ -12,6 +12,7 @@ import pytest
 from changes import insert, modify, record, remove
 from files import CONFIG, REMOVED, SCHEMA, table, with_setting
 from handlers.letter import Letter
+from handlers.planner import Planner
 from handlers.relay import EventError, UnreportableError, relay
 from handlers.version import VERSION
 from pinot.table import Target
@@ -45,10 +46,9 @@ def run(records, *, tables=None, max_record_bytes=1024 * 1024, **stops):
     outside = Outside(**stops)
     report = relay(
         {"Records": records},
-        tables or [table()],
+        Planner(tables or [table()], max_record_bytes=max_record_bytes),
         publish=outside.publish,
         store=outside.store,
-        max_record_bytes=max_record_bytes,
     )
     return report, outside
 
@@ -77,7 +77,7 @@ def test_an_empty_batch_is_done():
 def test_an_event_without_records_is_refused(event):
     outside = Outside()
     with pytest.raises(EventError, match="Records"):
-        relay(event, [table()], publish=outside.publish, store=outside.store, max_record_bytes=100)
+        relay(event, Planner([table()], max_record_bytes=100), publish=outside.publish, store=outside.store)
 
 
 def test_the_earliest_unpublished_change_is_reported_and_no_other():
@@ -243,10 +243,9 @@ def test_a_stream_whose_publishing_breaks_off_keeps_no_other_from_being_publishe
     with pytest.raises(OSError, match="gone"):
         relay(
             {"Records": [insert(key("a"), GOOD)]},
-            tables,
+            Planner(tables, max_record_bytes=10**6),
             publish=publish,
             store=lambda _: (None, None),
-            max_record_bytes=10**6,
         )
     assert len(begun) == 40
 

@@ -12,6 +12,7 @@ from aws_lambda_powertools.metrics import Metrics
 import files
 from changes import insert
 from handlers import telemetry
+from handlers.planner import Planner
 from handlers.relay import relay
 from kinesis_fake import publish_everything
 
@@ -19,10 +20,9 @@ from kinesis_fake import publish_everything
 def report(*images):
     return relay(
         {"Records": [insert({"id": {"S": "a"}}, image) for image in images]},
-        [files.table()],
+        Planner([files.table()], max_record_bytes=10**6),
         publish=publish_everything,
         store=lambda _: pytest.fail("there are no dead letters here"),
-        max_record_bytes=10**6,
     )
 
 

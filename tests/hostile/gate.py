@@ -13,7 +13,7 @@ from dynapinot.replica import Replica, upsert_table
 from files import CONFIG, with_setting
 from files import table as make_table
 from handlers.catalog import load_tables
-from handlers.relay import plan
+from handlers.planner import plan
 from handlers.settings import SHIPPED_TABLES
 from hostile.mutation import MULTIPLE, ROOT, SAMPLES
 from pinot.config import read_config

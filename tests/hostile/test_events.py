@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from changes import insert
+from handlers.planner import Planner
 from handlers.relay import relay
 from hostile.gate import EVERY_TYPE, GROUPS, KEEPING, MAX_RECORD_BYTES, SHIPPED, WIDE, check, check_text
 from hostile.mutation import MULTIPLE, SAMPLES, mutate, text_with_doubled_keys
@@ -91,12 +92,11 @@ def test_mutated_events_hold_up_no_neighbour(seed):
 
     report = relay(
         {"Records": records},
-        [table for table, _ in GROUPS[0]],
+        Planner([table for table, _ in GROUPS[0]], max_record_bytes=MAX_RECORD_BYTES),
         publish=publish_to,
         store=lambda entries: store(
             entries, lambda entry: letters.update({entry.key: entry.data}), remaining=clock.remaining
         ),
-        max_record_bytes=MAX_RECORD_BYTES,
     )
     assert report.response() == {"batchItemFailures": []}
     table, _ = SHIPPED

@@ -14,7 +14,8 @@ from changes import insert
 from decoder.attribute import MAX_DEPTH
 from decoder.number import MAX_SIGNIFICANT_DIGITS
 from files import SCHEMA, table
-from handlers.relay import plan, relay
+from handlers.planner import Planner, plan
+from handlers.relay import relay
 from handlers.settings import Settings
 from kinesis_fake import Clock, FakeKinesis
 from limits.events import BATCH_SIZE, ITEM_BYTES, PAYLOAD_BYTES, binary, control, document, key, text
@@ -135,12 +136,11 @@ def test_a_batch_of_ten_thousand_changes_goes_in_requests_of_five_hundred():
     clock = Clock(1e9)
     report = relay(
         {"Records": [insert(key(number % 3_000), text(10)) for number in range(BATCH_SIZE)]},
-        [ITEMS],
+        Planner([ITEMS], max_record_bytes=MIB),
         publish=lambda _, entries: publish(
             entries, stream.send, remaining=clock.remaining, sleep=clock.sleep, jitter=lambda: 0.5
         ),
         store=lambda _: (None, None),
-        max_record_bytes=MIB,
     )
     assert report.response() == {"batchItemFailures": []}
     assert report.rows == BATCH_SIZE

@@ -11,7 +11,7 @@ from dynapinot import local
 from dynapinot.kinesis_stream import StreamReader
 from files import CONFIG, STREAM, with_column, with_setting
 from handlers.catalog import load_tables
-from handlers.relay import plan
+from handlers.planner import plan
 from handlers.settings import SHIPPED_TABLES
 from limits.events import EVENTS, PAYLOAD_BYTES, compact
 from publisher.order import MAX_RECORD_BYTES

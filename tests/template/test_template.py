@@ -17,6 +17,7 @@ from aws_lambda_powertools.metrics import Metrics
 from changes import SECOND, insert
 from files import table as a_table
 from handlers.parser import PARSERS
+from handlers.planner import Planner
 from handlers.relay import relay
 from handlers.telemetry import NAMESPACE, measure, measure_heartbeat, measure_redrive
 from kinesis_fake import publish_everything
@@ -1043,10 +1044,9 @@ def emitted(capsys):
 
     report = relay(
         {"Records": [insert({"id": {"S": "a"}}, {"name": {"S": "x"}}), {}]},
-        [a_table()],
+        Planner([a_table()], max_record_bytes=MAX_RECORD_BYTES),
         publish=publish_everything,
         store=lambda letters: (None, None),
-        max_record_bytes=MAX_RECORD_BYTES,
     )
     metrics = Metrics(namespace=NAMESPACE, service="AWS::StackName")
     measure(metrics, report, now_ms=SECOND * 1000)

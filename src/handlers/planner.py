@@ -1,0 +1,181 @@
+"""From a batch's records to rows and dead letters: everything that can be known before anything is sent. Pure."""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Final, NamedTuple, TypeAlias
+
+from msgspec import Raw
+
+from decoder.change import Change, decode_change
+from decoder.errors import ChangeError
+from decoder.record import change_record, decode_record
+from decoder.records import ParsedRecords, Records
+from handlers.letter import Letter
+from pinot.errors import NO_TABLE, MisfitError
+from pinot.table import Table, Target
+from pinot.typed.record import Source, source_of
+from pinot.typed.row import Made, TypedRows
+from publisher.entry import Entry
+
+CHECKED_EVERY: Final = 1_024  # changes of which one takes both paths
+MAX_ROUTES: Final = 64  # sources of changes that are remembered; a function has one, or a few
+
+_Rows: TypeAlias = "list[tuple[Target, Entry]]"
+
+
+@dataclass(slots=True, kw_only=True)
+class Account:
+    """What there is to say of a batch's changes so far, beside their rows.
+
+    ``times_ms`` has, by position, when each was made, 0 where that could not be read, and ``row_counts`` how many rows
+    it became; ``letters`` are the changes that can never become rows. ``left_out`` counts, by column and reason, old
+    values that a delete's row had to go without; ``ignored`` the changes that every table's own rules leave out.
+    ``shared`` names, for each table, the attributes of the DynamoDB key that its primary key leaves out: items that
+    differ only there share a row. ``unmapped`` names, for each table, the attributes of items that nothing in its files
+    uses. ``differences`` counts changes of which the typed path made other rows than the exact path.
+    """
+
+    records: Records
+    times_ms: array[int] = field(default_factory=lambda: array("q"))
+    row_counts: array[int] = field(default_factory=lambda: array("I"))
+    letters: list[Letter] = field(default_factory=list)
+    left_out: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    shared: dict[str, Sequence[str]] = field(default_factory=dict)
+    unmapped: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    ignored: int = 0
+    differences: int = 0
+
+
+@dataclass(kw_only=True)
+class Plan(Account):
+    """What a batch comes to, all of it, each stream's rows too."""
+
+    rows: defaultdict[Target, list[Entry]] = field(default_factory=lambda: defaultdict(list))
+
+    @cached_property
+    def changes(self) -> Mapping[int, Change]:
+        """The changes that could be decoded, by position."""
+        times = enumerate(self.times_ms)
+        return {position: decode_record(self.records[position]) for position, time_ms in times if time_ms}
+
+
+class _Route(NamedTuple):
+    """One Pinot table that the changes of a source go to."""
+
+    table: Table
+    target: Target
+    typed: TypedRows
+
+
+class Planner:
+    """Makes rows of changes, for some tables. It is kept from batch to batch, since the typed path learns.
+
+    Every change can take the exact path, which holds the rules; :mod:`pinot.typed` makes the rows of most changes in a
+    fraction of the time. One change in CHECKED_EVERY takes both paths, and the exact path's rows are sent.
+    """
+
+    def __init__(self, tables: Iterable[Table], *, max_record_bytes: int, is_typed: bool = True) -> None:
+        self.tables = tuple(tables)
+        self._max_bytes = max_record_bytes
+        self._is_typed = is_typed
+        self._routes: dict[Source, Sequence[_Route]] = {}
+        self._last: Sequence[_Route] = ()  # where the change before went: most come from one source
+        self._typed_changes = 0
+
+    def rows(self, account: Account) -> Iterator[tuple[Target, Entry]]:
+        """Make the rows of a batch's records, in their order, each with the stream that it is for."""
+        records, max_bytes = account.records, self._max_bytes
+        for position in range(len(records)):
+            text = records.text(position)
+            made = [typed.row(text, max_bytes) for _, _, typed in self._last]
+            if not made or None in made:
+                yield from self._exact(account, position)
+                continue
+            self._typed_changes += 1
+            if self._typed_changes % CHECKED_EVERY == 0:
+                yield from self._checked(account, position, made)
+                continue
+            count = 0
+            for (table, target, _), (key, data, time_ms, unmapped) in zip(self._last, made, strict=True):
+                if key is not None:
+                    count += 1
+                    yield target, Entry(key, data, position)
+                if unmapped:
+                    account.unmapped[table.name].update(unmapped)
+            account.times_ms.append(time_ms)
+            account.row_counts.append(count)
+            account.ignored += not count
+
+    def _checked(self, account: Account, position: int, made: Sequence[Made | None]) -> _Rows:
+        """Make the rows of a record by the exact path, and count it if they are not those that were made."""
+        typed = [
+            (target, Entry(each[0], each[1], position))
+            for (_, target, _), each in zip(self._last, made, strict=True)
+            if each and each[0] is not None
+        ]
+        rows = self._exact(account, position)
+        account.differences += rows != typed
+        return rows
+
+    def _exact(self, account: Account, position: int) -> _Rows:
+        """Parse a record and make its rows by every rule."""
+        record = account.records[position]
+        rows: _Rows = []
+        letters, time_ms = len(account.letters), 0
+        change = None
+        try:
+            inner = change_record(record)
+            change = decode_change(inner)
+            routes = self._routes_of(inner, change)
+            time_ms = change.timestamp_ms
+            for table, target, typed in routes:
+                account.shared.setdefault(table.name, table.not_in_key(change.keys))
+                try:
+                    for row in table.rows(change, self._max_bytes):
+                        account.left_out.update((table.name, column, reason) for column, reason in row.left_out)
+                        if row.unmapped:
+                            account.unmapped[table.name].update(row.unmapped)
+                        rows.append((target, Entry(row.key, row.data, position)))
+                except ChangeError as error:
+                    account.letters.append(_letter(position, record, error, table.name, change))
+                if self._is_typed:
+                    typed.learn(change)
+            account.ignored += not rows and len(account.letters) == letters
+        except ChangeError as error:
+            account.letters.append(_letter(position, record, error, None, change))
+        account.times_ms.append(time_ms)
+        account.row_counts.append(len(rows))
+        return rows
+
+    def _routes_of(self, record: Any, change: Change) -> Sequence[_Route]:  # noqa: ANN401  # a change record
+        """Find the tables that a change goes to. Raises MisfitError when there is none."""
+        source = source_of(record, change)
+        routes = self._routes.get(source)
+        if routes is None:
+            tables = [table for table in self.tables if table.replicates(change.table)]
+            if not tables:
+                detail = f"no folder of tables replicates the DynamoDB table {change.table}"
+                raise MisfitError(NO_TABLE, detail).inside("tableName" if source.is_kinesis_form else "eventSourceARN")
+            if len(self._routes) >= MAX_ROUTES:
+                self._routes.clear()
+            routes = self._routes[source] = [_Route(each, each.target, TypedRows(each, source)) for each in tables]
+        self._last = routes if self._is_typed else ()
+        return routes
+
+
+def plan(records: Sequence[object], tables: Sequence[Table], *, max_record_bytes: int) -> Plan:
+    """Make the rows of a batch by the exact path alone, all of them."""
+    batch = Plan(records=records if isinstance(records, Records) else ParsedRecords(records))
+    for target, entry in Planner(tables, max_record_bytes=max_record_bytes, is_typed=False).rows(batch):
+        batch.rows[target].append(entry)
+    return batch
+
+
+def _letter(position: int, record: object, error: ChangeError, table: str | None, change: Change | None) -> Letter:
+    # Without the traceback, whose frames would hold the whole batch until the garbage collector finds the circle.
+    return Letter(position=position, record=record, error=error.with_traceback(None), table=table, change=change)
