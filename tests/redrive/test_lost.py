@@ -7,7 +7,7 @@ import pytest
 from changes import insert
 from decoder.change import decode_change
 from decoder.errors import ChangeError
-from handlers.letter import Letter
+from handlers.dead_letter import DeadLetter
 from redrive.lost import Lost, ObjectError, read_object
 
 RECORD = insert({"id": {"S": "a"}}, {})
@@ -24,12 +24,12 @@ def body(document):
 
 def test_a_letter_of_the_functions_own_is_one_lost_change_of_one_table():
     change = decode_change(RECORD)
-    letter = Letter(position=0, record=RECORD, error=ChangeError("fraction", "…"), table="items", change=change)
+    letter = DeadLetter(position=0, record=RECORD, error=ChangeError("fraction", "…"), table="items", change=change)
     assert read_object(letter.entry().data) == (Lost(reason="fraction", table="items", change=change),)
 
 
 def test_a_letter_that_could_not_be_read_says_why():
-    letter = Letter(position=0, record="junk", error=ChangeError("malformed", "…"), table=None, change=None)
+    letter = DeadLetter(position=0, record="junk", error=ChangeError("malformed", "…"), table=None, change=None)
     (lost,) = read_object(letter.entry().data)
     assert (lost.reason, lost.table, lost.change, lost.error.reason) == ("malformed", None, None, "malformed")
 
