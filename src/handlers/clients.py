@@ -17,9 +17,9 @@ from botocore.config import Config
 from botocore.loaders import JSONFileLoader, Loader
 
 from pinot.table import Table, Target
+from publisher.concurrency import Workers, publish_concurrently, worker_threads
 from publisher.entry import Entry
 from publisher.kinesis import Sender
-from publisher.lanes import Lanes, publish_in_lanes, threads
 from publisher.order import Limits, Published
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Streams:
     """The streams of some tables, ready to be published to."""
 
     senders: Mapping[Target, Sender]
-    lanes: Mapping[Target, Lanes]
+    workers: Mapping[Target, Workers]
     limits: Limits
 
     def publish_within(self, remaining: Callable[[], float]) -> Callable[[Target, Iterable[Entry]], Published]:
@@ -50,10 +50,10 @@ class Streams:
 
         def publish_to(target: Target, entries: Iterable[Entry]) -> Published:
             sender = self.senders[target]
-            return publish_in_lanes(
+            return publish_concurrently(
                 entries,
                 sender,
-                self.lanes[target],
+                self.workers[target],
                 shards=lambda: sender.shards,
                 remaining=remaining,
                 sleep=time.sleep,
@@ -72,7 +72,7 @@ def streams(tables: Sequence[Table], limits: Limits) -> Streams:
             table.target: Sender(_client("kinesis", table.region, parameter_validation=False), table.stream)
             for table in tables
         },
-        lanes={table.target: threads() for table in tables},
+        workers={table.target: worker_threads() for table in tables},
         limits=limits,
     )
 

@@ -10,36 +10,36 @@ from faults.history import BY_CITY
 from faults.world import World
 from handlers import relay
 from pinot.table import Table
-from publisher import lanes, order, s3
+from publisher import concurrency, order, s3
 
 WITHIN = 600
 
 
 def never_sends_overtaken_entries_again(monkeypatch):
-    judge = order._Publication._judge
+    unsettled_of = order._Publisher._unsettled_of
 
-    def failed_only(self, key, answered):
-        return [] if all(isinstance(outcome, int) for _, outcome in answered) else judge(self, key, answered)
+    def failed_only(self, key, sent):
+        return [] if all(isinstance(outcome, int) for _, outcome in sent) else unsettled_of(self, key, sent)
 
-    monkeypatch.setattr(order._Publication, "_judge", failed_only)
+    monkeypatch.setattr(order._Publisher, "_unsettled_of", failed_only)
 
 
 def sends_only_the_failed_entries_again(monkeypatch):
-    def failed_only(self, _, answered):
-        return [entry for entry, outcome in answered if isinstance(outcome, str)]
+    def failed_only(self, _, sent):
+        return [entry for entry, outcome in sent if isinstance(outcome, str)]
 
-    monkeypatch.setattr(order._Publication, "_judge", failed_only)
+    monkeypatch.setattr(order._Publisher, "_unsettled_of", failed_only)
 
 
 def takes_a_lost_reply_for_an_accepted_request(monkeypatch):
-    judge = order._Publication._judge
+    unsettled_of = order._Publisher._unsettled_of
 
-    def trusting(self, key, answered):
-        if all(outcome == "ReadTimeoutError" for _, outcome in answered):
+    def trusting(self, key, sent):
+        if all(outcome == "ReadTimeoutError" for _, outcome in sent):
             return []
-        return judge(self, key, answered)
+        return unsettled_of(self, key, sent)
 
-    monkeypatch.setattr(order._Publication, "_judge", trusting)
+    monkeypatch.setattr(order._Publisher, "_unsettled_of", trusting)
 
 
 def lets_later_entries_of_a_held_key_go(monkeypatch):
@@ -49,18 +49,18 @@ def lets_later_entries_of_a_held_key_go(monkeypatch):
             unsettled.extend(self._send_request(pending[start : start + self._limits.records]))
         return unsettled
 
-    monkeypatch.setattr(order._Publication, "send_all", send_all)
+    monkeypatch.setattr(order._Publisher, "send_all", send_all)
 
 
 def takes_a_refused_stream_for_done(monkeypatch):
-    publish = lanes.publish
+    publish = concurrency.publish
 
     def cheerful(*arguments, **options):
         published = publish(*arguments, **options)
         refused = "AccessDeniedException" in published.errors
         return replace(published, first_unpublished=None) if refused else published
 
-    monkeypatch.setattr(lanes, "publish", cheerful)
+    monkeypatch.setattr(concurrency, "publish", cheerful)
 
 
 def reports_the_second_failure(monkeypatch):
@@ -110,8 +110,10 @@ def stops_the_batch_at_a_poison_change(monkeypatch):
 
 
 def publishes_the_batch_backwards(monkeypatch):
-    publish = lanes.publish
-    monkeypatch.setattr(lanes, "publish", lambda entries, *rest, **options: publish(entries[::-1], *rest, **options))
+    publish = concurrency.publish
+    monkeypatch.setattr(
+        concurrency, "publish", lambda entries, *rest, **options: publish(entries[::-1], *rest, **options)
+    )
 
 
 class Blind(dict):
@@ -122,13 +124,13 @@ class Blind(dict):
 
 
 def lets_a_key_be_in_two_chunks_at_once(monkeypatch):
-    begin = lanes._Batch.__init__
+    begin = concurrency._Batch.__init__
 
     def careless(self, *arguments):
         begin(self, *arguments)
-        self._held = Blind()
+        self._blocked = Blind()
 
-    monkeypatch.setattr(lanes._Batch, "__init__", careless)
+    monkeypatch.setattr(concurrency._Batch, "__init__", careless)
 
 
 def spreads_a_key_over_the_shards(monkeypatch):

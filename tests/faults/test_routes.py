@@ -27,12 +27,12 @@ from faults.world import InTurn
 from files import CONFIG, SCHEMA, table, with_setting
 from handlers import relay
 from kinesis_fake import Clock, FakeKinesis
-from lanes_in_turn import lanes_in_turn
 from pinot.table import Table
-from publisher import lanes, s3
-from publisher.lanes import publish_in_lanes
+from publisher import concurrency, s3
+from publisher.concurrency import publish_concurrently
 from publisher.order import Limits, Published
 from told import tell
+from workers_fake import fake_workers
 
 HISTORIES = 1_500
 STUCK = 2_000  # no history takes as many steps
@@ -289,10 +289,10 @@ class Routes:
 
         def publish(target, entries):
             stream = self.streams[target.stream]
-            return publish_in_lanes(
+            return publish_concurrently(
                 entries,
                 stream.send,
-                lanes_in_turn(stream.random),
+                fake_workers(stream.random),
                 shards=lambda: len(stream.shards),
                 remaining=stream.clock.remaining,
                 sleep=stream.clock.sleep,
@@ -560,7 +560,7 @@ def deletes_from_every_table_what_leaves_one(monkeypatch):
 
 def never_sends_again_what_a_stream_once_took(monkeypatch):
     """Sounds thrifty; but a stream may have taken the second of two changes of a key, and then the first comes last."""
-    publish = lanes.publish
+    publish = concurrency.publish
 
     def thrifty(entries, send, **options):
         taken = vars(send.__self__).setdefault("taken", set())
@@ -572,7 +572,7 @@ def never_sends_again_what_a_stream_once_took(monkeypatch):
 
         return publish([entry for entry in entries if entry[:2] not in taken], noting, **options)
 
-    monkeypatch.setattr(lanes, "publish", thrifty)
+    monkeypatch.setattr(concurrency, "publish", thrifty)
 
 
 MUTANTS = (

@@ -19,9 +19,9 @@ from dynapinot.replica import Replica
 from faults.history import BY_CITY, BY_TIME, BY_VERSION, MAX_RECORD_BYTES, write_history
 from handlers import relay
 from kinesis_fake import FakeKinesis
-from lanes_in_turn import lanes_in_turn
 from publisher import order, s3
-from publisher.lanes import publish_in_lanes, threads
+from publisher.concurrency import publish_concurrently, worker_threads
+from workers_fake import fake_workers
 
 RERUN = "FAULT_SEED={} FAULT_HISTORIES=1 .venv/bin/pytest tests/faults/test_histories.py"
 STUCK = 3_000  # no history takes as many steps
@@ -292,10 +292,10 @@ class World:
             return deadline - self.now
 
         def publish(target, entries):
-            return publish_in_lanes(
+            return publish_concurrently(
                 entries,
                 self.streams[target.stream.removesuffix("-stream")].send,
-                threads() if self.threads else lanes_in_turn(self.random),
+                worker_threads() if self.threads else fake_workers(self.random),
                 shards=lambda: self.shard_count,
                 remaining=remaining,
                 sleep=self.sleep,
