@@ -68,7 +68,7 @@ def streams(tables: Sequence[Table], limits: Limits) -> Streams:
     """Connect each table's stream, in the table's own region."""
     return Streams(
         senders={
-            # Without a validation of each record; see publisher.shortcut.
+            # Without the validation of each record; see publisher.sdk_hooks.
             table.target: Sender(_client("kinesis", table.region, parameter_validation=False), table.stream)
             for table in tables
         },

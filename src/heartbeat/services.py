@@ -12,7 +12,7 @@ from decoder.sdk import to_sdk
 from heartbeat.aim import Place, Shard
 from heartbeat.beat import Arrival, Put, Read, UnreadableError
 from heartbeat.marker import ATTRIBUTE, HeartbeatError, Item, KeyAttribute, Origin
-from publisher.kinesis import NO_ANSWER, passing_error
+from publisher.kinesis import NO_RESPONSE, transient_error
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -110,9 +110,9 @@ def _whole(call: Callable[[], Any]) -> Any:  # noqa: ANN401
     try:
         return call()
     except ClientError as error:
-        code = passing_error(error)
+        code = transient_error(error)
         if code is None:
             raise
         raise UnreadableError(code) from error
-    except NO_ANSWER as error:
+    except NO_RESPONSE as error:
         raise UnreadableError(type(error).__name__) from error

@@ -23,7 +23,7 @@ from publisher.entry import Entry
 from publisher.order import DEFAULT_BACKOFF, DEFAULT_LIMITS, Backoff, Limits, Published, Send, publish
 
 MAX_IN_FLIGHT: Final = 8  # more than the function's CPU can feed
-ASSUMED_SHARDS: Final = 2  # of a stream that has not answered yet
+ASSUMED_SHARDS: Final = 2  # of a stream before its first response
 MAX_WAITING: Final = 4  # entries that wait for their keys, in requests' worth
 
 Start: TypeAlias = Callable[[Callable[[], Published]], "Future[Published]"]
