@@ -108,10 +108,10 @@ def measure(metrics: Metrics, report: Report, now_ms: int) -> None:
             metric.add_dimension(name="reason", value=reason)
 
 
-def measure_redrive(metrics: Metrics, done: Summary) -> None:
-    """Emit what a scheduled redrive made good, and what still fails, in changes."""
-    metrics.add_metric(name="RedrivenChanges", unit=MetricUnit.Count, value=done.good)
-    metrics.add_metric(name="RedriveFailures", unit=MetricUnit.Count, value=done.failing.total())
+def measure_redrive(metrics: Metrics, summary: Summary) -> None:
+    """Emit how many changes a scheduled redrive has redriven, and how many still fail."""
+    metrics.add_metric(name="RedrivenChanges", unit=MetricUnit.Count, value=summary.redriven)
+    metrics.add_metric(name="RedriveFailures", unit=MetricUnit.Count, value=summary.failing.total())
     metrics.flush_metrics()
 
 

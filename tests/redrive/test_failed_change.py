@@ -8,10 +8,10 @@ from changes import insert
 from decoder.change import decode_change
 from decoder.errors import ChangeError
 from handlers.dead_letter import DeadLetter
-from redrive.lost import Lost, ObjectError, read_object
+from redrive.failed_change import FailedChange, ObjectError, read_object
 
 RECORD = insert({"id": {"S": "a"}}, {})
-GIVEN_UP = {
+DISCARDED_BATCH = {
     "requestContext": {"condition": "RetryAttemptsExhausted"},
     "DDBStreamBatchInfo": {"batchSize": 2},
     "payload": json.dumps({"Records": [RECORD, "junk"]}),
@@ -22,27 +22,27 @@ def body(document):
     return json.dumps(document).encode()
 
 
-def test_a_letter_of_the_functions_own_is_one_lost_change_of_one_table():
+def test_a_dead_letter_is_one_failed_change_of_one_table():
     change = decode_change(RECORD)
     letter = DeadLetter(position=0, record=RECORD, error=ChangeError("fraction", "…"), table="items", change=change)
-    assert read_object(letter.entry().data) == (Lost(reason="fraction", table="items", change=change),)
+    assert read_object(letter.entry().data) == (FailedChange(reason="fraction", table="items", change=change),)
 
 
-def test_a_letter_that_could_not_be_read_says_why():
+def test_a_dead_letter_that_cannot_be_decoded_says_why():
     letter = DeadLetter(position=0, record="junk", error=ChangeError("malformed", "…"), table=None, change=None)
-    (lost,) = read_object(letter.entry().data)
-    assert (lost.reason, lost.table, lost.change, lost.error.reason) == ("malformed", None, None, "malformed")
+    (failed,) = read_object(letter.entry().data)
+    assert (failed.reason, failed.table, failed.change, failed.error.reason) == ("malformed", None, None, "malformed")
 
 
-@pytest.mark.parametrize("payload", [GIVEN_UP["payload"], json.loads(GIVEN_UP["payload"])])
-def test_a_batch_that_was_given_up_is_all_its_changes_for_all_tables(payload):
-    good, junk = read_object(body({**GIVEN_UP, "payload": payload}))
-    assert good == Lost(reason="RetryAttemptsExhausted", table=None, change=decode_change(RECORD))
+@pytest.mark.parametrize("payload", [DISCARDED_BATCH["payload"], json.loads(DISCARDED_BATCH["payload"])])
+def test_a_discarded_batch_is_all_its_changes_for_all_tables(payload):
+    good, junk = read_object(body({**DISCARDED_BATCH, "payload": payload}))
+    assert good == FailedChange(reason="RetryAttemptsExhausted", table=None, change=decode_change(RECORD))
     assert (junk.reason, junk.change) == ("RetryAttemptsExhausted", None)
 
 
-def test_a_batch_of_kinesis_that_was_given_up_is_read_as_well():
-    document = {name: value for name, value in GIVEN_UP.items() if name != "DDBStreamBatchInfo"}
+def test_a_discarded_batch_of_kinesis_is_read_too():
+    document = {name: value for name, value in DISCARDED_BATCH.items() if name != "DDBStreamBatchInfo"}
     assert len(read_object(body({**document, "KinesisBatchInfo": {"batchSize": 2}}))) == 2
 
 
@@ -55,9 +55,9 @@ def test_a_batch_of_kinesis_that_was_given_up_is_read_as_well():
         b"{}",
         b"[" * 100_000,
         body({"record": RECORD}),
-        body({**GIVEN_UP, "payload": None}),
-        body({**GIVEN_UP, "payload": "{"}),
-        body({**GIVEN_UP, "payload": "{}"}),
+        body({**DISCARDED_BATCH, "payload": None}),
+        body({**DISCARDED_BATCH, "payload": "{"}),
+        body({**DISCARDED_BATCH, "payload": "{}"}),
     ],
 )
 def test_any_other_object_is_refused(text):
