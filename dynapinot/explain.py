@@ -22,7 +22,7 @@ from dynapinot.folders import read_folders
 from dynapinot.samples import is_item, read_samples
 from handlers.dead_letter import DeadLetter
 from handlers.relay import Plan, plan
-from heartbeat.aim import hash_key
+from heartbeat.probe import hash_key
 from pinot.table import Table
 from publisher.entry import Entry
 from publisher.order import MAX_RECORD_BYTES

@@ -90,7 +90,7 @@ def users_of(attribute):
     [
         ("put_records", {"publisher/kinesis.py"}),
         ("put_object", {"publisher/s3.py"}),
-        ("put_item", {"heartbeat/services.py"}),
+        ("put_item", {"heartbeat/aws.py"}),
         ("delete_object", {"redrive/bucket.py"}),
         ("get_item", {"redrive/item.py"}),
         ("environ", ROOTS),

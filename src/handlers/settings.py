@@ -84,9 +84,9 @@ class Settings:
 class HeartbeatSettings:
     """The heartbeat function's settings, each from the environment variable of its name in capitals.
 
-    ``heartbeat_table`` is the DynamoDB table that markers are written to; ``heartbeat_item`` has the attributes a
-    marker must have beside its key, in DynamoDB's JSON: one object, or several for tables of different items. The
-    others are the replicating function's.
+    ``heartbeat_table`` is the DynamoDB table that heartbeat items are written to. ``heartbeat_item`` has the attributes
+    of such an item besides its key, in DynamoDB's JSON: one object, or several for tables of different items. The
+    others are those of the replicating function.
     """
 
     heartbeat_table: str
@@ -100,7 +100,7 @@ class HeartbeatSettings:
         """Read the settings, from ``os.environ`` or a test's dict. Raises SettingsError."""
         table = environment.get("HEARTBEAT_TABLE", "")
         if not table:
-            raise SettingsError("HEARTBEAT_TABLE is not set: name the DynamoDB table that takes the markers")
+            raise SettingsError("HEARTBEAT_TABLE is not set: name the DynamoDB table for the heartbeat items")
         return cls(
             heartbeat_table=table,
             heartbeat_item=_items(environment, "HEARTBEAT_ITEM"),

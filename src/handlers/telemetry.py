@@ -13,7 +13,7 @@ from handlers.relay import Report
 from pinot.errors import Finding
 
 if TYPE_CHECKING:  # other functions' code, which a start of the stream's need not wait for
-    from heartbeat.beat import Outcome
+    from heartbeat.run import ProbeResult
     from redrive.run import Summary
 
 NAMESPACE: Final = "dynapinot"
@@ -115,13 +115,13 @@ def measure_redrive(metrics: Metrics, summary: Summary) -> None:
     metrics.flush_metrics()
 
 
-def measure_heartbeat(metrics: Metrics, outcomes: Sequence[Outcome]) -> None:
-    """Emit how many markers are missing, and the lags of those that came, in ms.
+def measure_heartbeat(metrics: Metrics, results: Sequence[ProbeResult]) -> None:
+    """Emit how many rows of heartbeat items are missing, and the lags of those that arrived, in ms.
 
     Powertools begins another record at the hundredth value.
     """
-    lags = [outcome.lag_ms for outcome in outcomes if outcome.lag_ms is not None]
-    metrics.add_metric(name="HeartbeatsMissing", unit=MetricUnit.Count, value=len(outcomes) - len(lags))
+    lags = [result.lag_ms for result in results if result.lag_ms is not None]
+    metrics.add_metric(name="HeartbeatsMissing", unit=MetricUnit.Count, value=len(results) - len(lags))
     for lag in lags:
         metrics.add_metric(name="HeartbeatLag", unit=MetricUnit.Milliseconds, value=lag)
     if metrics.metric_set:
@@ -133,12 +133,12 @@ def log_redrive(logger: Logger, result: Mapping[str, object]) -> None:
     logger.info("redrive ended", result=result)
 
 
-def log_missing(logger: Logger, outcomes: Iterable[Outcome]) -> None:
-    """Log each marker that did not come through, by its stream and shard."""
-    for outcome in outcomes:
-        if outcome.lag_ms is None:
+def log_missing_heartbeats(logger: Logger, results: Iterable[ProbeResult]) -> None:
+    """Log each heartbeat item whose row did not arrive, by its stream and shard."""
+    for result in results:
+        if result.lag_ms is None:
             logger.error(
-                "heartbeat missing", table=outcome.aim.table, error=outcome.error, **outcome.aim.place._asdict()
+                "heartbeat missing", table=result.probe.table, error=result.error, **result.probe.location._asdict()
             )
 
 

@@ -67,7 +67,7 @@ def refusal(function):
             "HEARTBEAT_TABLE",
             MISSING,
             "SettingsError",
-            "HEARTBEAT_TABLE is not set: name the DynamoDB table that takes the markers",
+            "HEARTBEAT_TABLE is not set: name the DynamoDB table for the heartbeat items",
         ),
     ],
 )
