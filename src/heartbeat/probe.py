@@ -183,7 +183,7 @@ def _probes_of(table: Table, shards: Sequence[Shard], candidates: _Candidates, m
             return
         if number and len(keys) == 1:
             raise HeartbeatError(
-                f"Pinot table {table.name}: all heartbeat items have the same primary key, so they reach only one shard. "
+                f"Pinot table {table.name}: all heartbeat items have the same primary key, so they reach one shard. "
                 f'Put "{PLACEHOLDER}" into the text of an attribute that the primary key takes, in HEARTBEAT_ITEM'
             )
     raise HeartbeatError(
