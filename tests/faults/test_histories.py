@@ -13,7 +13,7 @@ import pytest
 
 from faults.history import BY_CITY, BY_TIME, BY_VERSION
 from faults.world import World
-from told import tell
+from print_counts import print_counts
 
 HISTORIES = int(os.environ.get("FAULT_HISTORIES", "10000"))
 FIRST_SEED = int(os.environ.get("FAULT_SEED", "20240622"))
@@ -54,7 +54,7 @@ def test_after_every_history_pinot_would_hold_what_the_source_holds(start, capsy
     seeds = range(start, min(start + CHUNK, FIRST_SEED + HISTORIES))
     for seed in seeds:
         World(seed, counts).run()
-    tell(capsys, f"seeds {seeds.start} to {seeds.stop - 1}", counts)
+    print_counts(capsys, f"seeds {seeds.start} to {seeds.stop - 1}", counts)
     assert counts["histories"] == len(seeds)
     if len(seeds) >= ENOUGH:
         assert [fault for fault in FAULTS if not counts[fault]] == [], "faults that never came up"
@@ -65,7 +65,7 @@ def test_each_way_to_order_rows_and_a_changing_primary_key_alone(kind, capsys):
     counts = Counter()
     for seed in range(200):
         World(seed, counts, kinds=(kind,)).run()
-    tell(capsys, kind.name, counts)
+    print_counts(capsys, kind.name, counts)
     assert counts["kills"]
     assert counts["rejections"]
 
@@ -75,7 +75,7 @@ def test_two_tables_fed_by_real_threads_hold_the_source_too(capsys):
     counts = Counter()
     for seed in range(200):
         World(seed, counts, threads=True, kinds=(BY_TIME, BY_VERSION)).run()
-    tell(capsys, "threads", counts)
+    print_counts(capsys, "threads", counts)
     assert counts["kills"]
     assert counts["replies lost"]
     assert counts["letters refused"]

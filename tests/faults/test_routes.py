@@ -28,10 +28,10 @@ from files import CONFIG, SCHEMA, table, with_setting
 from handlers import relay
 from kinesis_fake import Clock, FakeKinesis
 from pinot.table import Table
+from print_counts import print_counts
 from publisher import concurrency, s3
 from publisher.concurrency import publish_concurrently
 from publisher.order import Limits, Published
-from told import tell
 from workers_fake import fake_workers
 
 HISTORIES = 1_500
@@ -414,7 +414,7 @@ def test_the_trouble_of_one_stream_neither_holds_up_nor_turns_round_the_rows_of_
     counts = Counter()
     for seed in range(HISTORIES):
         play(seed, counts)
-    tell(capsys, "routes", counts)
+    print_counts(capsys, "routes", counts)
     assert [name for name in HAPPENED if not counts[name]] == [], "what never came up"
 
 

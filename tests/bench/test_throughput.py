@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bench.lanes import SHARD_BYTES_PER_SECOND, SHARD_RECORDS_PER_SECOND, SHARDS, Stream, one_by_one
 from bench.product import publish_to
+from bench.throughput import SHARD_BYTES_PER_SECOND, SHARD_RECORDS_PER_SECOND, SHARDS, Stream, one_by_one
 from kinesis_fake import FakeKinesis
 from publisher.entry import Entry
 

@@ -24,7 +24,7 @@ from dynapinot.proposal.capacity import SHARD_BYTES, SHARD_RECORDS
 from publisher.entry import Entry
 from publisher.order import Outcome
 
-SUITE: Final = "lanes"
+SUITE: Final = "throughput"
 LATENCY_SECONDS: Final = 0.02
 SHARDS: Final = (1, 2, 4, 8, 16)
 
