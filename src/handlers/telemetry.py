@@ -1,4 +1,4 @@
-"""What is told of a batch: structured logs and metrics, and never a value of an item."""
+"""Structured logs and metrics. They never contain a value of an item."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from aws_lambda_powertools.metrics import Metrics, MetricUnit, single_metric
 from handlers.relay import Report
 from pinot.errors import Finding
 
-if TYPE_CHECKING:  # other functions' code, which a start of the stream's need not wait for
+if TYPE_CHECKING:  # code of the other functions, which the stream function need not load
     from heartbeat.run import ProbeResult
     from redrive.run import Summary
 
 NAMESPACE: Final = "dynapinot"
-MAX_TOLD: Final = 1_000  # attributes' names may be made up without end
-MAX_NAMES: Final = 100  # of attributes in a metric's record, which may be 1 MiB
-MAX_LAGS: Final = 25  # each takes Powertools as long as a change takes in all; at the hundredth it flushes
+MAX_LOGGED: Final = 1_000  # the number of different attribute names is unlimited
+MAX_NAMES: Final = 100  # of attributes in a metric's log record, which may have 1 MiB
+MAX_LAGS: Final = 25  # each takes Powertools as long as a whole change takes; it flushes at the hundredth value
 
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 
 
 def log_tables(logger: Logger, names: Sequence[str], warnings: Iterable[Finding]) -> None:
-    """Log, at start, which tables are replicated and what is to be mended about their files."""
+    """Log, at start, which tables are replicated and the warnings about their files."""
     for warning in warnings:
         logger.warning(
             "table warning",
@@ -38,24 +38,24 @@ def log_tables(logger: Logger, names: Sequence[str], warnings: Iterable[Finding]
 
 
 def log_parser(logger: Logger, parser: str, wanted: str) -> None:
-    """Log, at start, who parses the events, and who was set to."""
+    """Log, at start, which parser parses the events, and which one was configured."""
     logger.info("event parser", parser=parser, wanted=wanted)
 
 
-def log_report(logger: Logger, report: Report, told: set[tuple[str, ...]]) -> None:
-    """Log what did not go as usual; a batch that did is told by the metrics alone.
+def log_report(logger: Logger, report: Report, already_logged: set[tuple[str, ...]]) -> None:
+    """Log what was unusual. A batch without anything unusual is in the metrics only.
 
-    ``told`` holds what was said already and is to be said once: of which tables items may share rows, and which of
-    their attributes are not mapped.
+    ``already_logged`` holds what is logged only once: the tables of which items may share rows, and the attributes
+    that are not mapped.
     """
     for table, attributes in report.account.shared.items():
-        if attributes and (table,) not in told:
+        if attributes and (table,) not in already_logged:
             logger.warning("items may share a row", table=table, not_in_primary_key=list(attributes))
-            told.add((table,))
+            already_logged.add((table,))
     for table, attribute in _unmapped(report):
-        if (table, attribute) not in told and len(told) < MAX_TOLD:
+        if (table, attribute) not in already_logged and len(already_logged) < MAX_LOGGED:
             logger.info("attribute not mapped", table=table, attribute=attribute)
-            told.add((table, attribute))
+            already_logged.add((table, attribute))
     for letter in report.account.letters:
         logger.warning(
             "change dead-lettered",
@@ -83,7 +83,7 @@ def log_report(logger: Logger, report: Report, told: set[tuple[str, ...]]) -> No
 
 
 def measure(metrics: Metrics, report: Report, now_ms: int) -> None:
-    """Add a batch's metrics: counts, and how long ago its published changes were made, in ms."""
+    """Add a batch's metrics: counts, and the age of its published changes in ms."""
     reasons = Counter(letter.error.reason for letter in report.account.letters)
     metrics.add_metric(name="ChangesReceived", unit=MetricUnit.Count, value=len(report.account.records))
     metrics.add_metric(name="RowsPublished", unit=MetricUnit.Count, value=report.rows)
@@ -152,7 +152,7 @@ def _lags(report: Report, now_ms: int) -> list[int]:
 
 
 def _sample(lags: Sequence[int]) -> list[int]:
-    """Thin out to what a metric can carry, evenly and with the longest, so that percentiles stay what they are."""
+    """Reduce to what a metric can hold, evenly and with the longest, so that percentiles do not change."""
     if len(lags) <= MAX_LAGS:
         return list(lags)
     last = len(lags) - 1

@@ -1,4 +1,4 @@
-"""The suite can fail: each defect that somebody might make is caught within a few hundred histories."""
+"""The fault tests can fail: a few hundred histories detect each of these defects."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from handlers import relay
 from pinot.table import Table
 from publisher import concurrency, order, s3
 
-WITHIN = 600
+HISTORIES = 600
 
 
 def never_sends_overtaken_entries_again(monkeypatch):
@@ -31,7 +31,7 @@ def sends_only_the_failed_entries_again(monkeypatch):
     monkeypatch.setattr(order._Publisher, "_unsettled_of", failed_only)
 
 
-def takes_a_lost_reply_for_an_accepted_request(monkeypatch):
+def treats_a_lost_response_as_an_accepted_request(monkeypatch):
     unsettled_of = order._Publisher._unsettled_of
 
     def trusting(self, key, sent):
@@ -42,7 +42,7 @@ def takes_a_lost_reply_for_an_accepted_request(monkeypatch):
     monkeypatch.setattr(order._Publisher, "_unsettled_of", trusting)
 
 
-def lets_later_entries_of_a_held_key_go(monkeypatch):
+def sends_later_entries_of_a_blocked_key(monkeypatch):
     def send_all(self, pending):
         unsettled = []
         for start in range(0, len(pending), self._limits.records):
@@ -52,7 +52,7 @@ def lets_later_entries_of_a_held_key_go(monkeypatch):
     monkeypatch.setattr(order._Publisher, "send_all", send_all)
 
 
-def takes_a_refused_stream_for_done(monkeypatch):
+def treats_a_refused_stream_as_done(monkeypatch):
     publish = concurrency.publish
 
     def cheerful(*arguments, **options):
@@ -75,7 +75,7 @@ def reports_the_second_failure(monkeypatch):
     monkeypatch.setattr(relay.Report, "response", second)
 
 
-def reports_the_later_of_two_stops(monkeypatch):
+def reports_the_later_of_two_failures(monkeypatch):
     monkeypatch.setattr(relay, "min", max, raising=False)
 
 
@@ -83,12 +83,12 @@ def reports_no_failure(monkeypatch):
     monkeypatch.setattr(relay.Report, "response", lambda _: {"batchItemFailures": []})
 
 
-def drops_the_last_letter(monkeypatch):
+def drops_the_last_dead_letter(monkeypatch):
     store = s3.store
     monkeypatch.setattr(s3, "store", lambda entries, put, **options: store(entries[:-1], put, **options))
 
 
-def ignores_that_letters_were_not_stored(monkeypatch):
+def ignores_that_dead_letters_were_not_stored(monkeypatch):
     def store(entries, put, *, remaining):
         for entry in entries:
             put(entry)
@@ -116,24 +116,24 @@ def publishes_the_batch_backwards(monkeypatch):
     )
 
 
-class Blind(dict):
-    """Keys that nobody sees."""
+class NeverContains(dict):
+    """A dict whose keys are not found."""
 
     def __contains__(self, _):
         return False
 
 
-def lets_a_key_be_in_two_chunks_at_once(monkeypatch):
+def allows_a_key_in_two_chunks_at_once(monkeypatch):
     begin = concurrency._Batch.__init__
 
     def careless(self, *arguments):
         begin(self, *arguments)
-        self._blocked = Blind()
+        self._blocked = NeverContains()
 
     monkeypatch.setattr(concurrency._Batch, "__init__", careless)
 
 
-def spreads_a_key_over_the_shards(monkeypatch):
+def spreads_a_key_over_shards(monkeypatch):
     rows = Table.rows
 
     def spread(self, change, max_bytes):
@@ -154,26 +154,26 @@ def loses_deletes(monkeypatch):
 
 
 MUTANTS = (
-    drops_the_last_letter,
-    ignores_that_letters_were_not_stored,
-    lets_a_key_be_in_two_chunks_at_once,
-    lets_later_entries_of_a_held_key_go,
+    drops_the_last_dead_letter,
+    ignores_that_dead_letters_were_not_stored,
+    allows_a_key_in_two_chunks_at_once,
+    sends_later_entries_of_a_blocked_key,
     loses_deletes,
     never_sends_overtaken_entries_again,
     publishes_the_batch_backwards,
     reports_no_failure,
-    reports_the_later_of_two_stops,
+    reports_the_later_of_two_failures,
     reports_the_second_failure,
     sends_only_the_failed_entries_again,
-    spreads_a_key_over_the_shards,
+    spreads_a_key_over_shards,
     stops_the_batch_at_a_poison_change,
-    takes_a_lost_reply_for_an_accepted_request,
-    takes_a_refused_stream_for_done,
+    treats_a_lost_response_as_an_accepted_request,
+    treats_a_refused_stream_as_done,
 )
 
 
-def histories_until_caught(**options):
-    for seed in range(WITHIN):
+def histories_until_detected(**options):
+    for seed in range(HISTORIES):
         try:
             World(seed, **options).run()
         except AssertionError as error:
@@ -183,15 +183,15 @@ def histories_until_caught(**options):
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.__name__)
-def test_a_function_that_is_caught(mutant, monkeypatch):
+def test_the_histories_detect_a_defect(mutant, monkeypatch):
     mutant(monkeypatch)
-    assert histories_until_caught() is not None
+    assert histories_until_detected() is not None
 
 
-def test_a_function_that_leaves_the_row_of_a_former_primary_key_is_caught(monkeypatch):
+def test_the_histories_detect_a_row_that_is_left_under_a_former_primary_key(monkeypatch):
     monkeypatch.setattr(Table, "_tombstone_of_moved", lambda *_: ())
-    assert histories_until_caught(kinds=(BY_CITY,)) is not None
+    assert histories_until_detected(kinds=(BY_CITY,)) is not None
 
 
-def test_the_function_as_it_is_passes_the_same_histories():
-    assert histories_until_caught() is None
+def test_the_function_without_a_defect_passes_the_same_histories():
+    assert histories_until_detected() is None
