@@ -56,15 +56,15 @@ def log_report(logger: Logger, report: Report, already_logged: set[tuple[str, ..
         if (table, attribute) not in already_logged and len(already_logged) < MAX_LOGGED:
             logger.info("attribute not mapped", table=table, attribute=attribute)
             already_logged.add((table, attribute))
-    for letter in report.account.letters:
+    for dead_letter in report.account.letters:
         logger.warning(
             "change dead-lettered",
-            reason=letter.error.reason,
-            table=letter.table,
-            column=letter.error.column,
-            dynamodb_table=letter.change.table if letter.change else None,
-            event_id=letter.change.event_id if letter.change else None,
-            sequence_number=letter.sequence_number,
+            reason=dead_letter.error.reason,
+            table=dead_letter.table,
+            column=dead_letter.error.column,
+            dynamodb_table=dead_letter.change.table if dead_letter.change else None,
+            event_id=dead_letter.change.event_id if dead_letter.change else None,
+            sequence_number=dead_letter.sequence_number,
         )
     for (table, column, reason), count in report.account.left_out.items():
         logger.warning("deletes sent without a last value", table=table, column=column, reason=reason, count=count)
@@ -84,7 +84,7 @@ def log_report(logger: Logger, report: Report, already_logged: set[tuple[str, ..
 
 def measure(metrics: Metrics, report: Report, now_ms: int) -> None:
     """Add a batch's metrics: counts, and the age of its published changes in ms."""
-    reasons = Counter(letter.error.reason for letter in report.account.letters)
+    reasons = Counter(dead_letter.error.reason for dead_letter in report.account.letters)
     metrics.add_metric(name="ChangesReceived", unit=MetricUnit.Count, value=len(report.account.records))
     metrics.add_metric(name="RowsPublished", unit=MetricUnit.Count, value=report.rows)
     metrics.add_metric(name="RowsResent", unit=MetricUnit.Count, value=report.resent)

@@ -103,7 +103,7 @@ def stops_the_batch_at_a_poison_change(monkeypatch):
     def cut_short(planner):
         account = planner._account
         rows = list(rows_of(planner))
-        end = min((letter.position for letter in account.letters), default=len(account.records))
+        end = min((dead_letter.position for dead_letter in account.letters), default=len(account.records))
         yield from ((target, entry) for target, entry in rows if entry.position < end)
 
     monkeypatch.setattr(relay._Planner, "rows", cut_short)

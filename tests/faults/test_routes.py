@@ -204,8 +204,8 @@ class Bucket:
     def put(self, entry):
         if self.is_down:
             return "ServiceUnavailable"
-        letter = json.loads(entry.data)
-        self.dead_letters.add((letter["table"], letter["dynamodb_table"], letter["sequence_number"]))
+        dead_letter = json.loads(entry.data)
+        self.dead_letters.add((dead_letter["table"], dead_letter["dynamodb_table"], dead_letter["sequence_number"]))
         return None
 
 
@@ -345,7 +345,7 @@ class Routes:
                     assert outcome in on_stream, f"{route.name}: reported as done, but not on the stream"
                 if outcome == "dead letter":
                     assert dead_letter_of(route, write) in self.bucket.dead_letters, (
-                        f"{route.name}: reported as done, but its dead letter is missing"
+                        f"{route.name}: reported as done, but its dead dead_letter is missing"
                     )
         if faults == {"none"} and not self.bucket.is_down:
             assert end == len(batch), "a failure was reported without a fault"
@@ -526,7 +526,7 @@ def drops_a_change_from_all_tables_if_one_cannot_take_it(monkeypatch):
     def all_or_nothing(planner):
         account = planner._account
         rows = list(rows_of(planner))
-        bad = {letter.position for letter in account.letters}
+        bad = {dead_letter.position for dead_letter in account.letters}
         yield from ((target, entry) for target, entry in rows if entry.position not in bad)
 
     monkeypatch.setattr(relay._Planner, "rows", all_or_nothing)
@@ -538,7 +538,7 @@ def writes_one_dead_letter_for_all_tables(monkeypatch):
     def one_each(planner):
         account = planner._account
         yield from rows_of(planner)
-        account.letters[:] = {letter.position: letter for letter in account.letters}.values()
+        account.letters[:] = {dead_letter.position: dead_letter for dead_letter in account.letters}.values()
 
     monkeypatch.setattr(relay._Planner, "rows", one_each)
 

@@ -102,7 +102,7 @@ def test_changes_become_rows_and_dead_letters(aws, capsys):
     assert list(letters) == ["dead-letters/meetups/items/2024-06-22/000000000000000000042.json"]
     assert next(iter(letters.values()))["record"] == records[2]
 
-    loaded, parser, by_reason, measured, letter, left_out = output(capsys)
+    loaded, parser, by_reason, measured, dead_letter, left_out = output(capsys)
     assert (loaded["message"], loaded["tables"]) == ("tables loaded", ["items"])
     assert (parser["level"], parser["message"], parser["parser"], parser["wanted"]) == (
         *("INFO", "event parser"),
@@ -123,7 +123,7 @@ def test_changes_become_rows_and_dead_letters(aws, capsys):
     assert min(measured["ReplicationLag"]) > 0
     assert (by_reason["DeadLetters"], by_reason["reason"]) == ([1.0], "type_mismatch")
     fields = ("message", "reason", "table", "column", "event_id", "sequence_number", "request_id")
-    assert {name: letter[name] for name in fields} == {
+    assert {name: dead_letter[name] for name in fields} == {
         "message": "change dead-lettered",
         "reason": "type_mismatch",
         "table": "items",
@@ -133,7 +133,7 @@ def test_changes_become_rows_and_dead_letters(aws, capsys):
         "request_id": "request-1",
     }
     assert (left_out["message"], left_out["count"]) == ("deletes sent without a last value", 1)
-    assert SECRET not in json.dumps([loaded, measured, by_reason, letter, left_out])
+    assert SECRET not in json.dumps([loaded, measured, by_reason, dead_letter, left_out])
 
 
 def test_the_bucket_is_connected_once_for_the_first_dead_letter(aws, monkeypatch):

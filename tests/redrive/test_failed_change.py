@@ -24,13 +24,15 @@ def body(document):
 
 def test_a_dead_letter_is_one_failed_change_of_one_table():
     change = decode_change(RECORD)
-    letter = DeadLetter(position=0, record=RECORD, error=ChangeError("fraction", "…"), table="items", change=change)
-    assert read_object(letter.entry().data) == (FailedChange(reason="fraction", table="items", change=change),)
+    dead_letter = DeadLetter(
+        position=0, record=RECORD, error=ChangeError("fraction", "…"), table="items", change=change
+    )
+    assert read_object(dead_letter.entry().data) == (FailedChange(reason="fraction", table="items", change=change),)
 
 
 def test_a_dead_letter_that_cannot_be_decoded_says_why():
-    letter = DeadLetter(position=0, record="junk", error=ChangeError("malformed", "…"), table=None, change=None)
-    (failed,) = read_object(letter.entry().data)
+    dead_letter = DeadLetter(position=0, record="junk", error=ChangeError("malformed", "…"), table=None, change=None)
+    (failed,) = read_object(dead_letter.entry().data)
     assert (failed.reason, failed.table, failed.change, failed.error.reason) == ("malformed", None, None, "malformed")
 
 
