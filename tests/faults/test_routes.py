@@ -345,7 +345,7 @@ class Routes:
                     assert outcome in on_stream, f"{route.name}: reported as done, but not on the stream"
                 if outcome == "dead letter":
                     assert dead_letter_of(route, write) in self.bucket.dead_letters, (
-                        f"{route.name}: reported as done, but its dead dead_letter is missing"
+                        f"{route.name}: reported as done, but its dead letter is missing"
                     )
         if faults == {"none"} and not self.bucket.is_down:
             assert end == len(batch), "a failure was reported without a fault"

@@ -1,4 +1,4 @@
-"""The largest row, request and batch: at the limit it is sent, and one byte over it is a dead dead_letter."""
+"""The largest row, request and batch: at the limit it is sent, and one byte over it is a dead letter."""
 
 from __future__ import annotations
 
