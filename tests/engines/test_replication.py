@@ -17,8 +17,8 @@ import pytest
 from engines.replication import ROUGH, Replication, last_change
 from engines.source_kinds import ITEMS, KINDS, SHOP, python_item
 from faults.test_mutants import (
-    lets_later_entries_of_a_held_key_go,
     never_sends_overtaken_entries_again,
+    sends_later_entries_of_a_blocked_key,
     sends_only_the_failed_entries_again,
 )
 from print_counts import print_counts
@@ -130,7 +130,7 @@ def test_writers_that_race_for_the_same_items_while_it_runs(replicated, capsys):
 @pytest.mark.parametrize(
     "mutant",
     [
-        lets_later_entries_of_a_held_key_go,
+        sends_later_entries_of_a_blocked_key,
         never_sends_overtaken_entries_again,
         sends_only_the_failed_entries_again,
     ],
