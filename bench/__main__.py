@@ -11,7 +11,7 @@ from typing import Final
 
 from rich.console import Console
 
-from bench import batches, client, compare, decode, invocation, lanes, memory, page, start
+from bench import batches, client, compare, decode, invocation, memory, page, start, throughput
 from bench.measure import FULL, QUICK, Race
 from bench.product import ROOT
 from bench.report import show, show_grid, show_race, show_rest
@@ -21,7 +21,7 @@ from dynapinot.errors import UNUSABLE, WELL, CommandError
 
 OUT: Final = ROOT / ".cache" / "bench"
 
-_SUITES: Final = (decode, client, invocation, batches, start, memory, lanes)
+_SUITES: Final = (decode, client, invocation, batches, start, memory, throughput)
 _WIDTH: Final = 140  # where there is no terminal to ask
 
 
@@ -69,7 +69,9 @@ def run(options: Namespace, console: Console) -> int:
         if not names:
             continue
         found = (
-            lanes.races(effort, names, limited=options.shard_limits) if suite is lanes else suite.races(effort, names)
+            throughput.races(effort, names, limited=options.shard_limits)
+            if suite is throughput
+            else suite.races(effort, names)
         )
         for race in found:
             show_race(race, console)

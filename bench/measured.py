@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from bench import batches, invocation, lanes
+from bench import batches, invocation, throughput
 from bench.decode import tables_of
 from bench.measure import FULL, QUICK, Race, summarize
 from bench.model import PUT_UNIT_BYTES, Work, World
@@ -83,8 +83,8 @@ def world(result: Result, **other: float) -> World:
     Publishing one request after the other has one under way; what takes a fourth of its time has four.
     """
     found = {}
-    for shards in lanes.SHARDS:
-        race = _race(result, f"{lanes.SUITE}/{shards}")
+    for shards in throughput.SHARDS:
+        race = _race(result, f"{throughput.SUITE}/{shards}")
         found[shards] = max(1.0, statistics.median(1 / ratio for ratio in race.ratios(OURS, FIRST)))
     return World(requests_at_once=found, **other)
 

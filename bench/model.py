@@ -14,8 +14,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from bench.lanes import LATENCY_SECONDS, SHARD_BYTES_PER_SECOND, SHARD_RECORDS_PER_SECOND
 from bench.prices import PRICES, Prices
+from bench.throughput import LATENCY_SECONDS, SHARD_BYTES_PER_SECOND, SHARD_RECORDS_PER_SECOND
 
 # https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html
 VCPU_MEGABYTES: Final = 1_769

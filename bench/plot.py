@@ -34,7 +34,7 @@ _TITLES: Final = {
     "batch": "whole invocation, by the size of its batch",
     "start": "cold start",
     "memory": "memory beyond the event, in that of the event",
-    "lanes": "time to publish, by shards",
+    "throughput": "time to publish, by shards",
 }
 
 

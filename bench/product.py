@@ -19,8 +19,8 @@ from handlers.parser import Marshaller
 from decoder.records import ParsedRecords, Records
 from handlers.planner import Account, Planner
 from pinot.table import Table
+from publisher.concurrency import publish_concurrently, worker_threads
 from publisher.entry import Entry
-from publisher.lanes import publish_in_lanes, threads
 from publisher.order import MAX_RECORD_BYTES, Limits, Outcome
 
 Handler: TypeAlias = Callable[[dict[str, Any], Any], object]
@@ -29,7 +29,7 @@ ROOT: Final = Path(bench.__file__).parent.parent
 START: Final = "import handlers.stream"  # what a cold start runs
 SECONDS: Final = 600.0  # of an invocation, so that no deadline is met
 
-_LANES: Final = threads()
+_WORKERS: Final = worker_threads()
 _ENTRY_POINT: Final = "handlers.stream"
 
 
@@ -93,10 +93,10 @@ def publish_to(stream: Connected, entries: Sequence[Entry]) -> None:
         seen = stream.shards
         return outcomes
 
-    published = publish_in_lanes(
+    published = publish_concurrently(
         entries,
         send,
-        _LANES,
+        _WORKERS,
         shards=lambda: seen,
         remaining=lambda: SECONDS,
         sleep=time.sleep,

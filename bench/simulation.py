@@ -19,8 +19,8 @@ from itertools import count
 from random import Random
 from typing import Final
 
-from bench.lanes import Allowance
 from bench.model import Load, Setting, Work, World, invocation_seconds, largest_batch
+from bench.throughput import Allowance
 
 ITEMS: Final = 1_000  # that the changes of a lane, or of a Kinesis shard, are of at the least, beside the hot one
 GROWS: Final = 0.1  # seconds of lag a second, from which it is no chance any more

@@ -52,7 +52,7 @@ TARGETS: Final = (
     Target(what="whole invocation with a marshaller: 0.35", race="invocation/seed", at_most=0.35, contender=MARSHALLER),
     Target(what="cold start: half of boto3's client and all of Powertools", race="start/cpu", at_most=0.5, against=ALL),
     Target(what="memory beyond the batch: a tenth of it", race="memory/10000", at_most=0.1, against=EVENT),
-    Target(what="20 ms a request, 16 shards: a quarter of the time", race="lanes/16", at_most=1 / 4),
+    Target(what="20 ms a request, 16 shards: a quarter of the time", race="throughput/16", at_most=1 / 4),
 )
 
 

@@ -20,9 +20,9 @@ from dynapinot import account
 from dynapinot.errors import FOUND, WELL
 from dynapinot.folders import read_folders
 from dynapinot.samples import is_item, read_samples
-from handlers.letter import Letter
+from handlers.dead_letter import DeadLetter
 from handlers.planner import Plan, plan
-from heartbeat.aim import hash_key
+from heartbeat.probe import hash_key
 from pinot.table import Table
 from publisher.entry import Entry
 from publisher.order import MAX_RECORD_BYTES
@@ -69,7 +69,7 @@ class _Outcome:
     change: Change | None
     table: Table | None
     entry: Entry | None = None
-    letter: Letter | None = None
+    letter: DeadLetter | None = None
 
 
 def _outcomes(batch: Plan, tables: Sequence[Table]) -> list[_Outcome]:
@@ -179,7 +179,7 @@ class _Page:
         for name, why in account.others(table, change).items():
             self._print(Text(f"    column {name}: ").append(why, "dim"))
 
-    def _show_letter(self, letter: Letter) -> None:
+    def _show_letter(self, letter: DeadLetter) -> None:
         where = f" at {letter.error.path}" if letter.error.path else ""
         head = f"  {letter.table}: " if letter.table else "  "
         text = Text(head).append(f"dead letter: {letter.error.reason}", "bold red")

@@ -22,9 +22,9 @@ from handlers.deadline import seconds_from_now
 from pinot.table import Target
 from publisher.entry import Entry
 from publisher.order import Limits, Published
-from redrive.bucket import PREFIXES, bucket_in
-from redrive.item import reader
-from redrive.run import Bucket, Summary, redrive, survey
+from redrive.bucket import PREFIXES, open_bucket
+from redrive.item import item_reader
+from redrive.run import Bucket, Summary, redrive, summarize
 
 SECONDS_FOR_ROWS: Final = 60.0  # of one object, before they count as failing
 
@@ -47,12 +47,12 @@ def run(
     """
     tables, _ = read_folders(tables_dir, only)
     with refusals():
-        bucket = bucket_in(clients.s3(), bucket_name, PREFIXES if prefix is None else (prefix,))
+        bucket = open_bucket(clients.s3(), bucket_name, PREFIXES if prefix is None else (prefix,))
         if dry_run:
-            done = _with_progress(console, bucket, "Counting", lambda seen: survey(bucket, seen))
+            done = _with_progress(console, bucket, "Counting", lambda seen: summarize(bucket, seen))
             title = "In the bucket"
         else:
-            read = reader(clients.dynamodb(), sleep=time.sleep, pause=1 / items_per_second)
+            read = item_reader(clients.dynamodb(), sleep=time.sleep, pause=1 / items_per_second)
             streams = clients.streams(tables, Limits())
             done = _with_progress(
                 console,
@@ -61,11 +61,11 @@ def run(
                 lambda seen: redrive(
                     bucket,
                     tables,
-                    read=read,
+                    read_item=read,
                     publish=partial(_publish_patiently, streams),
                     max_record_bytes=max_record_bytes,
                     remaining=lambda: math.inf,
-                    seen=seen,
+                    on_object=seen,
                 ),
             )
             title = "Still failing"
@@ -73,7 +73,7 @@ def run(
         console.out(json.dumps(_document(done)), highlight=False)
     else:
         if not dry_run:
-            console.print(f"{done.good} changes made good by {done.rows} rows, of {done.objects} objects")
+            console.print(f"{done.redriven} changes made good by {done.rows} rows, of {done.objects} objects")
         _show(console, title, done)
     return FOUND if done.failing else WELL
 
@@ -96,7 +96,7 @@ def _document(done: Summary) -> dict[str, object]:
     failing = [
         {"table": table, "reason": reason, "changes": count} for (table, reason), count in done.failing.most_common()
     ]
-    return {"objects": done.objects, "good": done.good, "rows": done.rows, "failing": failing}
+    return {"objects": done.objects, "good": done.redriven, "rows": done.rows, "failing": failing}
 
 
 def _show(console: Console, title: str, summary: Summary) -> None:

@@ -1,4 +1,4 @@
-"""A Kinesis stream that misbehaves on purpose: none of the emulators throttles, rejects in part or loses an answer."""
+"""A Kinesis stream with injected faults. No emulator throttles, rejects some records only, or loses a response."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from publisher.order import Published, UnavailableError
 
 
 def publish_everything(_, entries):
-    """Publish to a stream that takes everything, as the relay is handed it: rows are made as they are taken."""
+    """Publish to a stream that accepts everything. Takes all entries, since rows are made only when they are taken."""
     list(entries)
     return Published(first_unpublished=None, resent=0, errors={})
 
 
 def entries_of(keys):
-    """One entry a change, its data telling its key and its place."""
+    """One entry for each change. Its data names its key and its position."""
     return [Entry(key, f"{key}@{position}".encode(), position) for position, key in enumerate(keys)]
 
 
 class FakeKinesis:
-    """Keeps what it accepts, shard by shard in stream order, and answers as PutRecords does.
+    """Keeps what it accepts, shard by shard in stream order, and responds as PutRecords does.
 
-    ``random`` decides: each record of a request is rejected with probability ``reject``; with probability ``shuffle`` a
-    request's accepted records land in any order; with probability ``lose`` the answer to a request that was carried out
-    in full is lost; with probability ``fail`` a request fails as a whole, nothing accepted.
+    ``random`` decides. Each record of a request is rejected with probability ``reject``. The accepted records of a
+    request are in any order with probability ``shuffle``. The response to a processed request is lost with probability
+    ``lose``. A request fails as a whole, with nothing accepted, with probability ``fail``.
     """
 
     def __init__(self, random, *, shards=2, reject=0.0, shuffle=0.0, lose=0.0, fail=0.0):
@@ -59,17 +59,17 @@ class FakeKinesis:
             return ["ReadTimeoutError"] * len(entries)
         return outcomes
 
-    def calm_down(self):
-        """Misbehave a little less, so that every history ends."""
+    def reduce_faults(self):
+        """Make faults a little less likely, so that every history ends."""
         self.reject, self.lose, self.fail = self.reject * 0.9, self.lose * 0.9, self.fail * 0.9
 
     def last_of_each_key(self):
-        """What a reader that lets the later of two rows win ends up with: key -> the data read last."""
+        """The state of a reader for whom the later of two rows wins: key -> the data read last."""
         return {entry.key: entry.data for shard in self.shards for entry in shard}
 
 
 class Clock:
-    """Time that passes only by sleeping, and a little with every look at it."""
+    """Time that passes only by sleeping, and a little whenever it is read."""
 
     def __init__(self, budget, tick=0.0):
         self.left = budget

@@ -1,7 +1,7 @@
-"""A Pinot that keeps what it is given and answers as 1.5.1 does: the controller and the broker, over HTTP.
+"""A fake Pinot that keeps its tables and responds as 1.5.1 does: the controller and the broker, over HTTP.
 
-Each answer names the class of Pinot 1.5.1 that it was taken from; what Pinot makes of a schema and a table config was
-written by Pinot's own code (``recorded`` beside the tests of the doctor).
+Each response names the class of Pinot 1.5.1 that it was taken from. Schemas and table configs as Pinot returns them
+were written by Pinot's own code (``recorded`` beside the tests of the doctor).
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ class Table:
 
 @dataclass
 class Pinot:
-    """``refusal`` is what it says of every config; ``unrecognized`` what it does not know. ``answers`` has, for a text
-    in a query, the result table or the exceptions; ``secret`` the Authorization it wants.
+    """``refusal`` is its error for every config, ``unrecognized`` the properties that it does not know. ``answers``
+    has, for a text in a query, the result table or the exceptions. ``secret`` is the Authorization that it requires.
     """
 
     tables: dict[str, Table] = field(default_factory=dict)
@@ -43,8 +43,8 @@ class Pinot:
     requests: list[tuple[str, str, dict[str, str], Any]] = field(default_factory=list)
     url: str = ""
 
-    def answer(self, method, path, params, body):  # noqa: C901, PLR0912  # one case a resource
-        """Answer with a status and a document; text is sent as it is."""
+    def answer(self, method, path, params, body):  # noqa: C901, PLR0912  # one case for each resource
+        """Return a status and a document; text is sent as it is."""
         match (method, *path.strip("/").split("/")):
             case ("GET", "health"):  # PinotControllerHealthCheck.checkHealth
                 return (200, "OK") if self.well else (503, "Pinot controller status is STARTING")
@@ -117,7 +117,7 @@ def result(columns, types, rows):
 
 
 def broker_response(answer):
-    """The answer to a query: a result table, or a list of exceptions, which comes with 200 all the same."""
+    """The response to a query: a result table, or a list of exceptions, which has the status 200 too."""
     failed = answer is None or isinstance(answer, list)
     rows = {} if failed else {"resultTable": answer}
     return {
@@ -144,7 +144,7 @@ def _error(status, message):
 
 @contextmanager
 def running(pinot):
-    """Serve a fake on a port of its own; its ``url`` is where."""
+    """Serve a fake on a port of its own, at its ``url``."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):

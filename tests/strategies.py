@@ -58,6 +58,6 @@ def encode(value):
     raise TypeError(type(value))
 
 
-# How likely each misbehaviour of a kinesis_fake.FakeKinesis is.
+# How likely each fault of a kinesis_fake.FakeKinesis is.
 rates = st.sampled_from((0.0, 0.0, 0.05, 0.3, 0.7))
-troubles = st.fixed_dictionaries(dict.fromkeys(("reject", "shuffle", "lose", "fail"), rates))
+fault_rates = st.fixed_dictionaries(dict.fromkeys(("reject", "shuffle", "lose", "fail"), rates))

@@ -1,1 +1,1 @@
-"""The Lambda function: settings, the relay from an event to a batch response, and the entry point."""
+"""The Lambda functions: settings, the relay from an event to a batch response, and the entry points."""

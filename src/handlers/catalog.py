@@ -17,16 +17,13 @@ SCHEMA, CONFIG, SOURCE = "schema.json", "table.json", "source.toml"
 
 
 def load_tables(folder: Path, names: Collection[str] = ()) -> tuple[tuple[Table, ...], tuple[Finding, ...]]:
-    """Read every table of a folder, by name, and the warnings there are about them.
+    """Read all tables of a folder, sorted by name, and the warnings about them.
 
-    ``names`` are those of the tables' own folders to read, none for all; what is wrong in another does not matter then.
-    Raises TableError, each finding with its file, column or setting, and remedy; all tables are looked at before it is
-    raised.
+    ``names`` are the tables' own folders to read, none for all; errors in the other folders then do not matter. Raises
+    TableError with the findings of all tables. Each finding has its file, its column or setting, and a remedy.
     """
     if not folder.is_dir():
-        _refuse(
-            folder, "the folder of tables", "it is not there", "Make it, or set TABLES_DIR to the one that is meant"
-        )
+        _refuse(folder, "the folder of tables", "it does not exist", "Create it, or set TABLES_DIR to the right one")
     folders = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith((".", "_")))
     if not folders:
         _refuse(folder, "the folder of tables", "it has no table", f"Add <table>/{SCHEMA} and <table>/{CONFIG}")
@@ -56,7 +53,7 @@ def _load_table(folder: Path) -> tuple[Table, tuple[Finding, ...]]:
         try:
             source = tomllib.loads(_text(files[SOURCE]), parse_float=Decimal)
         except tomllib.TOMLDecodeError as error:
-            _refuse(files[SOURCE], "the file", f"it is not TOML: {error}", "Mend it there")
+            _refuse(files[SOURCE], "the file", f"it is not TOML: {error}", "Fix it there")
         except RecursionError:
             _refuse(files[SOURCE], "the file", "it is nested too deeply", "Write the settings of a table")
     table, warnings = read_table(
@@ -69,10 +66,10 @@ def _load_table(folder: Path) -> tuple[Table, tuple[Finding, ...]]:
 
 
 def _misnamed(folder: Path) -> Iterator[Finding]:
-    """Find what may be meant for the table's settings and is not read: every item would be a row."""
+    """Find files that may be meant as the table's settings but are not read: every item would be a row."""
     for file in sorted(folder.iterdir()):
         if file.suffix.lower() in (".toml", ".tml") and file.name != SOURCE:
-            problem = f"the settings of a table are read from {SOURCE} alone, and from this file nothing is"
+            problem = f"the settings of a table are read from {SOURCE} only, and not from this file"
             yield Finding(
                 level="warning", file=str(file), where="the file", problem=problem, remedy=f"Name it {SOURCE}"
             )
@@ -83,7 +80,7 @@ def _json(file: Path) -> object:
         return json.loads(_text(file))
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
-        _refuse(file, place, f"it is not JSON: {error.msg}", "Mend it there")
+        _refuse(file, place, f"it is not JSON: {error.msg}", "Fix it there")
     except RecursionError:
         _refuse(file, "the file", "it is nested too deeply", "Write the JSON of a Pinot schema or table config")
 

@@ -1,4 +1,4 @@
-"""The AWS clients, made in one place: their time-outs, their retries, and what is made of them."""
+"""The AWS clients, made in one place, with their timeouts and retries."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from botocore.config import Config
 from botocore.loaders import JSONFileLoader, Loader
 
 from pinot.table import Table, Target
+from publisher.concurrency import Workers, publish_concurrently, worker_threads
 from publisher.entry import Entry
 from publisher.kinesis import Sender
-from publisher.lanes import Lanes, publish_in_lanes, threads
 from publisher.order import Limits, Published
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from mypy_boto3_kinesis import KinesisClient
     from mypy_boto3_s3 import S3Client
 
-# Well inside the function's timeout: a request takes at most 2 x (1 + 4) s and a short pause.
+# Well below the function's timeout: a request takes at most 2 x (1 + 4) s and a short pause.
 _CONFIG: Final = Config(
     connect_timeout=1,
     read_timeout=4,
@@ -39,21 +39,21 @@ _CONFIG: Final = Config(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Streams:
-    """The streams of some tables, ready to be published to."""
+    """The streams of some tables, ready for publishing."""
 
     senders: Mapping[Target, Sender]
-    lanes: Mapping[Target, Lanes]
+    workers: Mapping[Target, Workers]
     limits: Limits
 
     def publish_within(self, remaining: Callable[[], float]) -> Callable[[Target, Iterable[Entry]], Published]:
-        """Give the function that publishes to one of the streams while ``remaining`` tells of seconds left."""
+        """Return the function that publishes to one of the streams until ``remaining`` returns no seconds."""
 
         def publish_to(target: Target, entries: Iterable[Entry]) -> Published:
             sender = self.senders[target]
-            return publish_in_lanes(
+            return publish_concurrently(
                 entries,
                 sender,
-                self.lanes[target],
+                self.workers[target],
                 shards=lambda: sender.shards,
                 remaining=remaining,
                 sleep=time.sleep,
@@ -65,20 +65,20 @@ class Streams:
 
 
 def streams(tables: Sequence[Table], limits: Limits) -> Streams:
-    """Connect each table's stream, in the table's own region."""
+    """Connect the stream of each table, in the table's own region."""
     return Streams(
         senders={
-            # Without a validation of each record; see publisher.shortcut.
+            # Without the validation of each record; see publisher.sdk_hooks.
             table.target: Sender(_client("kinesis", table.region, parameter_validation=False), table.stream)
             for table in tables
         },
-        lanes={table.target: threads() for table in tables},
+        workers={table.target: worker_threads() for table in tables},
         limits=limits,
     )
 
 
 def kinesis_for_reading(region: str | None) -> KinesisClient:
-    """Connect Kinesis for reads that are repeated anyway: a shard's five reads a second are Pinot's too."""
+    """Connect Kinesis for reads that the caller repeats: Pinot shares the five reads a second of each shard."""
     client: KinesisClient = _client("kinesis", region, retries={"mode": "standard", "total_max_attempts": 1})
     return client
 
@@ -103,8 +103,8 @@ def _client(service: str, region: str | None = None, **options: Any) -> Any:  # 
 def session() -> botocore.session.Session:
     """Make the SDK's session, once.
 
-    It is botocore's: boto3's makes the same clients, and its import takes half as long again. The user agent is the
-    SDK's own, written once; left alone, the SDK writes it twice a request.
+    It is botocore's. boto3's session makes the same clients, but its import takes half as long again. The user agent
+    is the SDK's own, made once; without that the SDK makes it twice for each request.
     """
     made = botocore.session.get_session()
     made.set_default_client_config(_CONFIG.merge(Config(user_agent=made.user_agent())))
@@ -117,8 +117,8 @@ def session() -> botocore.session.Session:
 class _Models(Loader):
     """The SDK's models. https://botocore.amazonaws.com/v1/documentation/api/latest/reference/loaders.html"""
 
-    def list_available_services(self, type_name: str) -> list[str]:  # noqa: ARG002  # one that lacks it is told of later
-        """List the services by their folders, without a look into each of the hundreds."""
+    def list_available_services(self, type_name: str) -> list[str]:  # noqa: ARG002  # a service without it fails later
+        """List the services by their folders, without opening each of the hundreds."""
         folders = [Path(path) for path in self.search_paths]
         return sorted({each.name for folder in folders if folder.is_dir() for each in folder.iterdir()})
 
@@ -127,7 +127,7 @@ class _ModelFiles(JSONFileLoader):
     """The files of the SDK's models, parsed by orjson."""
 
     def load_file(self, file_path: str) -> Any:  # noqa: ANN401  # JSON
-        """Read a file by its path without the suffix; the SDK's own way if it is not one of those known here."""
+        """Read a file by its path without the suffix; let the SDK read a file of an unknown kind."""
         for path in (Path(f"{file_path}.json"), Path(f"{file_path}.json.gz")):
             if path.is_file():
                 content = path.read_bytes()

@@ -1,4 +1,4 @@
-"""How long a function may go on with its work."""
+"""How long a function may work."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
-TIME_FOR_WORK: Final = 0.75  # of what is left of the function's time; the rest is for the last request and the report
+TIME_FOR_WORK: Final = 0.75  # of the function's remaining time; the rest is for the last request and the response
 
 
 def time_for_work(context: Any) -> Callable[[], float]:  # noqa: ANN401  # the runtime's own
-    """Give the function that tells the seconds that are left for work, by an invocation's context."""
+    """Return the function that returns the seconds left for work, by an invocation's context."""
     return seconds_from_now(context.get_remaining_time_in_millis() / 1000 * TIME_FOR_WORK)
 
 
 def seconds_from_now(seconds: float) -> Callable[[], float]:
-    """Give the function that tells the seconds that are left of so many."""
+    """Return the function that returns how many of these seconds are left."""
     deadline = time.monotonic() + seconds
     return lambda: deadline - time.monotonic()

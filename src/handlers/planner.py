@@ -15,7 +15,7 @@ from decoder.change import Change, decode_change
 from decoder.errors import ChangeError
 from decoder.record import change_record, decode_record
 from decoder.records import ParsedRecords, Records
-from handlers.letter import Letter
+from handlers.dead_letter import DeadLetter
 from pinot.errors import NO_TABLE, MisfitError
 from pinot.table import Table, Target
 from pinot.typed.record import Source, source_of
@@ -43,7 +43,7 @@ class Account:
     records: Records
     times_ms: array[int] = field(default_factory=lambda: array("q"))
     row_counts: array[int] = field(default_factory=lambda: array("I"))
-    letters: list[Letter] = field(default_factory=list)
+    letters: list[DeadLetter] = field(default_factory=list)
     left_out: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     shared: dict[str, Sequence[str]] = field(default_factory=dict)
     unmapped: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
@@ -176,6 +176,6 @@ def plan(records: Sequence[object], tables: Sequence[Table], *, max_record_bytes
     return batch
 
 
-def _letter(position: int, record: object, error: ChangeError, table: str | None, change: Change | None) -> Letter:
+def _letter(position: int, record: object, error: ChangeError, table: str | None, change: Change | None) -> DeadLetter:
     # Without the traceback, whose frames would hold the whole batch until the garbage collector finds the circle.
-    return Letter(position=position, record=record, error=error.with_traceback(None), table=table, change=change)
+    return DeadLetter(position=position, record=record, error=error.with_traceback(None), table=table, change=change)

@@ -1,4 +1,4 @@
-"""The redrive's entry point, for a schedule, and its composition root; the command line is the same by hand."""
+"""The redrive's entry point and composition root, for a schedule. The command line does the same by hand."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from handlers.catalog import load_tables
 from handlers.deadline import time_for_work
 from handlers.settings import Settings
 from handlers.telemetry import NAMESPACE, log_redrive, measure_redrive
-from redrive.bucket import bucket_in
-from redrive.item import reader
+from redrive.bucket import open_bucket
+from redrive.item import item_reader
 from redrive.run import Bucket, redrive
 
 _settings: Final = Settings.from_mapping(os.environ)
@@ -26,35 +26,35 @@ metrics: Final = Metrics(namespace=NAMESPACE, service=_settings.powertools_servi
 
 _tables, _ = load_tables(_settings.tables_dir, _settings.tables)
 _streams: Final = clients.streams(_tables, _settings.limits)
-_bucket: Final = bucket_in(clients.s3(), _settings.dead_letter_bucket)
-_read: Final = reader(clients.dynamodb(), sleep=time.sleep, pause=1 / _settings.redrive_items_per_second)
+_bucket: Final = open_bucket(clients.s3(), _settings.dead_letter_bucket)
+_read_item: Final = item_reader(clients.dynamodb(), sleep=time.sleep, pause=1 / _settings.redrive_items_per_second)
 
 
-def _bucket_in_any_order() -> Bucket:
-    """Take the objects in another order each time, so that those which always fail do not keep the rest from a turn."""
+def _bucket_in_random_order() -> Bucket:
+    """Take the objects in another order each time, so that objects which always fail do not starve the others."""
     keys = list(_bucket.list_keys())
     random.shuffle(keys)
     return replace(_bucket, list_keys=lambda: keys)
 
 
 def handler(_: object, context: Any) -> dict[str, Any]:  # noqa: ANN401  # the runtime's own
-    """Bring up to date what the dead letter bucket holds, as far as the time goes; answer with what was done."""
+    """Redrive the failed changes in the dead letter bucket while there is time; return what was done."""
     remaining = time_for_work(context)
-    done = redrive(
-        _bucket_in_any_order(),
+    summary = redrive(
+        _bucket_in_random_order(),
         _tables,
-        read=_read,
+        read_item=_read_item,
         publish=_streams.publish_within(remaining),
         max_record_bytes=_settings.kinesis_max_record_bytes,
         remaining=remaining,
     )
-    measure_redrive(metrics, done)
-    failing = [{"table": table, "reason": reason, "changes": n} for (table, reason), n in done.failing.most_common()]
+    measure_redrive(metrics, summary)
+    failing = [{"table": table, "reason": reason, "changes": n} for (table, reason), n in summary.failing.most_common()]
     result = {
-        "objects": done.objects,
-        "changes": done.changes,
-        "rows": done.rows,
-        "unfinished": done.unfinished,
+        "objects": summary.objects,
+        "changes": summary.changes,
+        "rows": summary.rows,
+        "unfinished": summary.unfinished,
         "failing": failing,
     }
     logger.append_keys(request_id=getattr(context, "aws_request_id", None))

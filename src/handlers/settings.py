@@ -1,4 +1,4 @@
-"""The only reader of the environment."""
+"""The settings. No other module reads the environment."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from publisher.order import MAX_RECORD_BYTES, MAX_REQUEST_BYTES, MAX_REQUEST_REC
 
 SHIPPED_TABLES: Final = Path(__file__).parent.parent / "tables"
 
-SERVICE: Final = "dynapinot"  # what logs and metrics are told under, unless the stack has a name to go by
+SERVICE: Final = "dynapinot"  # the service of logs and metrics, unless the stack sets its own name
 REDRIVE_ITEMS_PER_SECOND: Final = 50
 
-# What Kinesis itself takes at the most: records and bytes a request, bytes a record of a stream configured for it.
-_LOWEST: Final = {"KINESIS_MAX_REQUEST_RECORDS": 2}  # a change may be two rows, which are to go in one request
+# Kinesis' own maxima: records and bytes of a request, bytes of a record (on a stream that is configured for it).
+_LOWEST: Final = {"KINESIS_MAX_REQUEST_RECORDS": 2}  # a change may be two rows, which must fit into one request
 _HIGHEST: Final = {
     "KINESIS_MAX_REQUEST_RECORDS": 500,
     "KINESIS_MAX_REQUEST_BYTES": 10 * 1024 * 1024,
@@ -34,11 +34,11 @@ class SettingsError(ValueError):
 class Settings:
     """The function's settings, each from the environment variable of its name in capitals.
 
-    ``tables_dir`` has one folder a Pinot table, of which ``tables`` names those to replicate, none for all;
-    ``dead_letter_bucket`` takes the changes that can never become rows. ``powertools_service_name`` tells this stack's
-    logs and metrics from another's. The limits are Kinesis' own unless the stream is configured otherwise.
-    ``event_parser`` is one of ``handlers.parser.PARSERS``. ``redrive_items_per_second`` bounds how fast a redrive reads
-    items.
+    ``tables_dir`` has one folder for each Pinot table. ``tables`` names those to replicate, none for all.
+    ``dead_letter_bucket`` is for the changes that can never become rows. ``powertools_service_name`` distinguishes this
+    stack's logs and metrics from another's. The limits are Kinesis' own unless the stream is configured otherwise.
+    ``event_parser`` is one of ``handlers.parser.PARSERS``. ``redrive_items_per_second`` limits the rate at which a
+    redrive reads items.
     """
 
     dead_letter_bucket: str
@@ -61,7 +61,7 @@ class Settings:
         """Read the settings, from ``os.environ`` or a test's dict. Raises SettingsError."""
         bucket = environment.get("DEAD_LETTER_BUCKET", "")
         if not bucket:
-            raise SettingsError("DEAD_LETTER_BUCKET is not set: name the S3 bucket that takes dead letters")
+            raise SettingsError("DEAD_LETTER_BUCKET is not set: name the S3 bucket for dead letters")
         settings = cls(
             dead_letter_bucket=bucket,
             tables_dir=Path(environment.get("TABLES_DIR") or SHIPPED_TABLES),
@@ -84,9 +84,9 @@ class Settings:
 class HeartbeatSettings:
     """The heartbeat function's settings, each from the environment variable of its name in capitals.
 
-    ``heartbeat_table`` is the DynamoDB table that markers are written to; ``heartbeat_item`` has the attributes a
-    marker must have beside its key, in DynamoDB's JSON: one object, or several for tables of different items. The
-    others are the replicating function's.
+    ``heartbeat_table`` is the DynamoDB table that heartbeat items are written to. ``heartbeat_item`` has the attributes
+    of such an item besides its key, in DynamoDB's JSON: one object, or several for tables of different items. The
+    others are those of the replicating function.
     """
 
     heartbeat_table: str
@@ -100,7 +100,7 @@ class HeartbeatSettings:
         """Read the settings, from ``os.environ`` or a test's dict. Raises SettingsError."""
         table = environment.get("HEARTBEAT_TABLE", "")
         if not table:
-            raise SettingsError("HEARTBEAT_TABLE is not set: name the DynamoDB table that takes the markers")
+            raise SettingsError("HEARTBEAT_TABLE is not set: name the DynamoDB table for the heartbeat items")
         return cls(
             heartbeat_table=table,
             heartbeat_item=_items(environment, "HEARTBEAT_ITEM"),

@@ -33,7 +33,7 @@ metrics: Final = Metrics(namespace=NAMESPACE, service=_settings.powertools_servi
 _tables, _warnings = load_tables(_settings.tables_dir, _settings.tables)
 _streams: Final = clients.streams(_tables, _settings.limits)
 _planner: Final = Planner(_tables, max_record_bytes=_settings.kinesis_max_record_bytes)
-_told: Final[set[tuple[str, ...]]] = set()
+_already_logged: Final[set[tuple[str, ...]]] = set()
 log_tables(logger, [table.name for table in _tables], _warnings)
 log_parser(logger, set_parser(_settings.event_parser), wanted=_settings.event_parser)
 
@@ -62,5 +62,5 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, list[dict[str, str
     measure(metrics, report, now_ms=time.time_ns() // 1_000_000)
     metrics.flush_metrics()
     logger.append_keys(request_id=getattr(context, "aws_request_id", None))
-    log_report(logger, report, _told)
+    log_report(logger, report, _already_logged)
     return report.response()

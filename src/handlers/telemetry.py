@@ -1,4 +1,4 @@
-"""What is told of a batch: structured logs and metrics, and never a value of an item."""
+"""Structured logs and metrics. They never contain a value of an item."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from aws_lambda_powertools.metrics import Metrics, MetricUnit, single_metric
 from handlers.relay import Report
 from pinot.errors import Finding
 
-if TYPE_CHECKING:  # other functions' code, which a start of the stream's need not wait for
-    from heartbeat.beat import Outcome
+if TYPE_CHECKING:  # code of the other functions, which the stream function need not load
+    from heartbeat.run import ProbeResult
     from redrive.run import Summary
 
 NAMESPACE: Final = "dynapinot"
-MAX_TOLD: Final = 1_000  # attributes' names may be made up without end
-MAX_NAMES: Final = 100  # of attributes in a metric's record, which may be 1 MiB
-MAX_LAGS: Final = 25  # each takes Powertools as long as a change takes in all; at the hundredth it flushes
+MAX_LOGGED: Final = 1_000  # the number of different attribute names is unlimited
+MAX_NAMES: Final = 100  # of attributes in a metric's log record, which may have 1 MiB
+MAX_LAGS: Final = 25  # each takes Powertools as long as a whole change takes; it flushes at the hundredth value
 
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 
 
 def log_tables(logger: Logger, names: Sequence[str], warnings: Iterable[Finding]) -> None:
-    """Log, at start, which tables are replicated and what is to be mended about their files."""
+    """Log, at start, which tables are replicated and the warnings about their files."""
     for warning in warnings:
         logger.warning(
             "table warning",
@@ -38,33 +38,33 @@ def log_tables(logger: Logger, names: Sequence[str], warnings: Iterable[Finding]
 
 
 def log_parser(logger: Logger, parser: str, wanted: str) -> None:
-    """Log, at start, who parses the events, and who was set to."""
+    """Log, at start, which parser parses the events, and which one was configured."""
     logger.info("event parser", parser=parser, wanted=wanted)
 
 
-def log_report(logger: Logger, report: Report, told: set[tuple[str, ...]]) -> None:
-    """Log what did not go as usual; a batch that did is told by the metrics alone.
+def log_report(logger: Logger, report: Report, already_logged: set[tuple[str, ...]]) -> None:
+    """Log what was unusual. A batch without anything unusual is in the metrics only.
 
-    ``told`` holds what was said already and is to be said once: of which tables items may share rows, and which of
-    their attributes are not mapped.
+    ``already_logged`` holds what is logged only once: the tables of which items may share rows, and the attributes
+    that are not mapped.
     """
     for table, attributes in report.account.shared.items():
-        if attributes and (table,) not in told:
+        if attributes and (table,) not in already_logged:
             logger.warning("items may share a row", table=table, not_in_primary_key=list(attributes))
-            told.add((table,))
+            already_logged.add((table,))
     for table, attribute in _unmapped(report):
-        if (table, attribute) not in told and len(told) < MAX_TOLD:
+        if (table, attribute) not in already_logged and len(already_logged) < MAX_LOGGED:
             logger.info("attribute not mapped", table=table, attribute=attribute)
-            told.add((table, attribute))
-    for letter in report.account.letters:
+            already_logged.add((table, attribute))
+    for dead_letter in report.account.letters:
         logger.warning(
             "change dead-lettered",
-            reason=letter.error.reason,
-            table=letter.table,
-            column=letter.error.column,
-            dynamodb_table=letter.change.table if letter.change else None,
-            event_id=letter.change.event_id if letter.change else None,
-            sequence_number=letter.sequence_number,
+            reason=dead_letter.error.reason,
+            table=dead_letter.table,
+            column=dead_letter.error.column,
+            dynamodb_table=dead_letter.change.table if dead_letter.change else None,
+            event_id=dead_letter.change.event_id if dead_letter.change else None,
+            sequence_number=dead_letter.sequence_number,
         )
     for (table, column, reason), count in report.account.left_out.items():
         logger.warning("deletes sent without a last value", table=table, column=column, reason=reason, count=count)
@@ -83,8 +83,8 @@ def log_report(logger: Logger, report: Report, told: set[tuple[str, ...]]) -> No
 
 
 def measure(metrics: Metrics, report: Report, now_ms: int) -> None:
-    """Add a batch's metrics: counts, and how long ago its published changes were made, in ms."""
-    reasons = Counter(letter.error.reason for letter in report.account.letters)
+    """Add a batch's metrics: counts, and the age of its published changes in ms."""
+    reasons = Counter(dead_letter.error.reason for dead_letter in report.account.letters)
     metrics.add_metric(name="ChangesReceived", unit=MetricUnit.Count, value=len(report.account.records))
     metrics.add_metric(name="RowsPublished", unit=MetricUnit.Count, value=report.rows)
     metrics.add_metric(name="RowsResent", unit=MetricUnit.Count, value=report.resent)
@@ -108,20 +108,20 @@ def measure(metrics: Metrics, report: Report, now_ms: int) -> None:
             metric.add_dimension(name="reason", value=reason)
 
 
-def measure_redrive(metrics: Metrics, done: Summary) -> None:
-    """Emit what a scheduled redrive made good, and what still fails, in changes."""
-    metrics.add_metric(name="RedrivenChanges", unit=MetricUnit.Count, value=done.good)
-    metrics.add_metric(name="RedriveFailures", unit=MetricUnit.Count, value=done.failing.total())
+def measure_redrive(metrics: Metrics, summary: Summary) -> None:
+    """Emit how many changes a scheduled redrive has redriven, and how many still fail."""
+    metrics.add_metric(name="RedrivenChanges", unit=MetricUnit.Count, value=summary.redriven)
+    metrics.add_metric(name="RedriveFailures", unit=MetricUnit.Count, value=summary.failing.total())
     metrics.flush_metrics()
 
 
-def measure_heartbeat(metrics: Metrics, outcomes: Sequence[Outcome]) -> None:
-    """Emit how many markers are missing, and the lags of those that came, in ms.
+def measure_heartbeat(metrics: Metrics, results: Sequence[ProbeResult]) -> None:
+    """Emit how many rows of heartbeat items are missing, and the lags of those that arrived, in ms.
 
     Powertools begins another record at the hundredth value.
     """
-    lags = [outcome.lag_ms for outcome in outcomes if outcome.lag_ms is not None]
-    metrics.add_metric(name="HeartbeatsMissing", unit=MetricUnit.Count, value=len(outcomes) - len(lags))
+    lags = [result.lag_ms for result in results if result.lag_ms is not None]
+    metrics.add_metric(name="HeartbeatsMissing", unit=MetricUnit.Count, value=len(results) - len(lags))
     for lag in lags:
         metrics.add_metric(name="HeartbeatLag", unit=MetricUnit.Milliseconds, value=lag)
     if metrics.metric_set:
@@ -133,12 +133,12 @@ def log_redrive(logger: Logger, result: Mapping[str, object]) -> None:
     logger.info("redrive ended", result=result)
 
 
-def log_missing(logger: Logger, outcomes: Iterable[Outcome]) -> None:
-    """Log each marker that did not come through, by its stream and shard."""
-    for outcome in outcomes:
-        if outcome.lag_ms is None:
+def log_missing_heartbeats(logger: Logger, results: Iterable[ProbeResult]) -> None:
+    """Log each heartbeat item whose row did not arrive, by its stream and shard."""
+    for result in results:
+        if result.lag_ms is None:
             logger.error(
-                "heartbeat missing", table=outcome.aim.table, error=outcome.error, **outcome.aim.place._asdict()
+                "heartbeat missing", table=result.probe.table, error=result.error, **result.probe.location._asdict()
             )
 
 
@@ -152,7 +152,7 @@ def _lags(report: Report, now_ms: int) -> list[int]:
 
 
 def _sample(lags: Sequence[int]) -> list[int]:
-    """Thin out to what a metric can carry, evenly and with the longest, so that percentiles stay what they are."""
+    """Reduce to what a metric can hold, evenly and with the longest, so that percentiles do not change."""
     if len(lags) <= MAX_LAGS:
         return list(lags)
     last = len(lags) - 1

@@ -1,4 +1,4 @@
-"""The way out: rows onto a Kinesis stream, in order for each key, and dead letters into a bucket.
+"""Output: rows to a Kinesis stream, in order for each key, and dead letters to a bucket.
 
-Knows keys, bytes and places in a batch; nothing of DynamoDB or Pinot.
+Knows keys, bytes and positions in a batch, and nothing of DynamoDB or Pinot.
 """

@@ -1,4 +1,4 @@
-"""What is published."""
+"""A record to publish, or an object to store."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Entry(NamedTuple):
-    """Some bytes under a key, and the place in the batch of the change they came from (0 is the earliest)."""
+    """Some bytes under a key, and the position in the batch of the change that they came from (0 is the earliest)."""
 
     key: str
     data: bytes
@@ -14,5 +14,5 @@ class Entry(NamedTuple):
 
     @property
     def size(self) -> int:
-        """How much of Kinesis' limits it takes: the data's bytes and the key's."""
+        """Its size as Kinesis counts it: the bytes of the data and of the key."""
         return len(self.data) + (len(self.key) if self.key.isascii() else len(self.key.encode()))

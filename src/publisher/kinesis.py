@@ -1,4 +1,4 @@
-"""The one place that says PutRecords."""
+"""The only module that calls PutRecords."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from botocore.parsers import ResponseParserError
 
 from publisher.entry import Entry
 from publisher.order import Outcome, UnavailableError
-from publisher.shortcut import Records, UnexpectedBodyError, take_shortcut
+from publisher.sdk_hooks import RecordsPlaceholder, UnexpectedBodyError, install_hooks
 
 if TYPE_CHECKING:
     from mypy_boto3_kinesis import KinesisClient
 
-# Errors of a whole request that time mends; the SDK has tried again already when one gets here.
+# Transient errors of a whole request. The SDK has retried it before such an error is raised.
 # https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecords.html#API_PutRecords_Errors
-_PASSING: Final = frozenset(
+_TRANSIENT: Final = frozenset(
     {
         "InternalFailure",
         "InternalFailureException",
@@ -37,49 +37,49 @@ _PASSING: Final = frozenset(
 )
 _SERVER_ERROR: Final = 500
 
-# No connection, or no whole answer: whether the request was carried out is not known.
-NO_ANSWER: Final = (ConnectionError, HTTPClientError, ResponseParserError)
+# No connection, or no complete response. It is not known whether the request was processed.
+NO_RESPONSE: Final = (ConnectionError, HTTPClientError, ResponseParserError)
 
 
 class Sender:
-    """Puts entries onto a stream, one request a call; several threads may call it at once.
+    """Sends entries to a stream, one request for each call. Several threads may call it at once.
 
-    The client is made with ``parameter_validation=False``.
+    The client must be made with ``parameter_validation=False``.
     """
 
     def __init__(self, client: KinesisClient, stream: str) -> None:
-        take_shortcut(client)
+        install_hooks(client)
         self._client = client
         self._stream = stream
-        self._is_short = True
+        self._uses_hooks = True
         self._shards: set[str] = set()
 
     @property
     def shards(self) -> int:
-        """How many shards have accepted something of this sender so far; 0 before the first answer."""
+        """How many shards have accepted a record of this sender so far; 0 before the first response."""
         return len(self._shards)
 
     def __call__(self, entries: Sequence[Entry]) -> list[Outcome]:
-        """Send entries; give an outcome for each, in order.
+        """Send entries; return an outcome for each, in order.
 
-        A request that failed as a whole, or whose answer was lost or cannot be read, counts as every entry rejected:
-        those that were accepted all the same will stand on the stream twice. Raises UnavailableError for what no retry
-        mends, and what the SDK raises before it sends anything.
+        If a request fails as a whole, or its response is lost or cannot be read, every entry counts as rejected. Those
+        that were accepted all the same will be on the stream twice. Raises UnavailableError for an error that no retry
+        fixes, and whatever the SDK raises before it sends anything.
         """
         try:
             return self._outcomes(self._put(entries), len(entries))
         except ClientError as error:
-            code = passing_error(error)
+            code = transient_error(error)
             if code is None:
                 raise UnavailableError(error.response.get("Error", {}).get("Code", "Unknown")) from error
             return [code] * len(entries)
-        except NO_ANSWER as error:
+        except NO_RESPONSE as error:
             return [type(error).__name__] * len(entries)
 
     def _put(self, entries: Sequence[Entry]) -> Mapping[str, Any]:
         put: Any = self._client.put_records
-        if self._is_short:
-            records = Records(entries)
+        if self._uses_hooks:
+            records = RecordsPlaceholder(entries)
             try:
                 response: Mapping[str, Any] = put(StreamName=self._stream, Records=records)
             except (ClientError, ParamValidationError, UnexpectedBodyError):
@@ -88,8 +88,8 @@ class Sender:
             else:
                 if records.are_sent:
                     return response
-            # An SDK whose events are not what they were. What it sent, if anything, had no records in it.
-            self._is_short = False
+            # This SDK's events are different. If it sent a request, that had no records in it.
+            self._uses_hooks = False
         plain: Mapping[str, Any] = put(
             StreamName=self._stream,
             Records=[{"Data": entry.data, "PartitionKey": entry.key} for entry in entries],
@@ -97,7 +97,7 @@ class Sender:
         return plain
 
     def _outcomes(self, response: Mapping[str, Any], count: int) -> list[Outcome]:
-        """Read an answer. Raises ResponseParserError when it is not what PutRecords answers to so many records."""
+        """Read a response. Raises ResponseParserError when it is not one of PutRecords to so many records."""
         try:
             results = response["Records"]
             outcomes: list[Outcome] = [
@@ -106,15 +106,15 @@ class Sender:
             ]
             shards = {result.get("ShardId") for result in results}
         except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise ResponseParserError("a result is not what PutRecords answers") from error
+            raise ResponseParserError("a result is not one of PutRecords") from error
         if len(outcomes) != count:
             raise ResponseParserError(f"{len(outcomes)} results for {count} records")
         self._shards.update(shards - {None})
         return outcomes
 
 
-def passing_error(error: ClientError) -> str | None:
-    """Give the code of an error of Kinesis that time mends, None for any other."""
+def transient_error(error: ClientError) -> str | None:
+    """Return the code of a transient error of Kinesis, None for any other error."""
     code = error.response.get("Error", {}).get("Code", "Unknown")
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    return code if code in _PASSING or status >= _SERVER_ERROR else None
+    return code if code in _TRANSIENT or status >= _SERVER_ERROR else None

@@ -1,4 +1,4 @@
-"""The one place that says PutObject: dead letters into their bucket."""
+"""The only module that calls PutObject: it stores dead letters in their bucket."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 PARALLEL_PUTS: Final = 16
 
-Put: TypeAlias = Callable[[Entry], str | None]  # stores one object; the error code when that failed
+Put: TypeAlias = Callable[[Entry], str | None]  # stores one object; returns the error code if that failed
 
 
 def putter(client: S3Client, bucket: str) -> Put:
-    """Give the function that stores one object under the entry's key, over whatever stands there."""
+    """Return the function that stores one object under the entry's key, and overwrites an object that has the key."""
 
     def put(entry: Entry) -> str | None:
         try:
@@ -34,9 +34,9 @@ def putter(client: S3Client, bucket: str) -> Put:
 
 
 def store(entries: Sequence[Entry], put: Put, *, remaining: Callable[[], float]) -> tuple[int | None, str | None]:
-    """Store objects, some at a time; return the first position that is not stored and why, or a pair of None.
+    """Store objects, several at a time; return the first position that is not stored and why, or a pair of None.
 
-    No further ones are begun after a failure or when the time, in seconds, is up: the batch comes again from there.
+    After a failure, or when the time in seconds is up, no further objects are stored: the batch is retried from there.
     """
     with ThreadPoolExecutor(max_workers=PARALLEL_PUTS) as pool:
         for start in range(0, len(entries), PARALLEL_PUTS):

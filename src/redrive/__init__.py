@@ -1,4 +1,4 @@
-"""Bringing up to date what was lost: dead letters in, current rows out.
+"""Redrive: failed changes from the dead letter bucket in, current rows out.
 
-Pure, but for the callables it is handed; ``bucket`` and ``item`` make those from clients.
+Pure except for the callables that it is passed; ``bucket`` and ``item`` make those from clients.
 """

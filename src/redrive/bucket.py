@@ -10,19 +10,20 @@ from redrive.run import Bucket
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-# The function's own letters, and what the event source mapping gives up: aws/lambda/<mapping>/<shard>/<date>/.
+# The function's dead letters, and the batches that the event source mapping discards:
+# aws/lambda/<mapping>/<shard>/<date>/.
 PREFIXES: Final = ("dead-letters/", "aws/lambda/")
-DONE: Final = "redriven/"
+ARCHIVE: Final = "redriven/"
 
 
-def bucket_in(client: S3Client, name: str, prefixes: Sequence[str] = PREFIXES) -> Bucket:
-    """Connect a dead letter bucket. What is done is moved below ``redriven/``, under its old key."""
+def open_bucket(client: S3Client, name: str, prefixes: Sequence[str] = PREFIXES) -> Bucket:
+    """Connect a dead letter bucket. Redriven objects are moved below ``redriven/``, under their old key."""
 
     def list_keys() -> Iterator[str]:
         for prefix in prefixes:
             pages = client.get_paginator("list_objects_v2").paginate(Bucket=name, Prefix=prefix)
             keys = (each["Key"] for page in pages for each in page.get("Contents", ()))
-            yield from (key for key in keys if not key.startswith(DONE))
+            yield from (key for key in keys if not key.startswith(ARCHIVE))
 
     def fetch(key: str) -> bytes | None:
         try:
@@ -30,8 +31,8 @@ def bucket_in(client: S3Client, name: str, prefixes: Sequence[str] = PREFIXES) -
         except client.exceptions.NoSuchKey:
             return None
 
-    def put_away(key: str) -> None:
-        client.copy_object(Bucket=name, Key=f"{DONE}{key}", CopySource={"Bucket": name, "Key": key})
+    def archive(key: str) -> None:
+        client.copy_object(Bucket=name, Key=f"{ARCHIVE}{key}", CopySource={"Bucket": name, "Key": key})
         client.delete_object(Bucket=name, Key=key)
 
-    return Bucket(list_keys=list_keys, fetch=fetch, put_away=put_away)
+    return Bucket(list_keys=list_keys, fetch=fetch, archive=archive)

@@ -1,4 +1,4 @@
-"""Reading an item as it is now, with the time by DynamoDB's own clock."""
+"""A consistent read of an item, with its time by DynamoDB's own clock."""
 
 from __future__ import annotations
 
@@ -10,30 +10,31 @@ from botocore.exceptions import ClientError, ParamValidationError
 
 from decoder.change import Change
 from decoder.sdk import from_sdk, to_sdk
-from redrive.repair import Read, Reading, RepairError
+from redrive.current_rows import ItemSnapshot, ReadItem, RedriveError
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodb.type_defs import GetItemOutputTypeDef
 
-_A_MOMENT: Final = 0.25  # seconds
+_POLL_PAUSE: Final = 0.25  # seconds
 _CLOCK_MARGIN: Final = 1  # seconds
-_LONGEST_WAIT: Final = 10  # seconds; a change that is younger than that will not be for long
+_MAX_WAIT: Final = 10  # seconds; a change with a time further ahead is an error, not just recent
 
 
-def reader(client: DynamoDBClient, *, sleep: Callable[[float], None], pause: float = 0.0) -> Read:
-    """Give the function that reads an item consistently, at most one in ``pause`` seconds.
+def item_reader(client: DynamoDBClient, *, sleep: Callable[[float], None], pause: float = 0.0) -> ReadItem:
+    """Return the function that reads an item consistently, at most one each ``pause`` seconds.
 
-    A read's beginning is the Date of the answer before it, less a second for what DynamoDB's own clocks may differ by:
-    not by our clock, and rather too early than too late. It waits until that is not before the second asked for.
-    Raises RepairError for an item of another region and for what DynamoDB refuses, by its code.
+    The second in which a read began is taken from the Date of the response before it, minus one second, as DynamoDB's
+    own clocks may differ. That does not depend on the local clock, and is too early rather than too late. The function
+    waits until it is not before the second asked for. Raises RedriveError for an item of another region, and with
+    DynamoDB's code for a request that it refuses.
     """
     last: int | None = None
 
-    def read(change: Change, earliest: int) -> Reading:
+    def read(change: Change, earliest: int) -> ItemSnapshot:
         nonlocal last
         if change.region not in (None, client.meta.region_name):
-            raise RepairError("another_region")  # a table of the same name there is not this one
+            raise RedriveError("another_region")  # a table of the same name there is not this one
         while True:
             began = last
             sleep(pause)
@@ -41,11 +42,11 @@ def reader(client: DynamoDBClient, *, sleep: Callable[[float], None], pause: flo
             last = _second(response)
             if began is not None and began >= earliest:
                 item = response.get("Item")
-                return Reading(image=None if item is None else from_sdk(item), began=began)
-            if earliest - last > _LONGEST_WAIT:
-                raise RepairError("in_the_future")
+                return ItemSnapshot(image=None if item is None else from_sdk(item), read_second=began)
+            if earliest - last > _MAX_WAIT:
+                raise RedriveError("in_the_future")
             if last < earliest:
-                sleep(_A_MOMENT)
+                sleep(_POLL_PAUSE)
 
     return read
 
@@ -54,9 +55,9 @@ def _get(client: DynamoDBClient, change: Change) -> GetItemOutputTypeDef:
     try:
         return client.get_item(TableName=change.table or "", Key=to_sdk(change.keys), ConsistentRead=True)
     except ClientError as error:
-        raise RepairError(error.response.get("Error", {}).get("Code", "Unknown")) from error
+        raise RedriveError(error.response.get("Error", {}).get("Code", "Unknown")) from error
     except ParamValidationError as error:
-        raise RepairError("malformed") from error
+        raise RedriveError("malformed") from error
 
 
 def _second(response: GetItemOutputTypeDef) -> int:

@@ -1,4 +1,4 @@
-"""Going through the dead letter bucket, object by object, and moving out of the way what is made good."""
+"""One run over the dead letter bucket, object by object: redriven objects are archived."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from decoder.change import Change
 from pinot.table import Table, Target
 from publisher.entry import Entry
 from publisher.order import Published
-from redrive.lost import Lost, ObjectError, read_object
-from redrive.repair import Read, Reading, RepairError, repair
+from redrive.current_rows import ItemSnapshot, ReadItem, RedriveError, current_rows
+from redrive.failed_change import FailedChange, ObjectError, read_object
 
 ALL_TABLES: Final = "all"
-UNPUBLISHED: Final = "unpublished"  # the stream did not take the rows in time; its error, if there is one, follows
+UNPUBLISHED: Final = "unpublished"  # the stream did not accept the rows in time; followed by its error, if any
 UNREADABLE: Final = "unreadable_object"
 
 Publish: TypeAlias = Callable[[Target, Sequence[Entry]], Published]
@@ -24,9 +24,10 @@ Reasons: TypeAlias = "Counter[tuple[str, str]]"  # (Pinot table or "all", reason
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """What a run did. ``failing`` counts changes that could not be made good; ``unfinished`` tells of time that was up.
+    """The result of a run. ``failing`` counts the changes that could not be redriven.
 
-    ``changes`` counts those of all objects that were looked at, ``rows`` those that were sent.
+    ``changes`` counts those of all objects that were read, ``rows`` the rows that were sent. ``unfinished`` says that
+    the time was up before the end of the bucket.
     """
 
     objects: int = 0
@@ -36,36 +37,39 @@ class Summary:
     unfinished: bool = False
 
     @property
-    def good(self) -> int:
-        """How many changes were made good."""
+    def redriven(self) -> int:
+        """How many changes were redriven."""
         return self.changes - self.failing.total()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bucket:
-    """The dead letter bucket: what is in it by key, an object's bytes, and how one that is done is put away.
+    """The dead letter bucket: its keys, how to read an object, and how to archive one that is done.
 
-    ``fetch`` gives None for an object that is gone: another run was faster.
+    ``fetch`` returns None for an object that does not exist any more: another run was faster.
     """
 
     list_keys: Callable[[], Iterable[str]]
     fetch: Callable[[str], bytes | None]
-    put_away: Callable[[str], None]
+    archive: Callable[[str], None]
 
 
 class _OutOfTimeError(Exception):
     pass
 
 
-def survey(bucket: Bucket, seen: Callable[[str], None] = lambda _: None) -> Summary:
-    """Count what the bucket holds, by table and reason, and change nothing. ``seen`` is told each object's key."""
+def summarize(bucket: Bucket, on_object: Callable[[str], None] = lambda _: None) -> Summary:
+    """Count the failed changes in the bucket, by table and reason, and change nothing.
+
+    ``on_object`` is called with each object's key.
+    """
     found: Reasons = Counter()
     objects = 0
     for key in bucket.list_keys():
-        lost = _read(bucket, key)
-        objects += bool(lost)
-        found.update((each.table or ALL_TABLES, each.reason) for each in lost)
-        seen(key)
+        changes = _read(bucket, key)
+        objects += bool(changes)
+        found.update((each.table or ALL_TABLES, each.reason) for each in changes)
+        on_object(key)
     return Summary(objects=objects, changes=found.total(), failing=found)
 
 
@@ -73,24 +77,24 @@ def redrive(
     bucket: Bucket,
     tables: Sequence[Table],
     *,
-    read: Read,
+    read_item: ReadItem,
     publish: Publish,
     max_record_bytes: int,
     remaining: Callable[[], float],
-    seen: Callable[[str], None] = lambda _: None,
+    on_object: Callable[[str], None] = lambda _: None,
 ) -> Summary:
-    """Bring the items of all lost changes up to date, and put away the objects of which everything is.
+    """Bring the items of all failed changes up to date, and archive each object of which all changes are redriven.
 
-    What was done in an earlier run is not in the bucket's keys any more, so a run that was cut short just goes on.
-    ``remaining`` tells the seconds left; an object that they do not suffice for is left for the next run. What the
-    callables raise goes through, but for RepairError.
+    An interrupted run needs no clean-up: what it has redriven is archived, and the next run does the rest.
+    ``remaining`` returns the seconds left; an object for which they do not suffice is left to the next run. Exceptions
+    of the callables are raised, except RedriveError.
     """
     objects = changes = rows = 0
     failing: Reasons = Counter()
     for key in bucket.list_keys():
-        lost = _read(bucket, key)
+        failed_changes = _read(bucket, key)
         try:
-            entries, failed = _repair_all(lost, tables, _once(read), max_record_bytes, remaining)
+            entries, failed = _entries_of(failed_changes, tables, _cached(read_item), max_record_bytes, remaining)
         except _OutOfTimeError:
             return Summary(objects=objects, changes=changes, rows=rows, failing=failing, unfinished=True)
         for target, of_target in entries.items():
@@ -98,42 +102,42 @@ def redrive(
             rows += len(of_target)
             if published.first_unpublished is not None:
                 cause = max(published.errors, key=lambda code: published.errors[code], default="")
-                failed = Counter({(ALL_TABLES, f"{UNPUBLISHED} {cause}".rstrip()): len(lost)})
-        objects += bool(lost)
-        changes += len(lost)
+                failed = Counter({(ALL_TABLES, f"{UNPUBLISHED} {cause}".rstrip()): len(failed_changes)})
+        objects += bool(failed_changes)
+        changes += len(failed_changes)
         failing.update(failed)
-        if lost and not failed:
-            bucket.put_away(key)
-        seen(key)
+        if failed_changes and not failed:
+            bucket.archive(key)
+        on_object(key)
     return Summary(objects=objects, changes=changes, rows=rows, failing=failing)
 
 
-def _read(bucket: Bucket, key: str) -> Sequence[Lost]:
+def _read(bucket: Bucket, key: str) -> Sequence[FailedChange]:
     body = bucket.fetch(key)
     if body is None:
         return ()
     try:
         return read_object(body)
     except ObjectError:
-        return (Lost(reason=UNREADABLE, table=None, change=None),)
+        return (FailedChange(reason=UNREADABLE, table=None, change=None),)
 
 
-def _repair_all(
-    lost: Sequence[Lost],
+def _entries_of(
+    changes: Sequence[FailedChange],
     tables: Sequence[Table],
-    read: Read,
+    read_item: ReadItem,
     max_record_bytes: int,
     remaining: Callable[[], float],
 ) -> tuple[dict[Target, list[Entry]], Reasons]:
-    entries: defaultdict[Target, dict[Entry, None]] = defaultdict(dict)  # in order, each once
+    entries: defaultdict[Target, dict[Entry, None]] = defaultdict(dict)  # in order, without duplicates
     failed: Reasons = Counter()
-    for each in lost:
+    for each in changes:
         if remaining() <= 0:
             raise _OutOfTimeError
         try:
-            for table, row in repair(each, tables, read, max_record_bytes):
+            for table, row in current_rows(each, tables, read_item, max_record_bytes):
                 entries[table.target][Entry(row.key, row.data, 0)] = None
-        except RepairError as error:
+        except RedriveError as error:
             reason = each.reason if each.reason == UNREADABLE else error.reason
             failed[error.table or each.table or ALL_TABLES, reason] += 1
     return {
@@ -142,15 +146,15 @@ def _repair_all(
     }, failed
 
 
-def _once(read: Read) -> Read:
-    """Read each item once for all the changes of an object, as long as the reading is young enough."""
-    readings: dict[tuple[str | None, str], Reading] = {}
+def _cached(read_item: ReadItem) -> ReadItem:
+    """Read each item once for all changes of an object, unless a change needs a later read."""
+    snapshots: dict[tuple[str | None, str], ItemSnapshot] = {}
 
-    def read_once(change: Change, earliest: int) -> Reading:
+    def read_cached(change: Change, earliest: int) -> ItemSnapshot:
         identity = (change.table, repr(sorted(change.keys.items())))
-        reading = readings.get(identity)
-        if reading is None or reading.began < earliest:
-            reading = readings[identity] = read(change, earliest)
-        return reading
+        snapshot = snapshots.get(identity)
+        if snapshot is None or snapshot.read_second < earliest:
+            snapshot = snapshots[identity] = read_item(change, earliest)
+        return snapshot
 
-    return read_once
+    return read_cached

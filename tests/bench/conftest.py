@@ -17,7 +17,7 @@ def run_bench():
 def quick_result(run_bench, tmp_path_factory):
     """The file of a quick result with all that the model needs."""
     folder = tmp_path_factory.mktemp("quick")
-    only = [word for name in ("batch", "invocation", "lanes") for word in ("--only", name)]
+    only = [word for name in ("batch", "invocation", "throughput") for word in ("--only", name)]
     done = run_bench("run", "--quick", "--out", folder, *only)
     assert done.returncode == 0, done.stderr[-3000:]
     (file,) = folder.glob("*.json")

@@ -10,7 +10,6 @@ import pytest
 
 from bench import batches
 from bench.decode import tables_of
-from bench.lanes import SHARDS, Stream
 from bench.measure import Contender, Race
 from bench.measured import Line, by_batch, fit, item_bytes, works, world
 from bench.model import Setting, invocation_seconds
@@ -18,6 +17,7 @@ from bench.product import decode, publish_to
 from bench.result import Result, read
 from bench.shapes import SEED, SHAPES
 from bench.sizing import grids
+from bench.throughput import SHARDS, Stream
 from dynapinot.errors import CommandError
 from running_bench import ROOT
 
@@ -39,7 +39,7 @@ def result(*, without="none", quick=False):
     races = [
         *(race(f"batch/{size}", 9.0, 1_500.0 + 50.0 * size) for size in batches.SIZES),
         *(race(f"invocation/{name}", 40.0, 50.0 + 1_500.0 / min(shape.batch, 1_000)) for name, shape in SHAPES.items()),
-        *(race(f"lanes/{shards}", 400.0, 400.0 / min(shards, 8)) for shards in SHARDS),
+        *(race(f"throughput/{shards}", 400.0, 400.0 / min(shards, 8)) for shards in SHARDS),
     ]
     return Result(
         made="2026-11-26T08:00:00+00:00",
@@ -92,12 +92,12 @@ def test_as_many_requests_are_under_way_as_the_time_is_shorter_than_one_after_th
 
 
 def test_what_is_slower_than_one_request_after_the_other_still_has_one_under_way():
-    others = result(without="lanes/1")
-    slow = replace(others, races=[*others.races, race("lanes/1", 400.0, 440.0)])
+    others = result(without="throughput/1")
+    slow = replace(others, races=[*others.races, race("throughput/1", 400.0, 440.0)])
     assert world(slow).requests_at_once[1] == 1
 
 
-@pytest.mark.parametrize("missing", ["batch/100", "invocation/wide", "lanes/16"])
+@pytest.mark.parametrize("missing", ["batch/100", "invocation/wide", "throughput/16"])
 def test_a_result_without_a_race_that_the_model_needs_is_told_so(missing):
     lacking = result(without=missing)
     with pytest.raises(CommandError, match=f"has no race {missing}: the model needs a whole one"):

@@ -7,15 +7,15 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from bench import batches, client, decode, invocation, lanes, memory, start
+from bench import batches, client, decode, invocation, memory, start, throughput
 from bench.rivals import FIRST, OURS, RIVALS
 from bench.shapes import SHAPES
 from running_bench import run_python
 
-SUITES = (decode, client, invocation, batches, start, memory, lanes)
+SUITES = (decode, client, invocation, batches, start, memory, throughput)
 QUICK = [
     *("decode/seed", "decode/wide", "text/seed", "client/seed", "invocation/seed", "handler/seed"),
-    *("batch/1", "batch/1000", "start/cpu", "start/wall", "memory/100", "lanes/4"),
+    *("batch/1", "batch/1000", "start/cpu", "start/wall", "memory/100", "throughput/4"),
 ]
 
 pytestmark = pytest.mark.bench
@@ -52,7 +52,7 @@ def test_every_race_that_was_asked_for_was_run_by_everybody(result):
         "start/cpu": ["python", "boto3", FIRST, "powertools", "powertools-all", OURS],
         "start/wall": ["python", "boto3", FIRST, "powertools", "powertools-all", OURS],
         "memory/100": ["event", FIRST, OURS],
-        "lanes/4": [FIRST, OURS],
+        "throughput/4": [FIRST, OURS],
     }
     costs = [sample for race in races.values() for each in race["contenders"].values() for sample in each["samples"]]
     assert all(cost >= 0 for cost in costs)
@@ -87,7 +87,7 @@ def test_a_race_that_there_is_not_is_told_with_those_that_there_are():
     told = done.stderr.splitlines()
     assert len(told) == 1
     assert told[0].startswith("There is no race decode/sead. There are: decode/seed, decode/wide, ")
-    assert told[0].endswith(", ".join(lanes.names()))
+    assert told[0].endswith(", ".join(throughput.names()))
 
 
 def test_dynamodb_json_makes_the_same_rows_but_for_what_it_says():

@@ -13,7 +13,7 @@ from changes import TTL_IDENTITY, insert, modify, remove
 from dynapinot.cli import app
 from dynapinot.explain import shard_of
 from files import CONFIG, SCHEMA, with_column
-from heartbeat.aim import hash_key
+from heartbeat.probe import hash_key
 
 ROOT = Path(__file__).parents[2]
 

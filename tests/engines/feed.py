@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from files import CONFIG
 from handlers.planner import plan
-from heartbeat.aim import hash_key
+from heartbeat.probe import hash_key
 from pinot.assembly import Files, read_table
 
 MAX_RECORD_BYTES = 1_048_576

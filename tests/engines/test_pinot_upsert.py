@@ -14,8 +14,8 @@ from engines.pinot_engine import ROOT
 from engines.roundtrip import schema_with
 from files import SCHEMA, table, with_setting
 from handlers.planner import plan
-from redrive.lost import Lost
-from redrive.repair import Reading, repair
+from redrive.current_rows import ItemSnapshot, current_rows
+from redrive.failed_change import FailedChange
 
 pytestmark = pytest.mark.engines
 
@@ -238,9 +238,9 @@ MISFIT = {"name": {"S": "odd"}, "price": {"S": "cheap"}}
 
 def redriven(record, image, began):
     """The rows that bring the table up to date for a dead letter, when the item is read as ``image``."""
-    lost = Lost(reason="type_mismatch", table=None, change=decode_change(record))
+    failed = FailedChange(reason="type_mismatch", table=None, change=decode_change(record))
     whole = None if image is None else {**KEY, **image}
-    return [row for _, row in repair(lost, [TABLE], lambda change, earliest: Reading(whole, began))]
+    return [row for _, row in current_rows(failed, [TABLE], lambda change, earliest: ItemSnapshot(whole, began))]
 
 
 def letters_and_rows(*records):

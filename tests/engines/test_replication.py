@@ -17,11 +17,11 @@ import pytest
 from engines.replication import ROUGH, Replication, last_change
 from engines.source_kinds import ITEMS, KINDS, SHOP, python_item
 from faults.test_mutants import (
-    lets_later_entries_of_a_held_key_go,
     never_sends_overtaken_entries_again,
+    sends_later_entries_of_a_blocked_key,
     sends_only_the_failed_entries_again,
 )
-from told import tell
+from print_counts import print_counts
 
 pytestmark = pytest.mark.engines
 
@@ -85,7 +85,7 @@ def test_after_any_history_pinot_shows_what_dynamodb_holds(replicated, kind, see
         for fed in replication.fed:
             fed.take(fed.records)  # as by a server that reads its stream from the beginning
         replication.check()
-    tell(capsys, f"{kind}, seed {seed}", replication.tally(writer))
+    print_counts(capsys, f"{kind}, seed {seed}", replication.tally(writer))
     assert replication.counts["rows compared"]
 
 
@@ -99,7 +99,7 @@ def test_with_failures_of_every_kind_it_shows_the_same(replicated, kind, seed, c
         replication.run_again()
         replication.check()
     counts = replication.tally(writer)
-    tell(capsys, f"{kind} with failures, seed {seed}", counts)
+    print_counts(capsys, f"{kind} with failures, seed {seed}", counts)
     assert [fault for fault in FAULTS if not counts[fault]] == []
     assert any(counts[kill] for kill in KILLS)
     assert counts["rows compared"]
@@ -122,7 +122,7 @@ def test_writers_that_race_for_the_same_items_while_it_runs(replicated, capsys):
     replication.run()
     replication.check()
     counts = replication.tally(*writers)
-    tell(capsys, "writers that race", counts)
+    print_counts(capsys, "writers that race", counts)
     assert counts["invocations"] > len(writers)
     assert counts["rows compared"]
 
@@ -130,7 +130,7 @@ def test_writers_that_race_for_the_same_items_while_it_runs(replicated, capsys):
 @pytest.mark.parametrize(
     "mutant",
     [
-        lets_later_entries_of_a_held_key_go,
+        sends_later_entries_of_a_blocked_key,
         never_sends_overtaken_entries_again,
         sends_only_the_failed_entries_again,
     ],

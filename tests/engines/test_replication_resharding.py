@@ -17,7 +17,7 @@ from engines.dynamodb_local import REGION
 from engines.pinot_engine import ROOT
 from engines.replication import Replication
 from engines.source_kinds import ITEMS
-from heartbeat.aim import hash_key
+from heartbeat.probe import hash_key
 from pinot.key import partition_key
 
 pytestmark = pytest.mark.engines

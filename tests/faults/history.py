@@ -1,4 +1,4 @@
-"""A model of a DynamoDB table: what happens to its items, what its stream says, and what Pinot must show after."""
+"""A model of a DynamoDB table: the changes of its items, the records of its stream, and what Pinot must show."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Kind:
         return self.table.name
 
     def row(self, step):
-        """The row that Pinot must show for an item as a change left it, None when it must show none."""
+        """The row that Pinot must show for an item after a change, None if it must show none."""
         if step.item is None:
             return None
         row = {"id": step.key, "deleted": False, "changed": step.second * 1000, **step.item}
@@ -64,14 +64,14 @@ def _kind(name, comparison, *columns, key=("id",)):
 
 BY_TIME = _kind("times", "changed")
 BY_VERSION = _kind("versions", "version", ("version", "STRING"))
-BY_CITY = _kind("cities", "changed", ("city", "STRING"), key=("id", "city"))  # its items' primary keys change
+BY_CITY = _kind("cities", "changed", ("city", "STRING"), key=("id", "city"))  # the primary keys of its items change
 
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
     """One change: its record, and the item's row values after it (None: gone).
 
-    ``poison`` tells a change that can never become a row; None where either will do, a row or a dead letter.
+    ``poison`` says that the change can never become a row. None means that a row and a dead letter are both right.
     """
 
     record: dict[str, Any]
@@ -83,7 +83,7 @@ class Step:
 
     @property
     def moves(self):
-        """Tell a change of the item's city."""
+        """Say whether the item's city changed."""
         images = self.record["dynamodb"]
         if self.record["eventName"] != "MODIFY":
             return False
@@ -125,7 +125,7 @@ SPOILERS = (*MISFITS, _spoil_number, _spoil_type, _spoil_size, _spoil_text)
 def write_history(random, *, poison, moves, longest=22):
     """Make the changes of one stream shard, in order: few hot items, many changes of one second."""
     keys = "abcd"[: random.choice((1, 2, 2, 3, 4))]
-    alive = {}  # key -> (attributes beside the key, whether only some of its values are to be trusted)
+    alive = {}  # key -> (attributes besides the key, whether some of its values are invalid)
     second, number = FIRST_SECOND, FIRST_NUMBER + random.randrange(10)
     pace = random.choice((0.0, 0.1, 0.5))
     steps = []
@@ -155,7 +155,7 @@ def write_history(random, *, poison, moves, longest=22):
 
 
 def _values(random, number, moves):
-    """An item's values: as Pinot's row has them, and as the stream has them. The name is another with each change."""
+    """An item's values in Pinot's row and in the stream. Each change has another name."""
     values = {"name": f"name {number}"}
     new = {"name": {"S": values["name"]}}
     if random.random() < 0.6:
@@ -189,7 +189,9 @@ def _removal(random, key, old, spoilt, poison, common):
     keys_of = {"id": {"S": key}}
     outer = {"userIdentity": TTL_IDENTITY} if random.random() < 0.2 else {}
     entry = remove(keys_of, old, **common, **outer)
-    is_poison = None if spoilt else False  # old values that fit nothing are left out; those of no type may not be
+    is_poison = (
+        None if spoilt else False
+    )  # old values that do not fit are left out; those without a valid type may not be
     if random.random() < poison / 3:
         entry["eventName"], is_poison = "DELETE", True
     return Step(record=entry, number=common["sequence"], key=key, second=common["second"], item=None, poison=is_poison)

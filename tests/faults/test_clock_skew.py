@@ -1,4 +1,4 @@
-"""Clocks that are off: the function's, which only its metrics use, and DynamoDB's seconds, which tie or go on."""
+"""Clock skew: of the function's clock, which only its metrics use. And ties of DynamoDB's whole seconds."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DAY_MS = 86_400_000
 
 
 class SkewedWorld(World):
-    """A world whose function measures each batch by a clock of its own, hours before or behind."""
+    """A world whose function measures each batch with a clock of its own, hours ahead or behind."""
 
     def __init__(self, seed, metrics, skew_ms):
         super().__init__(seed)
@@ -36,7 +36,7 @@ class SkewedWorld(World):
 
 
 @pytest.mark.parametrize("skew_ms", [-DAY_MS, -1, 0, 1, DAY_MS, 80 * 365 * DAY_MS])
-def test_a_function_whose_clock_is_off_replicates_the_same_and_tells_lags_that_are_off(skew_ms, capsys):
+def test_clock_skew_of_the_function_changes_the_measured_lags_and_no_rows(skew_ms, capsys):
     metrics = Metrics(namespace=NAMESPACE, service=SERVICE)
     for seed in range(60):
         world = SkewedWorld(seed, metrics, skew_ms).run()
@@ -45,7 +45,7 @@ def test_a_function_whose_clock_is_off_replicates_the_same_and_tells_lags_that_a
         assert next(streams) == next(streams)
     lags = [lag for line in capsys.readouterr().out.splitlines() for lag in json.loads(line).get("ReplicationLag", ())]
     assert lags
-    assert min(lags) >= skew_ms, "a change is never measured before it was made, but for what the clock is off by"
+    assert min(lags) >= skew_ms, "apart from the skew, no lag is negative"
 
 
 SECONDS = list(product((0, 1, 60), repeat=3))
@@ -69,9 +69,9 @@ def test_changes_of_one_item_in_the_same_or_in_later_seconds_keep_their_order(ki
         settings = Settings(report_batch_item_failures=True, batch_size=Random(seed).choice((1, 2, 100)))
         world = World(seed, counts, kinds=(kind,), steps=steps, settings=settings)
         world.run()
-        assert world.given_up == set()
+        assert world.discarded == set()
     assert counts["requests shuffled"]
-    assert counts["replies lost"]
+    assert counts["responses lost"]
 
 
 def _step(place, make, name, second):

@@ -1,4 +1,4 @@
-"""The function killed at every single point of a batch, and the batch then coming again as the event source has it."""
+"""The function is killed at every point of a batch, and the event source mapping then retries the batch."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from publisher.order import Limits
 
 
 def batch():
-    """One second of a hot item, with a poison change in its middle, a delete, and another item between."""
+    """One second of a hot item with a poison change in the middle, a delete, and other items in between."""
 
     def step(number, key, make, item, *, poison=False, **options):
         record = make({"id": {"S": key}}, second=FIRST_SECOND, sequence=FIRST_NUMBER + number, **options)
@@ -36,8 +36,8 @@ def batch():
     ]
 
 
-class KilledThere(World):
-    """A world without any other trouble, in which the first invocations are killed at one point each."""
+class KilledAtPoints(World):
+    """A world without other faults, in which each of the first invocations is killed at one point."""
 
     def __init__(self, tables, points, settings, *, limit):
         super().__init__(0, kinds=tables, steps=batch(), settings=settings, calm_after=-1, budget=60.0)
@@ -45,11 +45,11 @@ class KilledThere(World):
         self.limits = Limits(records=limit)
         self.visible = len(self.steps)
         self.defect = None
-        self.last_moment = 1.0
+        self.kill_before_response = 1.0
         self.touches = 0
 
-    def _stir(self):
-        super()._stir()
+    def _inject_faults(self):
+        super()._inject_faults()
         self.fuse = self.points.get(self.invocations)
 
     def touch(self):
@@ -67,36 +67,38 @@ SETTINGS = [
 
 @pytest.mark.parametrize("limit", [1, 3, 500])
 @pytest.mark.parametrize("tables", TABLES)
-def test_killed_at_any_point_of_the_batch_and_retried_the_state_is_the_sources(tables, limit):
+def test_after_a_kill_at_any_point_and_a_retry_the_state_is_the_sources(tables, limit):
     kills = 0
     for settings in SETTINGS:
-        points = KilledThere(TABLES[tables], [], settings, limit=limit).run().touches + 1  # the last: before the answer
+        points = (
+            KilledAtPoints(TABLES[tables], [], settings, limit=limit).run().touches + 1
+        )  # the last: before the response
         for point in range(points):
-            world = KilledThere(TABLES[tables], [point], settings, limit=limit)
+            world = KilledAtPoints(TABLES[tables], [point], settings, limit=limit)
             world.run()
-            assert world.given_up == set()
+            assert world.discarded == set()
             kills += world.counts["kills"]
     assert kills >= 60
 
 
 @pytest.mark.parametrize("tables", TABLES)
-def test_killed_twice_at_any_two_points_the_state_is_the_sources(tables):
+def test_after_two_kills_at_any_points_the_state_is_the_sources(tables):
     settings = Settings(report_batch_item_failures=True, bisect_batch_on_function_error=True)
     kills = 0
     for points in product(range(0, 16, 2), range(16)):
-        world = KilledThere(TABLES[tables], points, settings, limit=3)
+        world = KilledAtPoints(TABLES[tables], points, settings, limit=3)
         world.run()
         kills += world.counts["kills"]
     assert kills >= 100
 
 
 def test_a_change_that_always_kills_is_isolated_and_all_others_are_replicated():
-    """Bisecting brings it down to a batch of its own, whose retries run out; its neighbours go through."""
+    """Bisecting isolates it in a batch of its own, whose retries run out. Its neighbours are replicated."""
     settings = Settings(
         report_batch_item_failures=True, bisect_batch_on_function_error=True, maximum_retry_attempts=2, batch_size=100
     )
     for place in range(8):
-        world = KilledThere((BY_TIME,), [], settings, limit=500)
+        world = KilledAtPoints((BY_TIME,), [], settings, limit=500)
         world.defect = world.steps[place].sequence_number
         world.run()
-        assert world.given_up == {world.defect}
+        assert world.discarded == {world.defect}

@@ -1,4 +1,4 @@
-"""An item whose Pinot primary key changes, and the change itself can never be a row."""
+"""An item whose Pinot primary key changes with a change that can never become a row."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def item(city, price=None):
     return {"city": {"S": city}, "name": {"S": city}, **({} if price is None else {"price": {"S": price}})}
 
 
-def test_a_dead_lettered_move_does_not_leave_the_former_row_behind_for_good():
+def test_a_dead_lettered_move_does_not_leave_the_former_row_in_place():
     steps = [
         step(0, insert, {"name": "Rome", "city": "Rome"}, new=item("Rome")),
         step(1, modify, None, new=item("Oslo", "cheap"), old=item("Rome"), poison=True),

@@ -1,4 +1,4 @@
-"""The suite can fail: each defect that somebody might make is caught within a few hundred histories."""
+"""The fault tests can fail: a few hundred histories detect each of these defects."""
 
 from __future__ import annotations
 
@@ -12,57 +12,57 @@ from handlers import relay
 from handlers.planner import Planner
 from pinot.table import Table
 from pinot.typed.row import TypedRows
-from publisher import lanes, order, s3
+from publisher import concurrency, order, s3
 
-WITHIN = 600
+HISTORIES = 600
 
 
 def never_sends_overtaken_entries_again(monkeypatch):
-    judge = order._Publication._judge
+    unsettled_of = order._Publisher._unsettled_of
 
-    def failed_only(self, key, answered):
-        return [] if all(isinstance(outcome, int) for _, outcome in answered) else judge(self, key, answered)
+    def failed_only(self, key, sent):
+        return [] if all(isinstance(outcome, int) for _, outcome in sent) else unsettled_of(self, key, sent)
 
-    monkeypatch.setattr(order._Publication, "_judge", failed_only)
+    monkeypatch.setattr(order._Publisher, "_unsettled_of", failed_only)
 
 
 def sends_only_the_failed_entries_again(monkeypatch):
-    def failed_only(self, _, answered):
-        return [entry for entry, outcome in answered if isinstance(outcome, str)]
+    def failed_only(self, _, sent):
+        return [entry for entry, outcome in sent if isinstance(outcome, str)]
 
-    monkeypatch.setattr(order._Publication, "_judge", failed_only)
+    monkeypatch.setattr(order._Publisher, "_unsettled_of", failed_only)
 
 
-def takes_a_lost_reply_for_an_accepted_request(monkeypatch):
-    judge = order._Publication._judge
+def treats_a_lost_response_as_an_accepted_request(monkeypatch):
+    unsettled_of = order._Publisher._unsettled_of
 
-    def trusting(self, key, answered):
-        if all(outcome == "ReadTimeoutError" for _, outcome in answered):
+    def trusting(self, key, sent):
+        if all(outcome == "ReadTimeoutError" for _, outcome in sent):
             return []
-        return judge(self, key, answered)
+        return unsettled_of(self, key, sent)
 
-    monkeypatch.setattr(order._Publication, "_judge", trusting)
+    monkeypatch.setattr(order._Publisher, "_unsettled_of", trusting)
 
 
-def lets_later_entries_of_a_held_key_go(monkeypatch):
+def sends_later_entries_of_a_blocked_key(monkeypatch):
     def send_all(self, pending):
         unsettled = []
         for start in range(0, len(pending), self._limits.records):
             unsettled.extend(self._send_request(pending[start : start + self._limits.records]))
         return unsettled
 
-    monkeypatch.setattr(order._Publication, "send_all", send_all)
+    monkeypatch.setattr(order._Publisher, "send_all", send_all)
 
 
-def takes_a_refused_stream_for_done(monkeypatch):
-    publish = lanes.publish
+def treats_a_refused_stream_as_done(monkeypatch):
+    publish = concurrency.publish
 
     def cheerful(*arguments, **options):
         published = publish(*arguments, **options)
         refused = "AccessDeniedException" in published.errors
         return replace(published, first_unpublished=None) if refused else published
 
-    monkeypatch.setattr(lanes, "publish", cheerful)
+    monkeypatch.setattr(concurrency, "publish", cheerful)
 
 
 def reports_the_second_failure(monkeypatch):
@@ -77,7 +77,7 @@ def reports_the_second_failure(monkeypatch):
     monkeypatch.setattr(relay.Report, "response", second)
 
 
-def reports_the_later_of_two_stops(monkeypatch):
+def reports_the_later_of_two_failures(monkeypatch):
     monkeypatch.setattr(relay, "min", max, raising=False)
 
 
@@ -85,12 +85,12 @@ def reports_no_failure(monkeypatch):
     monkeypatch.setattr(relay.Report, "response", lambda _: {"batchItemFailures": []})
 
 
-def drops_the_last_letter(monkeypatch):
+def drops_the_last_dead_letter(monkeypatch):
     store = s3.store
     monkeypatch.setattr(s3, "store", lambda entries, put, **options: store(entries[:-1], put, **options))
 
 
-def ignores_that_letters_were_not_stored(monkeypatch):
+def ignores_that_dead_letters_were_not_stored(monkeypatch):
     def store(entries, put, *, remaining):
         for entry in entries:
             put(entry)
@@ -104,35 +104,37 @@ def stops_the_batch_at_a_poison_change(monkeypatch):
 
     def cut_short(planner, account):
         rows = list(rows_of(planner, account))
-        end = min((letter.position for letter in account.letters), default=len(account.records))
+        end = min((dead_letter.position for dead_letter in account.letters), default=len(account.records))
         yield from ((target, entry) for target, entry in rows if entry.position < end)
 
     monkeypatch.setattr(Planner, "rows", cut_short)
 
 
 def publishes_the_batch_backwards(monkeypatch):
-    publish = lanes.publish
-    monkeypatch.setattr(lanes, "publish", lambda entries, *rest, **options: publish(entries[::-1], *rest, **options))
+    publish = concurrency.publish
+    monkeypatch.setattr(
+        concurrency, "publish", lambda entries, *rest, **options: publish(entries[::-1], *rest, **options)
+    )
 
 
-class Blind(dict):
-    """Keys that nobody sees."""
+class NeverContains(dict):
+    """A dict whose keys are not found."""
 
     def __contains__(self, _):
         return False
 
 
-def lets_a_key_be_in_two_chunks_at_once(monkeypatch):
-    begin = lanes._Batch.__init__
+def allows_a_key_in_two_chunks_at_once(monkeypatch):
+    begin = concurrency._Batch.__init__
 
     def careless(self, *arguments):
         begin(self, *arguments)
-        self._held = Blind()
+        self._blocked = NeverContains()
 
-    monkeypatch.setattr(lanes._Batch, "__init__", careless)
+    monkeypatch.setattr(concurrency._Batch, "__init__", careless)
 
 
-def spreads_a_key_over_the_shards(monkeypatch):
+def spreads_a_key_over_shards(monkeypatch):
     rows = Table.rows
 
     def spread(self, change, max_bytes):
@@ -153,26 +155,26 @@ def loses_deletes(monkeypatch):
 
 
 MUTANTS = (
-    drops_the_last_letter,
-    ignores_that_letters_were_not_stored,
-    lets_a_key_be_in_two_chunks_at_once,
-    lets_later_entries_of_a_held_key_go,
+    drops_the_last_dead_letter,
+    ignores_that_dead_letters_were_not_stored,
+    allows_a_key_in_two_chunks_at_once,
+    sends_later_entries_of_a_blocked_key,
     loses_deletes,
     never_sends_overtaken_entries_again,
     publishes_the_batch_backwards,
     reports_no_failure,
-    reports_the_later_of_two_stops,
+    reports_the_later_of_two_failures,
     reports_the_second_failure,
     sends_only_the_failed_entries_again,
-    spreads_a_key_over_the_shards,
+    spreads_a_key_over_shards,
     stops_the_batch_at_a_poison_change,
-    takes_a_lost_reply_for_an_accepted_request,
-    takes_a_refused_stream_for_done,
+    treats_a_lost_response_as_an_accepted_request,
+    treats_a_refused_stream_as_done,
 )
 
 
-def histories_until_caught(**options):
-    for seed in range(WITHIN):
+def histories_until_detected(**options):
+    for seed in range(HISTORIES):
         try:
             World(seed, **options).run()
         except AssertionError as error:
@@ -182,15 +184,15 @@ def histories_until_caught(**options):
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.__name__)
-def test_a_function_that_is_caught(mutant, monkeypatch):
+def test_the_histories_detect_a_defect(mutant, monkeypatch):
     mutant(monkeypatch)
-    assert histories_until_caught() is not None
+    assert histories_until_detected() is not None
 
 
-def test_a_function_that_leaves_the_row_of_a_former_primary_key_is_caught(monkeypatch):
+def test_the_histories_detect_a_row_that_is_left_under_a_former_primary_key(monkeypatch):
     monkeypatch.setattr(Table, "_tombstone_of_moved", lambda *_: ())
-    assert histories_until_caught(kinds=(BY_CITY,)) is not None
+    assert histories_until_detected(kinds=(BY_CITY,)) is not None
 
 
-def test_the_function_as_it_is_passes_the_same_histories():
-    assert histories_until_caught() is None
+def test_the_function_without_a_defect_passes_the_same_histories():
+    assert histories_until_detected() is None

@@ -1,4 +1,4 @@
-"""Every shape of a partial failure there is, for small requests: each subset rejected, each order on the stream."""
+"""All partial failures of small requests: each subset rejected, each order on the stream."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from publisher.entry import Entry
 from publisher.order import Limits, publish
 
 
-class Exact:
-    """A stream of one shard whose first answers are given exactly; afterwards it takes everything in order."""
+class ScriptedStream:
+    """A stream of one shard with exactly these first responses. Afterwards it accepts everything in order."""
 
-    def __init__(self, *answers):
-        self.answers = list(answers)
+    def __init__(self, *responses):
+        self.responses = list(responses)
         self.rows = []
         self.counts = Counter()
 
     def send(self, entries):
-        rejected, order, lost = self.answers.pop(0) if self.answers else ((), None, False)
+        rejected, order, lost = self.responses.pop(0) if self.responses else ((), None, False)
         outcomes = ["ProvisionedThroughputExceededException"] * len(entries)
         places = range(len(entries)) if order is None else [place for place in order if place < len(entries)]
         for place in places:
@@ -45,13 +45,13 @@ def entries_of(keys):
     return [Entry(key, f"{key}@{position}".encode(), position) for position, key in enumerate(keys)]
 
 
-def newest(entries):
+def newest_by_key(entries):
     return {entry.key: entry.data for entry in entries}
 
 
-def settles(keys, *answers, limit=500, budget=1e9):
-    """Publish as often as the batch comes again; give the stream, which must end in each key's newest entry."""
-    stream = Exact(*answers)
+def publish_all(keys, *responses, limit=500, budget=1e9):
+    """Publish until the batch needs no retry. Check that the stream ends in each key's newest entry; return it."""
+    stream = ScriptedStream(*responses)
     entries = entries_of(keys)
     start = 0
     for _ in range(20):
@@ -68,23 +68,23 @@ def settles(keys, *answers, limit=500, budget=1e9):
             break
         start = published.first_unpublished
         for entry in entries[:start]:
-            assert entry in stream.rows, "reported as published, and not there"
+            assert entry in stream.rows, "reported as published, but not on the stream"
     assert published.first_unpublished is None
-    assert newest(stream.rows) == newest(entries), (keys, answers, limit, budget)
+    assert newest_by_key(stream.rows) == newest_by_key(entries), (keys, responses, limit, budget)
     return stream
 
 
 @pytest.mark.parametrize("keys", ["aaaa", "aabb", "abab", "abba", "aaab", "abcd"])
-def test_every_shape_of_a_first_answer_ends_with_the_newest_of_each_key(keys):
+def test_every_partial_failure_of_one_request_ends_with_the_newest_entry_of_each_key(keys):
     counts = Counter()
     for first in FIRST:
         for limit, budget in ((500, 1e9), (500, 0.0), (3, 1e9), (2, 0.0)):
-            counts += settles(keys, first, limit=limit, budget=budget).counts
+            counts += publish_all(keys, first, limit=limit, budget=budget).counts
     assert counts["rejected"] > 1000
     assert counts["lost"] > 1000
 
 
 @pytest.mark.parametrize("keys", ["aaa", "aab", "aba"])
-def test_every_shape_of_two_answers_in_a_row_ends_with_the_newest_of_each_key(keys):
+def test_every_partial_failure_of_two_requests_ends_with_the_newest_entry_of_each_key(keys):
     for first, second in product(FIRST[::3], SECOND[::5]):
-        settles(keys, first, second)
+        publish_all(keys, first, second)

@@ -1,8 +1,8 @@
-"""Several Pinot tables on several streams: what goes wrong with one of them is no other one's business.
+"""Several Pinot tables on several streams: the faults of one do not affect the others.
 
-A history has one or two DynamoDB tables and two or three routes, each a Pinot table with a filter and a stream of its
-own. In each invocation each stream is in a trouble of its own, or in none. What must be true is checked after every
-invocation, by a model of what each change is to each route, and once more when everything has come again and is done.
+A history has one or two DynamoDB tables and two or three routes. A route is a Pinot table with a filter and a stream of
+its own. In each invocation each stream has a fault of its own, or none. The result is checked after every invocation,
+by a model of what each change means to each route, and once more at the end, after all retries.
 """
 
 from __future__ import annotations
@@ -23,36 +23,36 @@ from changes import insert, modify, remove
 from dynapinot.event_source import EventSource, Settings
 from dynapinot.replica import Replica, UpsertTable, read_upsert_table
 from faults.history import FIRST_NUMBER, FIRST_SECOND
-from faults.world import InTurn
+from faults.world import SequentialPool
 from files import CONFIG, SCHEMA, table, with_setting
 from handlers import relay
 from handlers.planner import Planner
 from kinesis_fake import Clock, FakeKinesis
-from lanes_in_turn import lanes_in_turn
 from pinot.table import Table
-from publisher import lanes, s3
-from publisher.lanes import publish_in_lanes
+from print_counts import print_counts
+from publisher import concurrency, s3
+from publisher.concurrency import publish_concurrently
 from publisher.order import Limits, Published
-from told import tell
+from workers_fake import fake_workers
 
 HISTORIES = 1_500
-STUCK = 2_000  # no history takes as many steps
+MAX_STEPS = 2_000  # more than any history takes
 TOPIC = (*"ingestionConfig.streamIngestionConfig.streamConfigMaps.0".split("."), "stream.kinesis.topic.name")
-LONG = "x" * 600  # does not fit a STRING
-DEAR = "dear"  # does not fit a DOUBLE
+TOO_LONG = "x" * 600  # does not fit a STRING
+NOT_A_NUMBER = "dear"  # does not fit a DOUBLE
 
 
-# The routes, and what a change is to each of them.
+# The routes, and what a change means to each of them.
 
 
 @dataclass(frozen=True, kw_only=True)
 class Route:
-    """A Pinot table; ``takes`` is the model of its filter, ``columns`` those that hold an item's own values."""
+    """A Pinot table; ``selects`` is the model of its filter, ``columns`` those that hold an item's own values."""
 
     source: str
     table: Table
     upsert: UpsertTable
-    takes: Callable[[dict[str, Any]], bool]
+    selects: Callable[[dict[str, Any]], bool]
     columns: tuple[str, ...]
 
     @property
@@ -60,7 +60,7 @@ class Route:
         return self.table.name
 
 
-def _route(name, source, takes, *columns, when=None, version=False):
+def _route(name, source, selects, *columns, when=None, version=False):
     kinds = ("dimensionFieldSpecs", "metricFieldSpecs")
     own = {"id", "deleted", *columns}
     schema = {**SCHEMA, "schemaName": name}
@@ -73,7 +73,7 @@ def _route(name, source, takes, *columns, when=None, version=False):
         config = with_setting(config, "upsertConfig.comparisonColumns", ["version"])
         document["columns"] = {"version": "$version", "changed": "$timestamp"}
     made, upsert = table(schema, config, document), read_upsert_table(schema, config)
-    return Route(source=source, table=made, upsert=upsert, takes=takes, columns=columns)
+    return Route(source=source, table=made, upsert=upsert, selects=selects, columns=columns)
 
 
 ALL = _route("all", "app", lambda item: True, "name", "price")
@@ -116,18 +116,20 @@ class Write:
         return self.record["dynamodb"]["SequenceNumber"]
 
     def outcome(self, route):
-        """What the change is to a route: its row, "letter", or None."""
+        """The result of the change for a route: its row, "dead letter", or None."""
         if self.source != route.source:
             return None
-        was_row = self.before is not None and route.takes(self.before)
-        is_row = self.after is not None and route.takes(self.after)
-        if is_row and any(self.after.get(column) in (LONG, DEAR) for column in route.columns):
-            return "letter"
+        was_row = self.before is not None and route.selects(self.before)
+        is_row = self.after is not None and route.selects(self.after)
+        if is_row and any(self.after.get(column) in (TOO_LONG, NOT_A_NUMBER) for column in route.columns):
+            return "dead letter"
         if not is_row and not was_row:
             return None
         image = self.after if is_row else self.before
         row = {"id": self.key, "deleted": not is_row, "changed": self.second * 1000}
-        row |= {name: image[name] for name in route.columns if name in image and image[name] not in (LONG, DEAR)}
+        row |= {
+            name: image[name] for name in route.columns if name in image and image[name] not in (TOO_LONG, NOT_A_NUMBER)
+        }
         if "version" in route.upsert.columns:
             row["version"] = f"{self.second * 1000:013d}-{self.number:040d}"
         return row
@@ -144,9 +146,9 @@ def write_history(random, source):
         before = items.pop(key, None)
         after = None
         if before is None or random.random() < 0.75:
-            after = {"name": LONG if random.random() < 0.1 else f"name {number}"}
+            after = {"name": TOO_LONG if random.random() < 0.1 else f"name {number}"}
             if random.random() < 0.6:
-                after["price"] = DEAR if random.random() < 0.2 else random.randrange(99) / 4
+                after["price"] = NOT_A_NUMBER if random.random() < 0.2 else random.randrange(99) / 4
             if random.random() < 0.7:
                 after["group"] = random.choice("abc")
             items[key] = after
@@ -154,34 +156,34 @@ def write_history(random, source):
     return writes
 
 
-# The streams and their troubles.
+# The streams and their faults.
 
-TROUBLES = {
+FAULTS = {
     "none": {},
     "rejects in part": {"reject": 0.5},
     "rejects everything": {"reject": 1.0},
     "fails now and then": {"fail": 0.5},
     "fails wholly": {"fail": 1.0},
-    "loses answers": {"lose": 0.6},
+    "loses responses": {"lose": 0.6},
     "shuffles": {"shuffle": 1.0},
     "is refused": {"unavailable": True},
     "hangs": {"hangs": True},
 }
-CALM = {"reject": 0.0, "fail": 0.0, "lose": 0.0, "shuffle": 0.0, "unavailable": False, "hangs": False}
+NO_FAULT = {"reject": 0.0, "fail": 0.0, "lose": 0.0, "shuffle": 0.0, "unavailable": False, "hangs": False}
 
 
 class Stream(FakeKinesis):
-    """A stream that may also answer to nothing until the time is up, whether or not it took the rows."""
+    """A stream that may also hang until the time is up, whether or not it accepted the rows."""
 
     def __init__(self, random, *, shards):
         super().__init__(random, shards=shards)
         self.hangs = False
-        self.trouble = "none"
+        self.fault = "none"
         self.clock = None
 
-    def be(self, trouble, clock):
-        self.trouble, self.clock = trouble, clock
-        for name, value in {**CALM, **TROUBLES[trouble]}.items():
+    def set_fault(self, fault, clock):
+        self.fault, self.clock = fault, clock
+        for name, value in {**NO_FAULT, **FAULTS[fault]}.items():
             setattr(self, name, value)
 
     def send(self, entries):
@@ -194,22 +196,22 @@ class Stream(FakeKinesis):
 
 
 class Bucket:
-    """Dead letters by table and number, and whether they can be stored now."""
+    """The dead letters by table and sequence number, and whether they can be stored now."""
 
     def __init__(self):
-        self.letters = set()
+        self.dead_letters = set()
         self.is_down = False
 
     def put(self, entry):
         if self.is_down:
             return "ServiceUnavailable"
-        letter = json.loads(entry.data)
-        self.letters.add((letter["table"], letter["dynamodb_table"], letter["sequence_number"]))
+        dead_letter = json.loads(entry.data)
+        self.dead_letters.add((dead_letter["table"], dead_letter["dynamodb_table"], dead_letter["sequence_number"]))
         return None
 
 
 class Routes:
-    """One history, as its seed says, from the changes to what Pinot would show."""
+    """One history of a seed, from the changes to what Pinot would show."""
 
     def __init__(self, seed, counts=None):
         self.random = random = Random(seed)
@@ -222,7 +224,7 @@ class Routes:
         self.streams = {route.name: Stream(random, shards=shards) for route in self.routes}
         self.bucket = Bucket()
         self.calm_after = random.choice((0, 4, 8, 15))
-        self.trouble = random.choice((0.3, 0.7))
+        self.fault_rate = random.choice((0.3, 0.7))
         self.limits = Limits(records=random.choice((1, 2, 5, 500)))
         self.settings = Settings(
             report_batch_item_failures=True,
@@ -244,7 +246,7 @@ class Routes:
 
         return EventSource(
             read,
-            lambda event: self._watched(source, event),
+            lambda event: self._invoke_and_keep_error(source, event),
             clock=lambda: 0.0,
             sleep=lambda _: None,
             settings=self.settings,
@@ -253,11 +255,11 @@ class Routes:
         )
 
     def run(self):
-        """Play the history to its end."""
-        in_turn = InTurn(self.random)
-        with patch.object(relay, "ThreadPoolExecutor", in_turn), patch.object(s3, "ThreadPoolExecutor", in_turn):
+        """Run the history to its end."""
+        pool = SequentialPool(self.random)
+        with patch.object(relay, "ThreadPoolExecutor", pool), patch.object(s3, "ThreadPoolExecutor", pool):
             waiting = list(self.sources)
-            for _ in range(STUCK):
+            for _ in range(MAX_STEPS):
                 source = self.random.choice(waiting)
                 has_more = self.sources[source].step()
                 if self.error:
@@ -270,12 +272,12 @@ class Routes:
                 if not waiting:
                     break
             else:
-                raise AssertionError("the changes come again and again and nothing is done")
+                raise AssertionError("the changes are retried without progress")
         self._check_end()
         return self
 
-    def _watched(self, source, event):
-        """Keep what is raised: to an event source it is a function that failed, and no more."""
+    def _invoke_and_keep_error(self, source, event):
+        """Keep an exception: the event source only sees a function that failed."""
         try:
             return self._invoke(source, event)
         except Exception as error:
@@ -284,17 +286,17 @@ class Routes:
 
     def _invoke(self, source, event):
         self.invocations += 1
-        self._stir()
+        self._inject_faults()
         numbers = [record["dynamodb"]["SequenceNumber"] for record in event["Records"]]
         batch = [write for write in self.writes[source] if write.sequence_number in numbers]
         before = {name: list(map(len, stream.shards)) for name, stream in self.streams.items()}
 
         def publish(target, entries):
             stream = self.streams[target.stream]
-            return publish_in_lanes(
+            return publish_concurrently(
                 entries,
                 stream.send,
-                lanes_in_turn(stream.random),
+                fake_workers(stream.random),
                 shards=lambda: len(stream.shards),
                 remaining=stream.clock.remaining,
                 sleep=stream.clock.sleep,
@@ -313,48 +315,50 @@ class Routes:
         self._check_invocation(batch, before, numbers.index(failures[0]) if failures else len(numbers))
         return response
 
-    def _stir(self):
-        """Give each stream its trouble for this invocation, and its own clock: they are published to side by side."""
+    def _inject_faults(self):
+        """Choose a fault and a clock for each stream in this invocation: they are published to concurrently."""
         calm = self.invocations > self.calm_after
         for stream in self.streams.values():
-            in_trouble = not calm and self.random.random() < self.trouble
-            trouble = self.random.choice(list(TROUBLES)) if in_trouble else "none"
-            stream.be(trouble, Clock(self.random.choice((60.0, 0.3))))
-            self.counts[trouble] += 1
+            has_fault = not calm and self.random.random() < self.fault_rate
+            fault = self.random.choice(list(FAULTS)) if has_fault else "none"
+            stream.set_fault(fault, Clock(self.random.choice((60.0, 0.3))))
+            self.counts[fault] += 1
         self.bucket.is_down = not calm and self.random.random() < 0.2
         self.counts["bucket down"] += self.bucket.is_down
 
-    # What must be true.
+    # The checks.
 
     def _check_invocation(self, batch, before, end):
-        troubles = {stream.trouble for stream in self.streams.values()}
-        self.counts["invocations with healthy and other streams"] += "none" in troubles and len(troubles) > 1
+        faults = {stream.fault for stream in self.streams.values()}
+        self.counts["invocations with healthy and other streams"] += "none" in faults and len(faults) > 1
         for route in self.routes:
             stream = self.streams[route.name]
             rows = [row for row in (write.outcome(route) for write in batch) if isinstance(row, dict)]
-            went_out = [shard[start:] for shard, start in zip(stream.shards, before[route.name], strict=True)]
-            if stream.trouble == "none":
-                assert sorted_by_key(went_out) == sorted_by_key([rows], get=lambda row: (row["id"], row)), (
-                    f"{route.name}: a healthy stream did not get just its rows, in order, in the same invocation"
+            sent = [shard[start:] for shard, start in zip(stream.shards, before[route.name], strict=True)]
+            if stream.fault == "none":
+                assert sorted_by_key(sent) == sorted_by_key([rows], get=lambda row: (row["id"], row)), (
+                    f"{route.name}: a healthy stream did not get exactly its rows, in order, in the same invocation"
                 )
             on_stream = [json.loads(entry.data) for shard in stream.shards for entry in shard]
             for write in batch[:end]:
                 outcome = write.outcome(route)
                 if isinstance(outcome, dict):
-                    assert outcome in on_stream, f"{route.name}: reported as done, and not on the stream"
-                if outcome == "letter":
-                    assert letter_of(route, write) in self.bucket.letters, f"{route.name}: done, and its letter lost"
-        if troubles == {"none"} and not self.bucket.is_down:
-            assert end == len(batch), "nothing was wrong, and something was reported"
-        self.counts["batches that come again"] += end < len(batch)
+                    assert outcome in on_stream, f"{route.name}: reported as done, but not on the stream"
+                if outcome == "dead letter":
+                    assert dead_letter_of(route, write) in self.bucket.dead_letters, (
+                        f"{route.name}: reported as done, but its dead letter is missing"
+                    )
+        if faults == {"none"} and not self.bucket.is_down:
+            assert end == len(batch), "a failure was reported without a fault"
+        self.counts["retried batches"] += end < len(batch)
 
     def _check_end(self):
-        letters = set()
+        dead_letters = set()
         for route in self.routes:
             writes = self.writes[route.source]
             outcomes = [write.outcome(route) for write in writes]
             rows = [row for row in outcomes if isinstance(row, dict)]
-            letters |= {letter_of(route, write) for write in writes if write.outcome(route) == "letter"}
+            dead_letters |= {dead_letter_of(route, write) for write in writes if write.outcome(route) == "dead letter"}
             newest = {row["id"]: row for row in rows}
             stream = self.streams[route.name]
             assert {entry.key for shard in stream.shards for entry in shard} <= {f"1:{key}" for key in newest}
@@ -363,7 +367,7 @@ class Routes:
             replica = Replica(route.upsert)
             for number, shard in enumerate(stream.shards):
                 for entry in shard:
-                    assert replica.ingest(number, entry.data) in rows, f"{route.name}: a row that is none of its own"
+                    assert replica.ingest(number, entry.data) in rows, f"{route.name}: a row that is not its own"
             shown = {row["id"]: row for row in replica.live()}
             assert shown == {key: row for key, row in newest.items() if not row["deleted"]}
             accepted = sum(map(len, stream.shards))
@@ -372,70 +376,73 @@ class Routes:
                 isinstance(row, dict) and row["deleted"] and write.after is not None
                 for row, write in zip(outcomes, writes, strict=True)
             )
-        assert self.bucket.letters == letters, "the dead letters are not just those of the tables that cannot take it"
-        self.counts["letters of one table, rows of another"] += sum(
-            {"letter", "row"} <= {"row" if isinstance(each, dict) else each for each in map(write.outcome, self.routes)}
+        assert self.bucket.dead_letters == dead_letters, (
+            "the dead letters are not exactly those of the tables that cannot take the change"
+        )
+        self.counts["dead letters of one table, rows of another"] += sum(
+            {"dead letter", "row"}
+            <= {"row" if isinstance(each, dict) else each for each in map(write.outcome, self.routes)}
             for writes in self.writes.values()
             for write in writes
         )
 
 
 def sorted_by_key(shards, get=lambda entry: (entry.key.removeprefix("1:"), json.loads(entry.data))):
-    """Each key's rows, in their order."""
+    """The rows of each key, in order."""
     rows = {}
     for key, row in (get(each) for shard in shards for each in shard):
         rows.setdefault(key, []).append(row)
     return rows
 
 
-def letter_of(route, write):
+def dead_letter_of(route, write):
     return (route.name, route.source, write.sequence_number)
 
 
-HAPPENED = (
-    *TROUBLES,
-    "batches that come again",
+FAULTS_AND_EVENTS = (
+    *FAULTS,
+    "retried batches",
     "bucket down",
     "deletes by the filter",
     "duplicates",
     "invocations with healthy and other streams",
-    "letters of one table, rows of another",
+    "dead letters of one table, rows of another",
     "poller restarts",
 )
 
 
-def play(seed, counts=None):
+def run_routes(seed, counts=None):
     try:
         return Routes(seed, counts).run()
     except AssertionError as error:
         raise AssertionError(f"{error}\nseed {seed}") from error
 
 
-def test_the_trouble_of_one_stream_neither_holds_up_nor_turns_round_the_rows_of_another(capsys):
+def test_the_faults_of_one_stream_neither_delay_nor_reorder_the_rows_of_another(capsys):
     counts = Counter()
     for seed in range(HISTORIES):
-        play(seed, counts)
-    tell(capsys, "routes", counts)
-    assert [name for name in HAPPENED if not counts[name]] == [], "what never came up"
+        run_routes(seed, counts)
+    print_counts(capsys, "routes", counts)
+    assert [name for name in FAULTS_AND_EVENTS if not counts[name]] == [], "faults and events that never occurred"
 
 
-# Streams are published to at the same time: the histories give each its own clock, as if they were.
+# Streams are published to concurrently. The histories imitate that with a clock for each stream.
 
 NAMES = ("all", "priced", "grouped")
 THREE = [ALL.table, PRICED.table, GROUPED.table]
 FOR_ALL = insert({"id": {"S": "a"}}, {"name": {"S": "x"}, "price": {"N": "1"}, "group": {"S": "a"}}, table="app")
-PATIENCE = 10.0  # seconds after which the others are taken to wait for the one that hangs
+MAX_WAIT_SECONDS = 10.0  # after which the others must be waiting for the stream that hangs
 
 
 @pytest.mark.parametrize("hanging", NAMES)
-def test_a_stream_that_hangs_keeps_no_row_from_the_others(hanging):
+def test_a_stream_that_hangs_does_not_block_the_others(hanging):
     others_done = {name: Event() for name in NAMES if name != hanging}
 
     def publish(target, entries):
         if target.stream != hanging:
             others_done[target.stream].set()
             return Published(first_unpublished=None, resent=0, errors={})
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + MAX_WAIT_SECONDS
         done = [event.wait(end - time.monotonic()) for event in others_done.values()]
         assert done == [True, True], "the others wait for the stream that hangs"
         return Published(first_unpublished=0, resent=0, errors={"ReadTimeoutError": 1})
@@ -451,9 +458,9 @@ def test_a_stream_that_hangs_keeps_no_row_from_the_others(hanging):
     }
 
 
-# The histories can fail: what somebody might make of the relay is caught within some of them.
+# The histories can fail: some of them detect each of these defects of the relay.
 
-WITHIN = 300
+DETECTING_HISTORIES = 300
 
 
 def publishes_one_after_the_other_until_one_fails(monkeypatch):
@@ -468,7 +475,7 @@ def publishes_one_after_the_other_until_one_fails(monkeypatch):
     monkeypatch.setattr(relay, "_publish_all", in_a_row)
 
 
-def drops_the_rows_behind_another_streams_failure(monkeypatch):
+def drops_the_rows_after_another_streams_failure(monkeypatch):
     def in_a_row(rows, publish):
         published, end = {}, None
         for target, entries in rows.items():
@@ -481,7 +488,7 @@ def drops_the_rows_behind_another_streams_failure(monkeypatch):
     monkeypatch.setattr(relay, "_publish_all", in_a_row)
 
 
-def publishes_nothing_while_letters_cannot_be_stored(monkeypatch):
+def publishes_nothing_while_dead_letters_cannot_be_stored(monkeypatch):
     publish_all, store = relay._publish_all, s3.store
     not_stored = []
 
@@ -517,23 +524,23 @@ def reports_the_last_of_the_failures(monkeypatch):
     monkeypatch.setattr(relay, "min", max, raising=False)
 
 
-def takes_a_change_from_all_tables_when_one_cannot_take_it(monkeypatch):
+def drops_a_change_from_all_tables_if_one_cannot_take_it(monkeypatch):
     rows_of = Planner.rows
 
     def all_or_nothing(planner, account):
         rows = list(rows_of(planner, account))
-        bad = {letter.position for letter in account.letters}
+        bad = {dead_letter.position for dead_letter in account.letters}
         yield from ((target, entry) for target, entry in rows if entry.position not in bad)
 
     monkeypatch.setattr(Planner, "rows", all_or_nothing)
 
 
-def writes_one_letter_for_all_tables(monkeypatch):
+def writes_one_dead_letter_for_all_tables(monkeypatch):
     rows_of = Planner.rows
 
     def one_each(planner, account):
         yield from rows_of(planner, account)
-        account.letters[:] = {letter.position: letter for letter in account.letters}.values()
+        account.letters[:] = {dead_letter.position: dead_letter for dead_letter in account.letters}.values()
 
     monkeypatch.setattr(Planner, "rows", one_each)
 
@@ -548,7 +555,7 @@ def sends_every_row_to_the_first_stream(monkeypatch):
     monkeypatch.setattr(relay, "_publish_all", confused)
 
 
-def takes_the_changes_of_every_dynamodb_table(monkeypatch):
+def replicates_the_changes_of_every_dynamodb_table(monkeypatch):
     monkeypatch.setattr(Table, "replicates", lambda *_: True)
 
 
@@ -560,9 +567,9 @@ def deletes_from_every_table_what_leaves_one(monkeypatch):
     monkeypatch.setattr(Table, "_was_row", lambda *_: True)
 
 
-def never_sends_again_what_a_stream_once_took(monkeypatch):
-    """Sounds thrifty; but a stream may have taken the second of two changes of a key, and then the first comes last."""
-    publish = lanes.publish
+def never_resends_what_a_stream_once_accepted(monkeypatch):
+    """The stream may have accepted only the second of two changes of a key. Then the first one comes last."""
+    publish = concurrency.publish
 
     def thrifty(entries, send, **options):
         taken = vars(send.__self__).setdefault("taken", set())
@@ -574,44 +581,44 @@ def never_sends_again_what_a_stream_once_took(monkeypatch):
 
         return publish([entry for entry in entries if entry[:2] not in taken], noting, **options)
 
-    monkeypatch.setattr(lanes, "publish", thrifty)
+    monkeypatch.setattr(concurrency, "publish", thrifty)
 
 
 MUTANTS = (
     deletes_from_every_table_what_leaves_one,
-    drops_the_rows_behind_another_streams_failure,
+    drops_the_rows_after_another_streams_failure,
     forgets_that_leaving_a_filter_is_a_delete,
-    never_sends_again_what_a_stream_once_took,
-    publishes_nothing_while_letters_cannot_be_stored,
+    never_resends_what_a_stream_once_accepted,
+    publishes_nothing_while_dead_letters_cannot_be_stored,
     publishes_one_after_the_other_until_one_fails,
     reports_only_the_first_streams_failure,
     reports_the_last_of_the_failures,
     sends_every_row_to_the_first_stream,
-    takes_a_change_from_all_tables_when_one_cannot_take_it,
-    takes_the_changes_of_every_dynamodb_table,
-    writes_one_letter_for_all_tables,
+    drops_a_change_from_all_tables_if_one_cannot_take_it,
+    replicates_the_changes_of_every_dynamodb_table,
+    writes_one_dead_letter_for_all_tables,
 )
 
 
-def caught_by():
-    for seed in range(WITHIN):
+def detecting_seed():
+    for seed in range(DETECTING_HISTORIES):
         try:
-            play(seed)
+            run_routes(seed)
         except AssertionError:
             return seed
     return None
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.__name__)
-def test_a_relay_that_is_caught(mutant, monkeypatch):
+def test_the_histories_detect_a_defect(mutant, monkeypatch):
     mutant(monkeypatch)
-    assert caught_by() is not None
+    assert detecting_seed() is not None
 
 
-def test_a_relay_that_publishes_one_stream_after_another_is_caught(monkeypatch):
+def test_publishing_one_stream_after_another_is_detected(monkeypatch):
     monkeypatch.setattr(
         relay, "_publish_all", lambda rows, publish: {target: publish(target, rows[target]) for target in rows}
     )
-    monkeypatch.setitem(globals(), "PATIENCE", 0.05)
+    monkeypatch.setitem(globals(), "MAX_WAIT_SECONDS", 0.05)
     with pytest.raises(AssertionError, match="wait for the stream that hangs"):
-        test_a_stream_that_hangs_keeps_no_row_from_the_others("all")
+        test_a_stream_that_hangs_does_not_block_the_others("all")

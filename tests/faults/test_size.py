@@ -1,4 +1,4 @@
-"""What the fault suite found once, and what holds since."""
+"""Faults that the fault tests have found, and that are fixed."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from handlers.planner import plan
 SMALL = {"id": {"S": "a"}}
 
 
-def test_a_delete_is_not_held_up_by_the_size_of_its_last_values():
+def test_a_delete_does_not_fail_because_its_old_values_are_too_large():
     too_large = {"notes": {"S": "x" * 3 * MAX_RECORD_BYTES}}
     made = plan([remove(SMALL, too_large)], [BY_TIME.table], max_record_bytes=MAX_RECORD_BYTES)
     assert made.letters == []
 
 
-def test_a_move_is_not_held_up_by_the_size_of_its_old_values():
+def test_a_move_does_not_fail_because_its_old_values_are_too_large():
     old = {"city": {"S": "Rome"}, "notes": {"S": "x" * 3 * MAX_RECORD_BYTES}}
     move = modify(SMALL, {"city": {"S": "Oslo"}}, old)
     assert plan([move], [BY_CITY.table], max_record_bytes=MAX_RECORD_BYTES).letters == []

@@ -1,6 +1,6 @@
-"""Everything round the function, misbehaving as one seed says: Kinesis, S3, the event source mapping, time.
+"""The function's environment with the faults of one seed: Kinesis, S3, the event source mapping, time.
 
-The relay, the publisher and the event source are the real ones; what is faked is what they are handed.
+The relay, the publisher and the event source are the real ones. What they are passed is fake.
 """
 
 from __future__ import annotations
@@ -20,30 +20,30 @@ from faults.history import BY_CITY, BY_TIME, BY_VERSION, MAX_RECORD_BYTES, write
 from handlers import relay
 from handlers.planner import Planner
 from kinesis_fake import FakeKinesis
-from lanes_in_turn import lanes_in_turn
 from publisher import order, s3
-from publisher.lanes import publish_in_lanes, threads
+from publisher.concurrency import publish_concurrently, worker_threads
+from workers_fake import fake_workers
 
 RERUN = "FAULT_SEED={} FAULT_HISTORIES=1 .venv/bin/pytest tests/faults/test_histories.py"
-STUCK = 3_000  # no history takes as many steps
+MAX_STEPS = 3_000  # more than any history takes
 
 
 def unparsed(event):
-    """An event whose records nobody has parsed, as where orjson parses events."""
+    """An event with records that are not parsed yet, as with orjson as the parser of events."""
     records = RawRecords.of(json.dumps(event, separators=(",", ":")).encode(), json.loads)
     return {"Records": records} if records else event
 
 
 class Killed(BaseException):
-    """The function is gone, as by a timeout or for want of memory: nothing in it can catch this and go on."""
+    """The function was killed, as by a timeout or for lack of memory. It cannot catch this and continue."""
 
 
 class DeadInvocationError(RuntimeError):
-    """What the event source mapping sees of it."""
+    """The error that the event source mapping sees."""
 
 
 class ShardedStream(FakeKinesis):
-    """A Kinesis stream with more to go wrong: single shards, requests carried out late, being deleted, the kill."""
+    """A Kinesis stream with more faults: failing shards, requests processed late, a deleted stream, the kill."""
 
     def __init__(self, world, first_number=1):
         super().__init__(world.random, shards=world.shard_count)
@@ -52,7 +52,7 @@ class ShardedStream(FakeKinesis):
         self.late = 0.0
         self.denied = False
         self._number = first_number
-        self._under_way = []
+        self._in_flight = []
 
     def _accept(self, entry):
         self._number += self.random.choice((1, 1, 50))
@@ -71,9 +71,9 @@ class ShardedStream(FakeKinesis):
         if chance() < self.fail:
             counts["requests failed"] += 1
             return ["InternalFailure"] * len(entries)
-        if chance() < self.late:  # only where the order is not the stream's: see docs/architecture.md
-            counts["requests carried out late"] += 1
-            self._under_way.append(entries)
+        if chance() < self.late:  # only if rows are not ordered by the stream: see docs/architecture.md
+            counts["requests processed late"] += 1
+            self._in_flight.append(entries)
             return ["ReadTimeoutError"] * len(entries)
         outcomes = [None] * len(entries)
         places = list(range(len(entries)))
@@ -89,25 +89,25 @@ class ShardedStream(FakeKinesis):
                 outcomes[place] = "ProvisionedThroughputExceededException"
             else:
                 outcomes[place] = self._accept(entries[place])
-        if self._under_way and chance() < 0.5:
-            self.carry_out()
+        if self._in_flight and chance() < 0.5:
+            self.process_in_flight()
         world.now += world.request_seconds
         world.touch()
         if chance() < self.lose:
-            counts["replies lost"] += 1
+            counts["responses lost"] += 1
             return ["ReadTimeoutError"] * len(entries)
         return outcomes
 
-    def carry_out(self):
-        """Do what was still under way."""
-        for entries in self._under_way:
+    def process_in_flight(self):
+        """Process the requests that were still in flight."""
+        for entries in self._in_flight:
             for entry in entries:
                 self._accept(entry)
-        self._under_way.clear()
+        self._in_flight.clear()
 
 
 class Bucket:
-    """S3, which may be down, refuse single objects, or lose an answer."""
+    """S3 that may be down, refuse single objects, or lose a response."""
 
     def __init__(self, world):
         self.world = world
@@ -118,17 +118,17 @@ class Bucket:
     def put(self, entry):
         self.world.touch()
         if self.is_down or self.world.random.random() < self.refuse:
-            self.world.counts["letters refused"] += 1
+            self.world.counts["dead letters refused"] += 1
             return "ServiceUnavailable"
         self.objects[entry.key] = entry.data
         self.world.touch()
         if self.world.random.random() < self.refuse:
-            self.world.counts["letters whose answer was lost"] += 1
+            self.world.counts["dead letters whose response was lost"] += 1
             return "ReadTimeoutError"
         return None
 
-    def letters(self):
-        """Which Pinot tables' letters there are, by sequence number, and each letter's record."""
+    def dead_letters(self):
+        """The Pinot tables that have dead letters, by sequence number, and the record of each dead letter."""
         tables, records = defaultdict(set), {}
         for data in self.objects.values():
             body = json.loads(data)
@@ -137,8 +137,8 @@ class Bucket:
         return tables, records
 
 
-class InTurn:
-    """In place of a thread pool: does the work in an order that the seed decides, so that a history can be rerun."""
+class SequentialPool:
+    """A stand-in for a thread pool. The seed decides the order of the work, so that a history can be repeated."""
 
     def __init__(self, random):
         self.random = random
@@ -171,7 +171,7 @@ class InTurn:
 
 
 class World:
-    """One history: what happened to the items, what went wrong on the way, and what must be true at the end."""
+    """One history: the changes of the items, the faults on the way, and what must be true at the end."""
 
     def __init__(self, seed, counts=None, *, threads=False, **fixed):
         self.seed = seed
@@ -192,14 +192,14 @@ class World:
         self.now = float(self.steps[self.visible - 1].second)
         self.request_seconds = random.choice((0.0, 0.01, 1.0))
         self.streams = {kind.name: ShardedStream(self) for kind in self.kinds}
-        self.former = {kind.name: [] for kind in self.kinds}  # the shards of streams that are no more
+        self.former_shards = {kind.name: [] for kind in self.kinds}  # of deleted streams
         self.bucket = Bucket(self)
         self.invocations = 0
-        self.fuse = None  # how many touches of the outside are left before the function is killed
-        self.last_moment = 0.7  # how often a kill that found no moment comes after the work and before the answer
+        self.fuse = None  # calls to the outside that are left before the function is killed
+        self.kill_before_response = 0.7  # probability that a kill which has not happened comes after the work
         self.settled = set()  # sequence numbers that were reported as done
-        self.given_up = set()
-        self.redelivered = False  # changes came again though they had been settled
+        self.discarded = set()
+        self.redelivered = False  # settled changes were delivered again
         self._draw_faults(**fixed)
         self.source = self._connect(None)
 
@@ -223,7 +223,7 @@ class World:
         }
         self.budgets = random.choice(((60.0,), (60.0, 5.0, 0.3, 0.0), (0.0,))) if budget is None else (budget,)
         self.limits = order.Limits(records=random.choice((1, 2, 5, 500)), bytes=random.choice((150, 5_000_000)))
-        if BY_CITY in self.kinds:  # one change may be two rows: without any time both must go in the first request
+        if BY_CITY in self.kinds:  # one change may be two rows: without time left both must fit the first request
             self.limits = order.Limits(records=random.choice((2, 3, 500)))
         has_defect = settings is None and random.random() < 0.06
         self.defect = random.choice(self.steps).sequence_number if has_defect else None  # a change that always kills
@@ -240,10 +240,10 @@ class World:
         if self.settings.maximum_record_age > 0:
             self.request_seconds = random.choice((1.0, 20.0))
 
-    # What the function and its event source are handed.
+    # What the function and its event source are passed.
 
     def touch(self):
-        """Count one touch of the outside; the function dies when the fuse is burnt down."""
+        """Count one call to the outside. Kill the function when the fuse is used up."""
         if self.fuse is not None:
             if self.fuse <= 0:
                 raise Killed
@@ -256,9 +256,9 @@ class World:
         start = 0 if after is None else self.places[after] + 1
         return [step.record for step in self.steps[start : min(self.visible, start + limit)]]
 
-    def _pick(self, lanes):
-        self.counts["choices among parallel batches"] += lanes > 1
-        return self.random.randrange(lanes)
+    def _pick(self, batches):
+        self.counts["choices among parallel batches"] += batches > 1
+        return self.random.randrange(batches)
 
     def _connect(self, checkpoint):
         return EventSource(
@@ -277,16 +277,16 @@ class World:
         self.now += seconds
 
     def _fail(self, document):
-        self.counts[f"given up: {document['requestContext']['condition']}"] += document["DDBStreamBatchInfo"][
+        self.counts[f"discarded: {document['requestContext']['condition']}"] += document["DDBStreamBatchInfo"][
             "batchSize"
         ]
         numbers = {record["dynamodb"]["SequenceNumber"] for record in json.loads(document["payload"])["Records"]}
-        self.given_up |= numbers
+        self.discarded |= numbers
         self.settled -= numbers
 
     def _invoke(self, event):
         self.invocations += 1
-        self._stir()
+        self._inject_faults()
         deadline = self.now + self.random.choice(self.budgets)
         records = event["Records"]
 
@@ -294,10 +294,10 @@ class World:
             return deadline - self.now
 
         def publish(target, entries):
-            return publish_in_lanes(
+            return publish_concurrently(
                 entries,
                 self.streams[target.stream.removesuffix("-stream")].send,
-                threads() if self.threads else lanes_in_turn(self.random),
+                worker_threads() if self.threads else fake_workers(self.random),
                 shards=lambda: self.shard_count,
                 remaining=remaining,
                 sleep=self.sleep,
@@ -314,8 +314,8 @@ class World:
             )
             self.report = report
             response = report.response()
-            if self.fuse is not None and self.random.random() < self.last_moment:
-                raise Killed  # noqa: TRY301  # all is done, and nobody hears of it
+            if self.fuse is not None and self.random.random() < self.kill_before_response:
+                raise Killed  # noqa: TRY301  # all is done, but the response is lost
         except Killed:
             self.counts["kills"] += 1
             self.counts["batches cut in two"] += len(records) > 1 and self.settings.bisect_batch_on_function_error
@@ -330,13 +330,13 @@ class World:
         end = numbers.index(failures[0]["itemIdentifier"]) if failures else len(numbers)
         self.counts["partial successes"] += bool(failures)
         self.settled.update(numbers[:end])
-        self.given_up -= set(numbers[:end])
+        self.discarded -= set(numbers[:end])
         return response
 
-    # What goes wrong.
+    # The faults.
 
-    def _stir(self):
-        """Let this invocation have its share of trouble; after a while there is none any more."""
+    def _inject_faults(self):
+        """Choose the faults of this invocation. After some invocations there are none any more."""
         random, rates = self.random, self.rates
         calm = self.invocations > self.calm_after
         for kind in self.kinds:
@@ -352,12 +352,12 @@ class World:
         if not calm and random.random() < rates["kill"]:
             self.fuse = random.randrange(8)
 
-    def _between(self):
-        """Let what is no invocation's happen: a poller dies, the Kinesis stream is deleted, or made again."""
+    def _inject_faults_between(self):
+        """Choose faults between invocations: a poller restarts, the Kinesis stream is deleted, or created again."""
         random, calm = self.random, self.invocations > self.calm_after
         missing = [stream for stream in self.streams.values() if stream.unavailable]
         if missing and (calm or random.random() < 0.3):
-            self._make_streams_again()
+            self._recreate_streams()
         elif not calm and not missing and random.random() < self.rates["delete"]:
             self.counts["streams deleted"] += 1
             for stream in self.streams.values():
@@ -367,10 +367,10 @@ class World:
             self.redelivered = True
             self.source = self._connect(self.source.checkpoint)
 
-    def _make_streams_again(self):
-        """What was on the streams is lost, so everything that is retained comes again, from the oldest on."""
+    def _recreate_streams(self):
+        """Create empty streams. Their rows are lost, so all retained changes are delivered again from the oldest on."""
         for name, stream in self.streams.items():
-            self.former[name].append(stream.shards)
+            self.former_shards[name].append(stream.shards)
             first = 1 if self.random.random() < 0.5 else 10**9
             self.streams[name] = ShardedStream(self, first)
         self.settled.clear()
@@ -378,13 +378,13 @@ class World:
         self.source = self._connect(None)
 
     def run(self):
-        """Play the history to its end and check it; what is wrong is told with the seed."""
+        """Run the history to its end and check it. A failure names the seed."""
         try:
             with self._executors():
-                self._play()
+                self._run_steps()
             self._check()
         except AssertionError as error:
-            alone = f"; to run it alone:\n{RERUN.format(self.seed)}" if self.is_plain else " of this test"
+            alone = f"; to run only this history:\n{RERUN.format(self.seed)}" if self.is_plain else " of this test"
             raise AssertionError(f"{error}\nseed {self.seed}{alone}") from error
         finally:
             self._count()
@@ -395,13 +395,13 @@ class World:
         if self.threads:
             yield
             return
-        in_turn = InTurn(self.random)
-        with patch.object(relay, "ThreadPoolExecutor", in_turn), patch.object(s3, "ThreadPoolExecutor", in_turn):
+        pool = SequentialPool(self.random)
+        with patch.object(relay, "ThreadPoolExecutor", pool), patch.object(s3, "ThreadPoolExecutor", pool):
             yield
 
-    def _play(self):
-        for _ in range(STUCK):
-            self._between()
+    def _run_steps(self):
+        for _ in range(MAX_STEPS):
+            self._inject_faults_between()
             if not self.source.step():
                 if self.visible < len(self.steps):
                     self.visible += self.random.randint(1, 8)
@@ -409,37 +409,37 @@ class World:
                 elif not any(stream.unavailable for stream in self.streams.values()):
                     break
         else:
-            raise AssertionError("the shard is blocked: its changes come again and again and nothing is done")
+            raise AssertionError("the shard is blocked: its changes are retried without progress")
         for stream in self.streams.values():
-            stream.carry_out()
+            stream.process_in_flight()
 
     # What must be true.
 
     def _check(self):
         everything = set(self.by_number)
-        assert everything - self.settled == self.given_up, "a change is neither done nor in an on-failure document"
-        assert not self.source.pending, "the shard's changes are not all done with"
-        self._check_letters()
+        assert everything - self.settled == self.discarded, "a change is neither done nor in an on-failure document"
+        assert not self.source.pending, "changes of the shard are still pending"
+        self._check_dead_letters()
         for kind in self.kinds:
             shards = self.streams[kind.name].shards
             self._check_state(kind, shards)
-            if self.former[kind.name]:  # a Pinot table that had read the lost streams before
-                former = zip(*self.former[kind.name], strict=True)  # shard by shard
+            if self.former_shards[kind.name]:  # a Pinot table that had read the deleted streams before
+                former = zip(*self.former_shards[kind.name], strict=True)  # shard by shard
                 joined = [[*chain.from_iterable(old), *new] for old, new in zip(former, shards, strict=True)]
                 self._check_state(kind, joined)
 
-    def _check_letters(self):
-        tables, records = self.bucket.letters()
-        self.lettered = set(tables)
+    def _check_dead_letters(self):
+        tables, records = self.bucket.dead_letters()
+        self.dead_lettered = set(tables)
         names = {kind.name for kind in self.kinds}
         for number, step in self.by_number.items():
             if step.poison is False:
                 assert number not in tables, f"a good change was dead-lettered: {number}"
             elif step.poison and number in self.settled:
                 assert number in tables, f"a change is neither a row nor a dead letter: {number}"
-                assert tables[number] in ({None}, names), f"a letter is missing: {number}"
+                assert tables[number] in ({None}, names), f"a dead letter is missing: {number}"
             if number in tables:
-                assert records[number] == step.record, "a dead letter is not the change as it came"
+                assert records[number] == step.record, "a dead letter differs from its change"
 
     def _check_state(self, kind, shards):
         replica = Replica(kind.upsert)
@@ -461,24 +461,24 @@ class World:
             assert shown[key] in possible, (
                 f"table {kind.name}, item {key}: Pinot would show {shown[key]}, and the source says {possible}"
             )
-        assert not shown.keys() - by_key.keys(), "Pinot would show items that never were"
+        assert not shown.keys() - by_key.keys(), "Pinot would show items that never existed"
 
     def _possible(self, kind, steps):
-        """What may be shown of an item: its newest good change, or one given up after it; None if nothing is known."""
+        """The states that Pinot may show of an item: of its newest good change or a later discarded one. None: any."""
         possible = [[]]
         for step in steps:
             number = step.sequence_number
-            if step.poison or (step.poison is None and number in self.lettered):
-                if kind is BY_CITY and step.moves:  # the old row is wrong whatever the new one is
-                    if number in self.given_up:
+            if step.poison or (step.poison is None and number in self.dead_lettered):
+                if kind is BY_CITY and step.moves:  # the old row is wrong, whatever the new one is
+                    if number in self.discarded:
                         return None
                     possible = [[]]
                 continue
             row = kind.row(step)
             shown = [] if row is None else [row]
-            if number in self.given_up:
+            if number in self.discarded:
                 if kind is BY_CITY:
-                    return None  # and under which keys its rows stand
+                    return None  # and the keys of its rows are unknown
                 possible.append(shown)
             else:
                 possible = [shown]

@@ -62,7 +62,7 @@ def test_only_the_folders_that_are_named_are_read_if_any_are(tmp_path):
     assert refused(tmp_path) == [("/c/table.json", "the file")]
 
 
-def test_a_name_without_a_folder_is_told_with_those_that_there_are(tmp_path):
+def test_a_name_without_a_folder_is_reported_with_the_existing_folders(tmp_path):
     several(tmp_path, "a", "b")
     (tmp_path / "b" / "table.json").unlink()
     with pytest.raises(TableError) as caught:
@@ -108,7 +108,7 @@ def test_the_seeds_own_files_are_loaded_with_a_warning_for_each_of_their_faults(
         ("schema.json", "[" * 100_000, "the file"),
     ],
 )
-def test_a_file_that_cannot_be_read_is_told_with_its_name_and_place(tmp_path, file, text, where):
+def test_an_unreadable_file_is_reported_with_its_name_and_position(tmp_path, file, text, where):
     here = folder(tmp_path)
     if text is None:
         (here / file).unlink()
@@ -122,13 +122,13 @@ def test_a_folder_that_is_missing_or_has_no_table_is_refused(tmp_path):
     assert refused(tmp_path) == [("", "the folder of tables")]
 
 
-def test_the_mistakes_of_all_tables_are_told_at_once(tmp_path):
+def test_the_mistakes_of_all_tables_are_reported_together(tmp_path):
     folder(tmp_path, "a", with_column("x", "DECIMAL"))
     folder(tmp_path, "b", config=with_setting(CONFIG, "tableName", ""))
     assert refused(tmp_path) == [("/a/schema.json", "column x"), ("/b/table.json", "tableName")]
 
 
-def test_a_table_without_a_region_may_share_a_stream_with_any_of_its_name(tmp_path):
+def test_a_stream_without_a_region_clashes_with_any_stream_of_its_name(tmp_path):
     folder(tmp_path, "a")
     stream = "ingestionConfig.streamIngestionConfig.streamConfigMaps.0".split(".")
     other = with_setting(with_setting(CONFIG, "tableName", "others"), (*stream, "region"), REMOVED)
@@ -143,15 +143,15 @@ def test_two_tables_never_share_a_name_or_a_stream(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["sources.toml", "Source.toml", "source.tml"])
-def test_settings_under_another_name_are_warned_of(tmp_path, name):
+def test_settings_in_a_file_of_another_name_cause_a_warning(tmp_path, name):
     (folder(tmp_path) / name).write_text('when = { kind = "item" }')
     (table,), (warning,) = load_tables(tmp_path)
     assert table.when is None
-    problem = "the settings of a table are read from source.toml alone, and from this file nothing is"
+    problem = "the settings of a table are read from source.toml only, and not from this file"
     assert str(warning) == f"{tmp_path}/items/{name}: the file: {problem}. Name it source.toml."
 
 
-def test_settings_that_are_nested_without_end_are_refused(tmp_path):
+def test_settings_that_are_nested_too_deeply_are_refused(tmp_path):
     folder(tmp_path, source="when = " + "{ not = " * 5000 + "}" * 5000)
     with pytest.raises(TableError, match=r"source\.toml: the file: it is nested too deeply\. Write the settings"):
         load_tables(tmp_path)

@@ -1,4 +1,4 @@
-"""The clients as they are made: what they send, and that they know of AWS what the SDK knows."""
+"""The clients: what they send, and that their service models are the SDK's."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ MODELS = [
 
 
 @pytest.mark.parametrize(("service", "model"), MODELS)
-def test_the_models_are_the_sdks_own_and_those_that_credentials_take_too(service, model):
+def test_the_service_models_are_the_sdks_own(service, model):
     ours, its = (
         session.get_component("data_loader").load_service_model(service, model)
         for session in (clients.session(), botocore.session.get_session())
@@ -40,7 +40,7 @@ def test_the_models_are_the_sdks_own_and_those_that_credentials_take_too(service
     assert ours == its
 
 
-def test_models_of_ones_own_are_found(environment, tmp_path):
+def test_custom_service_models_are_found(environment, tmp_path):
     own = tmp_path / "mine" / "2024-01-01"
     own.mkdir(parents=True)
     (own / "service-2.json").write_text('{"metadata": {}}')
@@ -49,12 +49,12 @@ def test_models_of_ones_own_are_found(environment, tmp_path):
     assert loader.load_service_model("mine", "service-2") == {"metadata": {}}
 
 
-def test_what_is_no_model_is_not_found():
+def test_an_unknown_model_is_not_found():
     with pytest.raises(DataNotFoundError):
         clients.session().get_component("data_loader").load_data("nothing/of/the/kind")
 
 
-def test_a_client_publishes_by_the_settings_of_the_environment_and_names_the_sdk(environment):
+def test_a_client_follows_the_environment_and_sends_the_sdks_user_agent(environment):
     one = table()
     with kinesis_endpoint() as service:
         environment.setenv("AWS_ENDPOINT_URL_KINESIS", service.url)
@@ -70,10 +70,10 @@ def test_a_client_publishes_by_the_settings_of_the_environment_and_names_the_sdk
     assert streams.senders[one.target].shards == 1
 
 
-def test_the_clients_share_a_session_and_their_time_outs(environment):
+def test_the_clients_share_a_session_and_their_timeouts(environment):
     made = [clients.s3(), clients.dynamodb(), clients.kinesis_for_reading("eu-west-1")]
     assert clients.session() is clients.session()
-    told = [(client.meta.config.connect_timeout, client.meta.config.read_timeout) for client in made]
-    assert told == [(1, 4)] * 3
+    timeouts = [(client.meta.config.connect_timeout, client.meta.config.read_timeout) for client in made]
+    assert timeouts == [(1, 4)] * 3
     attempts = [client.meta.config.retries for client in made]
     assert attempts == [{"mode": "standard", "total_max_attempts": number} for number in (2, 2, 1)]

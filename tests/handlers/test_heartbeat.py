@@ -1,4 +1,4 @@
-"""The canary, whole: through an embedded DynamoDB, the real stream function and an embedded Kinesis."""
+"""The whole heartbeat: through an embedded DynamoDB, the real stream function and an embedded Kinesis."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from dynapinot.event_source import EventSource, Settings
 from dynapinot.kinesis_stream import StreamReader
 from handlers.settings import SERVICE, SHIPPED_TABLES, HeartbeatSettings, SettingsError
 from handlers.telemetry import NAMESPACE, measure_heartbeat
-from heartbeat.aim import CLOCK_TOLERANCE_MS, Place, Shard
-from heartbeat.beat import UnreadableError
-from heartbeat.marker import ATTRIBUTE, NUMBERS, PLACEHOLDER, PREFIX, HeartbeatError
-from heartbeat.services import open_shards, reader
+from heartbeat.aws import open_shards, shard_reader
+from heartbeat.item import ATTRIBUTE, NUMBER_KEYS, PLACEHOLDER, PREFIX, HeartbeatError
+from heartbeat.probe import CLOCK_TOLERANCE_MS, Shard, ShardLocation
+from heartbeat.run import UnreadableError
 
 PAGE = (Path(__file__).parents[2] / "docs" / "heartbeat.md").read_text()
 TABLE = "meetups"
@@ -55,12 +55,12 @@ def world(monkeypatch):
 
 
 # Powertools has one set of metrics a process; on Lambda the two functions are two processes.
-ONE_MEASURES = Lock()
+METRICS_LOCK = Lock()
 
 
 def locked(call):
     def called(*arguments):
-        with ONE_MEASURES:
+        with METRICS_LOCK:
             return call(*arguments)
 
     return called
@@ -101,7 +101,7 @@ def context(seconds):
 
 
 def measured(capsys):
-    """What was emitted, by metric, and the log's lines about markers."""
+    """The values emitted, by metric, and the log lines about missing rows."""
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     found = {"HeartbeatsMissing": [], "HeartbeatLag": []}
     for line in lines:
@@ -110,12 +110,12 @@ def measured(capsys):
     return found, [line for line in lines if line.get("message") == "heartbeat missing"]
 
 
-def markers(world):
+def heartbeat_items(world):
     items = world.services.dynamodb.scan(TableName=TABLE)["Items"]
     return {item["meetup_id"]["S"]: item for item in items}
 
 
-def test_every_shard_is_measured_and_a_function_that_is_not_invoked_is_seen(world, monkeypatch, capsys):
+def test_every_shard_is_measured_and_a_function_that_is_not_invoked_is_detected(world, monkeypatch, capsys):
     stream = load("handlers.stream", monkeypatch).handler
     module = load("handlers.heartbeat", monkeypatch)
     monkeypatch.setattr(module, "measure_heartbeat", locked(module.measure_heartbeat))
@@ -128,7 +128,7 @@ def test_every_shard_is_measured_and_a_function_that_is_not_invoked_is_seen(worl
     assert len(found["HeartbeatLag"]) == SHARDS
     assert all(0 <= lag < 20_000 for lag in found["HeartbeatLag"])
     assert missing == []
-    first = markers(world)
+    first = heartbeat_items(world)
     assert len(first) == SHARDS
     for name, item in first.items():
         assert re.fullmatch(r"dynapinot-heartbeat-\d+", name)
@@ -149,28 +149,28 @@ def test_every_shard_is_measured_and_a_function_that_is_not_invoked_is_seen(worl
     }
     assert {line["shard"] for line in missing} == {row.shard for row in rows}
     assert {line["request_id"] for line in missing} != {None}
-    second = markers(world)
-    assert second.keys() == first.keys()  # the same items, over and over
+    second = heartbeat_items(world)
+    assert second.keys() == first.keys()  # the same items in every run
     assert all(second[name]["heartbeat"] != first[name]["heartbeat"] for name in first)
 
-    with replicating(world, stream):  # what waited comes first, and is not taken for this run's
+    with replicating(world, stream):  # the waiting rows arrive first, and do not count as this run's
         assert heartbeat({}, context(30)) == {"shards": SHARDS, "missing": 0}
     found, _ = measured(capsys)
     assert (found["HeartbeatsMissing"], len(found["HeartbeatLag"])) == ([0.0], SHARDS)
 
 
-def test_an_item_of_the_user_s_is_never_overwritten(world, monkeypatch):
+def test_an_item_of_the_user_is_never_overwritten(world, monkeypatch):
     heartbeat = load("handlers.heartbeat", monkeypatch, HEARTBEAT_ITEM='{"meetup_id": {"S": "{marker}"}}').handler
     heartbeat({}, context(0))
-    name = next(iter(markers(world)))
+    name = next(iter(heartbeat_items(world)))
     mine = {"meetup_id": {"S": name}, "mtime": {"N": "946684800000"}, "venue_name": {"S": "mine"}}
     world.services.dynamodb.put_item(TableName=TABLE, Item=mine)
-    with pytest.raises(HeartbeatError, match="has the key of a marker and is none"):
+    with pytest.raises(HeartbeatError, match="has the key of a heartbeat item and is none"):
         heartbeat({}, context(0))
-    assert markers(world)[name] == mine
+    assert heartbeat_items(world)[name] == mine
 
 
-def test_further_attributes_are_written_in_the_sdk_s_form(world, monkeypatch):
+def test_further_attributes_are_written_in_the_sdks_form(world, monkeypatch):
     further = {
         "b": {"B": "AP8="},
         "bs": {"BS": ["AA==", "AQ=="]},
@@ -178,14 +178,14 @@ def test_further_attributes_are_written_in_the_sdk_s_form(world, monkeypatch):
         "group_city": {"S": "nowhere"},
     }
     load("handlers.heartbeat", monkeypatch, HEARTBEAT_ITEM=json.dumps(further)).handler({}, context(0))
-    for item in markers(world).values():
+    for item in heartbeat_items(world).values():
         assert item["b"] == {"B": b"\x00\xff"}
         assert sorted(item["bs"]["BS"]) == [b"\x00", b"\x01"]
         assert item["m"] == {"M": {"l": {"L": [{"B": b"\x00"}, {"N": "1"}]}}}
         assert item["group_city"] == {"S": "nowhere"}
 
 
-def test_closed_shards_get_no_marker(world, monkeypatch):
+def test_closed_shards_get_no_item(world, monkeypatch):
     first, second, _ = world.kinesis.list_shards(StreamName=world.files.stream)["Shards"]
     world.kinesis.merge_shards(
         StreamName=world.files.stream,
@@ -197,16 +197,16 @@ def test_closed_shards_get_no_marker(world, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("variables", "said"),
+    ("variables", "message"),
     [
         ({"HEARTBEAT_TABLE": "missing"}, "HEARTBEAT_TABLE: there is no DynamoDB table missing"),
         ({"HEARTBEAT_ITEM": '{"mtime": {"S": "1"}}'}, "key attribute mtime"),
         ({"HEARTBEAT_ITEM": '{"rsvp_count": {"S": "many"}}'}, "column rsvp_count cannot be filled"),
     ],
 )
-def test_a_mistake_in_the_configuration_is_raised_with_its_remedy(world, monkeypatch, variables, said):
+def test_a_configuration_mistake_is_raised_with_its_remedy(world, monkeypatch, variables, message):
     heartbeat = load("handlers.heartbeat", monkeypatch, **variables).handler
-    with pytest.raises(HeartbeatError, match=said):
+    with pytest.raises(HeartbeatError, match=message):
         heartbeat({}, context(30))
 
 
@@ -216,14 +216,14 @@ def test_a_missing_stream_is_named(world, monkeypatch):
         load("handlers.heartbeat", monkeypatch).handler({}, context(30))
 
 
-def test_a_table_that_nothing_replicates_fails_the_start(world, monkeypatch):
+def test_the_start_fails_if_no_table_replicates_the_dynamodb_table(world, monkeypatch):
     source = world.files.folder / local.PINOT_TABLE / "source.toml"
     source.write_text('dynamodb_table = "another"\n')
     with pytest.raises(HeartbeatError, match="no folder of tables replicates the DynamoDB table meetups"):
         load("handlers.heartbeat", monkeypatch)
 
 
-def test_the_shards_of_all_pages_are_found_and_a_token_goes_alone():
+def test_the_shards_of_all_pages_are_found_and_a_token_is_sent_alone():
     asked = []
 
     def list_shards(**request):
@@ -238,8 +238,8 @@ def test_the_shards_of_all_pages_are_found_and_a_token_goes_alone():
     assert asked == [{"StreamName": "s"}, {"NextToken": "token"}]
 
 
-class Kinesis:
-    """A client that answers, in turn, what it was given."""
+class FakeKinesis:
+    """A client that gives these responses, one for each read."""
 
     def __init__(self, *answers):
         self.answers = list(answers)
@@ -261,7 +261,7 @@ def client_error(code, status):
 
 
 @pytest.mark.parametrize(
-    ("error", "expected", "said"),
+    ("error", "expected", "message"),
     [
         (client_error("ProvisionedThroughputExceededException", 400), UnreadableError, "ProvisionedThroughputExceeded"),
         (client_error("Odd", 503), UnreadableError, "Odd"),
@@ -271,23 +271,23 @@ def client_error(code, status):
         (client_error("AccessDeniedException", 400), ClientError, "AccessDenied"),
     ],
 )
-def test_only_errors_that_time_mends_leave_a_shard_to_be_read_again(error, expected, said):
-    client = Kinesis(error, {"NextShardIterator": "1"}, {})
-    read, place = reader({"r": client}, 0), Place("s", "r", "shard")
-    with pytest.raises(expected, match=said):
-        read(place)
-    assert [read(place), read(place), read(place)] == [[], [], []]  # at last the shard is closed
+def test_only_transient_errors_leave_a_shard_to_be_read_again(error, expected, message):
+    client = FakeKinesis(error, {"NextShardIterator": "1"}, {})
+    read, location = shard_reader({"r": client}, 0), ShardLocation("s", "r", "shard")
+    with pytest.raises(expected, match=message):
+        read(location)
+    assert [read(location), read(location), read(location)] == [[], [], []]  # in the end the shard is closed
     assert client.iterators == ["0", "0", "1"]
 
 
 @pytest.mark.parametrize("count", [1, 99, 100, 120])
-def test_there_is_one_lag_a_shard_however_many_shards_there_are(capsys, count):
+def test_each_shard_has_one_lag_even_with_very_many_shards(capsys, count):
     measure_heartbeat(Metrics(namespace=NAMESPACE, service=SERVICE), [SimpleNamespace(lag_ms=n) for n in range(count)])
     found, _ = measured(capsys)
     assert found == {"HeartbeatsMissing": [0.0], "HeartbeatLag": [float(each) for each in range(count)]}
 
 
-def test_a_table_s_name_is_all_that_must_be_set():
+def test_only_the_tables_name_is_required():
     assert HeartbeatSettings.from_mapping({"HEARTBEAT_TABLE": "t"}) == HeartbeatSettings(
         heartbeat_table="t",
         heartbeat_item=[{}],
@@ -297,7 +297,7 @@ def test_a_table_s_name_is_all_that_must_be_set():
     )
 
 
-def test_one_item_or_several_can_be_set():
+def test_one_item_or_several_can_be_configured():
     variables = {
         "HEARTBEAT_TABLE": "t",
         "HEARTBEAT_ITEM": '{"a": {"S": "b"}}',
@@ -324,15 +324,15 @@ def test_one_item_or_several_can_be_set():
         *(({"HEARTBEAT_TABLE": "t", "HEARTBEAT_ITEM": text}, "HEARTBEAT_ITEM") for text in ("{", "1", "[]", "[1]")),
     ],
 )
-def test_a_missing_or_unreadable_variable_is_told_by_its_name(variables, name):
+def test_an_invalid_variable_is_reported_by_its_name(variables, name):
     with pytest.raises(SettingsError, match=name):
         HeartbeatSettings.from_mapping(variables)
 
 
-def test_the_page_has_the_names_that_the_code_uses():
+def test_the_page_has_the_names_in_the_code():
     code = (SHIPPED_TABLES.parent / "handlers" / "heartbeat.py").read_text()
     for name in (*re.findall(r'name="(\w+)", unit', code), *re.findall(r'logger\.\w+\("([^"]+)"', code)):
         assert f"| `{name}` |" in PAGE
     for name in ("HEARTBEAT_TABLE", "HEARTBEAT_ITEM", ATTRIBUTE, PLACEHOLDER, f"{PREFIX}<n>"):
         assert f"`{name}`" in PAGE
-    assert all(str(number) in PAGE for number in NUMBERS)
+    assert all(str(number) in PAGE for number in NUMBER_KEYS)

@@ -11,8 +11,7 @@ import pytest
 
 from changes import insert, modify, record, remove
 from files import CONFIG, REMOVED, SCHEMA, table, with_setting
-from handlers.letter import Letter
-from handlers.planner import Planner
+from handlers.dead_letter import DeadLetter
 from handlers.relay import EventError, UnreportableError, relay
 from handlers.version import VERSION
 from pinot.table import Target
@@ -283,7 +282,7 @@ def test_a_last_value_that_did_not_fit_a_delete_is_counted():
 
 def test_a_letters_position_is_its_records():
     report, _ = run([insert(key("a"), GOOD), record("UPSERT", key("a"))])
-    assert [type(letter) for letter in report.account.letters] == [Letter]
+    assert [type(letter) for letter in report.account.letters] == [DeadLetter]
     assert report.account.letters[0].position == 1
 
 

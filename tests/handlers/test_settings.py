@@ -7,7 +7,7 @@ from handlers.settings import SHIPPED_TABLES, HeartbeatSettings, Settings, Setti
 BUCKET = {"DEAD_LETTER_BUCKET": "dead"}
 
 
-def test_a_bucket_is_all_that_must_be_set():
+def test_only_the_bucket_is_required():
     assert Settings.from_mapping(BUCKET) == Settings(
         dead_letter_bucket="dead",
         tables_dir=SHIPPED_TABLES,
@@ -21,12 +21,12 @@ def test_a_bucket_is_all_that_must_be_set():
     )
 
 
-def test_a_variable_that_is_empty_is_as_if_it_were_not_set():
+def test_an_empty_variable_counts_as_not_set():
     empty = dict.fromkeys(("TABLES_DIR", "TABLES", "POWERTOOLS_SERVICE_NAME", "EVENT_PARSER"), "")
     assert Settings.from_mapping({**BUCKET, **empty}) == Settings.from_mapping(BUCKET)
 
 
-def test_everything_can_be_set():
+def test_everything_can_be_configured():
     environment = {
         **BUCKET,
         "TABLES_DIR": "/opt/tables",
@@ -55,7 +55,7 @@ def test_everything_can_be_set():
     ("text", "names"),
     [("", ()), (" ", ()), (",", ()), ("a", ("a",)), (" a ,b,", ("a", "b"))],
 )
-def test_tables_are_named_between_commas_and_nothing_is_all_of_them(text, names):
+def test_tables_is_a_comma_separated_list_and_empty_means_all(text, names):
     environment = {**BUCKET, "TABLES": text}
     assert Settings.from_mapping(environment).tables == names
     assert HeartbeatSettings.from_mapping({**environment, "HEARTBEAT_TABLE": "t"}).tables == names
@@ -75,6 +75,6 @@ def test_tables_are_named_between_commas_and_nothing_is_all_of_them(text, names)
         ({**BUCKET, "EVENT_PARSER": "orjson "}, "^EVENT_PARSER is not one of runtime, orjson$"),
     ],
 )
-def test_a_missing_or_unreadable_variable_is_told_by_its_name(environment, name):
+def test_an_invalid_variable_is_reported_by_its_name(environment, name):
     with pytest.raises(SettingsError, match=name):
         Settings.from_mapping(environment)

@@ -1,4 +1,4 @@
-"""The entry point, whole, against moto's Kinesis and S3."""
+"""The whole entry point against moto's Kinesis and S3."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def rows_on(kinesis, stream="items-stream"):
     return [(row["PartitionKey"], json.loads(row["Data"])) for row in rows]
 
 
-def letters_in(s3):
+def dead_letters_in(s3):
     objects = s3.list_objects_v2(Bucket="dead").get("Contents", [])
     return {each["Key"]: json.loads(s3.get_object(Bucket="dead", Key=each["Key"])["Body"].read()) for each in objects}
 
@@ -98,11 +98,11 @@ def test_changes_become_rows_and_dead_letters(aws, capsys):
         ("1:a", {"id": "a", "name": SECRET + "2", "deleted": False, "changed": ms}),
         ("1:a", {"id": "a", "deleted": True, "changed": ms}),
     ]
-    letters = letters_in(aws.s3)
+    letters = dead_letters_in(aws.s3)
     assert list(letters) == ["dead-letters/meetups/items/2024-06-22/000000000000000000042.json"]
     assert next(iter(letters.values()))["record"] == records[2]
 
-    loaded, parser, by_reason, measured, letter, left_out = output(capsys)
+    loaded, parser, by_reason, measured, dead_letter, left_out = output(capsys)
     assert (loaded["message"], loaded["tables"]) == ("tables loaded", ["items"])
     assert (parser["level"], parser["message"], parser["parser"], parser["wanted"]) == (
         *("INFO", "event parser"),
@@ -122,8 +122,8 @@ def test_changes_become_rows_and_dead_letters(aws, capsys):
     assert len(measured["ReplicationLag"]) == 4
     assert min(measured["ReplicationLag"]) > 0
     assert (by_reason["DeadLetters"], by_reason["reason"]) == ([1.0], "type_mismatch")
-    told = ("message", "reason", "table", "column", "event_id", "sequence_number", "request_id")
-    assert {name: letter[name] for name in told} == {
+    fields = ("message", "reason", "table", "column", "event_id", "sequence_number", "request_id")
+    assert {name: dead_letter[name] for name in fields} == {
         "message": "change dead-lettered",
         "reason": "type_mismatch",
         "table": "items",
@@ -133,10 +133,10 @@ def test_changes_become_rows_and_dead_letters(aws, capsys):
         "request_id": "request-1",
     }
     assert (left_out["message"], left_out["count"]) == ("deletes sent without a last value", 1)
-    assert SECRET not in json.dumps([loaded, measured, by_reason, letter, left_out])
+    assert SECRET not in json.dumps([loaded, measured, by_reason, dead_letter, left_out])
 
 
-def test_the_bucket_is_connected_for_the_first_dead_letter_and_once(aws, monkeypatch):
+def test_the_bucket_is_connected_once_for_the_first_dead_letter(aws, monkeypatch):
     made = []
     connect = clients.s3
     monkeypatch.setattr(clients, "s3", lambda: made.append(connect()) or made[-1])
@@ -144,11 +144,11 @@ def test_the_bucket_is_connected_for_the_first_dead_letter_and_once(aws, monkeyp
     counts = []
     for record in [insert(key("a"), {}), *(insert(key("b"), {"price": {"S": "x"}}, sequence=n) for n in (1, 2))]:
         assert handler({"Records": [record]}, CONTEXT) == {"batchItemFailures": []}
-        counts.append((len(made), len(letters_in(aws.s3))))
+        counts.append((len(made), len(dead_letters_in(aws.s3))))
     assert counts == [(0, 0), (1, 1), (1, 2)]
 
 
-def test_the_garbage_collector_passes_over_what_a_start_made(aws):
+def test_the_garbage_collector_ignores_objects_of_the_start(aws):
     load()
     assert gc.isenabled()
     assert gc.get_freeze_count() > 0
@@ -168,16 +168,16 @@ def test_a_missing_stream_is_reported_as_the_earliest_change(aws, capsys):
 
 
 @pytest.mark.parametrize(("wanted", "parser"), [("", "runtime"), ("runtime", "runtime"), ("orjson", "runtime")])
-def test_who_parses_events_is_told_at_start_and_where_no_runtime_is_nobody_is_to(
+def test_the_event_parser_is_logged_at_start_and_is_the_default_without_a_runtime(
     wanted, parser, aws, monkeypatch, capsys
 ):
     monkeypatch.setenv("EVENT_PARSER", wanted)
     load()
-    told = [line for line in output(capsys) if line["message"] == "event parser"]
-    assert [(line["wanted"], line["parser"]) for line in told] == [(wanted or "runtime", parser)]
+    lines = [line for line in output(capsys) if line["message"] == "event parser"]
+    assert [(line["wanted"], line["parser"]) for line in lines] == [(wanted or "runtime", parser)]
 
 
-def test_a_change_goes_to_each_of_its_tables_that_are_named(aws, second_table, monkeypatch):
+def test_a_change_is_sent_to_each_configured_table(aws, second_table, monkeypatch):
     row = ("1:a", {"id": "a", "deleted": False, "changed": 1719082124000})
     event = {"Records": [insert(key("a"), {})]}
     load()(event, CONTEXT)
@@ -187,7 +187,7 @@ def test_a_change_goes_to_each_of_its_tables_that_are_named(aws, second_table, m
     assert (rows_on(aws.kinesis), rows_on(aws.kinesis, "others-stream")) == ([row], [row, row])
 
 
-def test_while_one_tables_stream_fails_the_batch_comes_again_for_all_of_them(aws, second_table):
+def test_while_one_tables_stream_fails_the_batch_is_retried_for_all_tables(aws, second_table):
     aws.kinesis.delete_stream(StreamName="others-stream")
     handler = load()
     event = {"Records": [insert(key("a"), {"name": {"S": name}}) for name in "xy"]}
@@ -203,7 +203,7 @@ def test_while_one_tables_stream_fails_the_batch_comes_again_for_all_of_them(aws
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_every_function_tells_under_its_stacks_name(aws, monkeypatch, name):
+def test_every_function_logs_and_measures_under_its_stacks_name(aws, monkeypatch, name):
     monkeypatch.setenv("HEARTBEAT_TABLE", "meetups")
     module = function.load(name)
     assert (module.logger.service, module.metrics.service) == ("dynapinot", "dynapinot")
@@ -213,7 +213,7 @@ def test_every_function_tells_under_its_stacks_name(aws, monkeypatch, name):
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_every_function_has_the_tables_that_are_named(aws, second_table, monkeypatch, name):
+def test_every_function_has_the_configured_tables(aws, second_table, monkeypatch, name):
     monkeypatch.setenv("HEARTBEAT_TABLE", "meetups")
     assert [table.name for table in function.load(name)._tables] == ["items", "others"]
     monkeypatch.setenv("TABLES", "others")
@@ -223,7 +223,7 @@ def test_every_function_has_the_tables_that_are_named(aws, second_table, monkeyp
         function.load(name)
 
 
-def test_all_that_is_told_of_a_batch_has_the_stacks_name(aws, monkeypatch, capsys):
+def test_all_logs_and_metrics_of_a_batch_have_the_stacks_name(aws, monkeypatch, capsys):
     monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "my-stack")
     load()({"Records": [insert(key("a"), {}), insert(key("b"), {"price": {"S": "x"}})]}, CONTEXT)
     lines = output(capsys)
@@ -234,15 +234,15 @@ def test_all_that_is_told_of_a_batch_has_the_stacks_name(aws, monkeypatch, capsy
     assert dimensions == [[["service", "reason"]], [["service"]]]
 
 
-def test_items_that_may_share_a_row_are_told_once(aws, capsys):
+def test_items_that_may_share_a_row_are_logged_once(aws, capsys):
     handler = load()
     for _ in range(2):
         handler({"Records": [insert({**key("a"), "sk": {"S": "b"}}, {})]}, CONTEXT)
-    told = [line for line in output(capsys) if line.get("message") == "items may share a row"]
-    assert [(line["table"], line["not_in_primary_key"]) for line in told] == [("items", ["sk"])]
+    lines = [line for line in output(capsys) if line.get("message") == "items may share a row"]
+    assert [(line["table"], line["not_in_primary_key"]) for line in lines] == [("items", ["sk"])]
 
 
-def test_a_missing_bucket_makes_the_change_come_again(aws, capsys):
+def test_a_change_is_retried_if_the_bucket_is_missing(aws, capsys):
     aws.s3.delete_bucket(Bucket="dead")
     records = [insert(key("a"), {}), insert(key("b"), {"price": {"S": "x"}})]
     assert load()({"Records": records}, CONTEXT) == {
@@ -253,7 +253,7 @@ def test_a_missing_bucket_makes_the_change_come_again(aws, capsys):
     ]
 
 
-def test_ten_thousand_changes_go_in_one_batch(aws, capsys):
+def test_a_batch_can_have_ten_thousand_changes(aws, capsys):
     records = [insert(key(str(number % 700)), {"name": {"S": str(number)}}) for number in range(10_000)]
     assert load()({"Records": records}, CONTEXT) == {"batchItemFailures": []}
     last = {}
@@ -270,7 +270,7 @@ def test_a_missing_variable_fails_the_start_by_its_name(aws, monkeypatch):
     monkeypatch.delenv("DEAD_LETTER_BUCKET")
     with pytest.raises(SettingsError, match="DEAD_LETTER_BUCKET"):
         load()
-    assert gc.isenabled(), "a start that fails leaves the garbage collector as it was"
+    assert gc.isenabled(), "a failed start leaves the garbage collector enabled"
 
 
 def test_a_mistake_in_a_tables_files_fails_the_start_with_file_column_and_remedy(aws):

@@ -1,4 +1,4 @@
-"""What the function tells of the attributes that nothing uses."""
+"""Logs and metrics about attributes that are not mapped."""
 
 from __future__ import annotations
 
@@ -38,39 +38,46 @@ def measured(of, capsys):
     return json.loads(line)
 
 
-def logged(of, told, capsys):
-    telemetry.log_report(Logger(service=str(uuid.uuid4())), of, told)  # a logger keeps the stdout of its first test
+def logged(of, already_logged, capsys):
+    telemetry.log_report(
+        Logger(service=str(uuid.uuid4())), of, already_logged
+    )  # a logger keeps the stdout of its first test
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     return [(line["message"], line["table"], line["attribute"]) for line in lines]
 
 
-def test_unmapped_attributes_are_counted_and_named_once_a_batch(capsys):
+def test_unmapped_attributes_are_counted_and_named_once_for_each_batch(capsys):
     line = measured(report(*images("name", "size", "colour", "size")), capsys)
     assert line["UnmappedAttributes"] == [2]
     assert line["unmapped_attributes"] == [["items", "colour"], ["items", "size"]]
     assert "s3cr3t" not in json.dumps(line)
 
 
-def test_where_every_attribute_is_used_there_are_none(capsys):
+def test_there_are_no_unmapped_attributes_if_every_attribute_is_used(capsys):
     line = measured(report(*images("name")), capsys)
     assert (line["UnmappedAttributes"], line.get("unmapped_attributes")) == ([0], None)
 
 
-def test_no_more_names_are_told_than_a_metrics_record_can_hold(capsys):
+def test_no_more_names_are_emitted_than_a_metrics_record_can_hold(capsys):
     line = measured(report(*images(*(f"a{number:04}" for number in range(500)))), capsys)
     assert (line["UnmappedAttributes"], len(line["unmapped_attributes"])) == ([500], telemetry.MAX_NAMES)
 
 
-def test_an_unmapped_attribute_is_logged_once_in_a_functions_life(capsys):
-    told = set()
-    assert logged(report(*images("size", "colour", "size")), told, capsys) == [
+def test_an_unmapped_attribute_is_logged_once_in_a_functions_lifetime(capsys):
+    already_logged = set()
+    assert logged(report(*images("size", "colour", "size")), already_logged, capsys) == [
         ("attribute not mapped", "items", "colour"),
         ("attribute not mapped", "items", "size"),
     ]
-    assert logged(report(*images("size", "weight")), told, capsys) == [("attribute not mapped", "items", "weight")]
+    assert logged(report(*images("size", "weight")), already_logged, capsys) == [
+        ("attribute not mapped", "items", "weight")
+    ]
 
 
-def test_attributes_without_end_are_not_logged_without_end(capsys):
-    told = set()
-    assert len(logged(report(*images(*(f"a{number}" for number in range(1500)))), told, capsys)) == telemetry.MAX_TOLD
-    assert len(told) == telemetry.MAX_TOLD
+def test_the_number_of_logged_attributes_is_limited(capsys):
+    already_logged = set()
+    assert (
+        len(logged(report(*images(*(f"a{number}" for number in range(1500)))), already_logged, capsys))
+        == telemetry.MAX_LOGGED
+    )
+    assert len(already_logged) == telemetry.MAX_LOGGED

@@ -6,7 +6,7 @@ import json
 from decimal import Context, Decimal
 
 from decoder.change import decode_change
-from decoder.records import UnparsedRecords
+from decoder.records import RawRecords
 from dynapinot.comparison import expected
 from dynapinot.readback import read_value
 from dynapinot.replica import Replica, upsert_table
@@ -98,7 +98,7 @@ def check_text(text, tables):
     """Plan a record that nobody has parsed, behind two that have its table known, as if it had been parsed."""
     known = KNOWN.encode()
     event = b'{"Records":[' + b",".join([known, known, text, known]) + b"]}"
-    records = UnparsedRecords.of(event, json.loads)
+    records = RawRecords.of(event, json.loads)
     assert records.size == 4
     assert outcome(records, tables)[1] == outcome(json.loads(event)["Records"], tables)[1]
 

@@ -19,10 +19,10 @@ from handlers.relay import relay
 from hostile.gate import EVERY_TYPE, GROUPS, KEEPING, MAX_RECORD_BYTES, SHIPPED, WIDE, check, check_text
 from hostile.mutation import MULTIPLE, SAMPLES, mutate, text_with_doubled_keys
 from kinesis_fake import Clock, FakeKinesis
+from print_counts import print_counts
 from publisher.order import publish
 from publisher.s3 import store
 from strategies import encode, values
-from told import tell
 
 EVENTS = int(os.environ.get("HOSTILE_EVENTS", "12000"))
 FIRST_SEED = int(os.environ.get("HOSTILE_SEED", "1"))
@@ -49,7 +49,7 @@ def test_a_mutated_event_gives_right_rows_or_dead_letters(start, capsys):
         except BaseException as error:
             alone = f"HOSTILE_SEED={seed} HOSTILE_EVENTS=1 .venv/bin/pytest tests/hostile/test_events.py -k mutated"
             raise AssertionError(f"{type(error).__name__}: {error}\nseed {seed}; to run it alone:\n{alone}") from error
-    tell(capsys, f"mutated events {seeds.start} to {seeds.stop - 1}", counts)
+    print_counts(capsys, f"mutated events {seeds.start} to {seeds.stop - 1}", counts)
     if len(seeds) >= ENOUGH:
         assert [outcome for outcome in OUTCOMES if not counts[outcome]] == []
 

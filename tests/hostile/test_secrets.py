@@ -1,4 +1,4 @@
-"""No value of an item is ever told: not in logs, metrics or errors, whatever happens to the change that holds it."""
+"""No value of an item is ever in logs, metrics or errors, whatever happens to the change that holds it."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from function import forget, set_environment
 
 REGION = "eu-west-1"
 CONTEXT = SimpleNamespace(get_remaining_time_in_millis=lambda: 60_000, aws_request_id="request-1")
-SECRET = "s3cr3t"  # the mark that every value below bears
+SECRET = "s3cr3t"  # part of every value below
 STREAMS = ("items-stream", "others-stream", "sums-stream")
-NUMBER = "7734773477347734"  # and every number
+NUMBER = "7734773477347734"  # part of every number below
 MAPPING = Path(__file__).parent.parent.parent / "docs" / "mapping.md"
 
 COLUMNS = [
@@ -41,7 +41,7 @@ KEY = {"id": {"S": f"{SECRET} key"}}
 
 @pytest.fixture
 def aws(monkeypatch, tmp_path):
-    """A world with two tables: one takes all, and one has what the reasons for dead letters need."""
+    """An environment with tables that give a dead letter for every reason."""
     _table(tmp_path, "items", SCHEMA["dimensionFieldSpecs"] + COLUMNS[:6], {"rest": "$rest", "city": "home.city"})
     _table(
         tmp_path,
@@ -91,22 +91,22 @@ def load():
 
 
 @pytest.fixture
-def told(capfd, caplog):
-    """Gather all that was said on stdout, on stderr and to any logger, and see that no value is in it."""
+def output(capfd, caplog):
+    """Collect all output on stdout, on stderr and of any logger, and check that it has no value."""
 
     def gather(*more):
         out, err = capfd.readouterr()
         logged = [json.dumps(each.__dict__, default=repr) for each in caplog.records]
-        said = "\n".join((out, err, *logged, *more))
-        assert SECRET not in said
-        assert NUMBER not in said
-        return said
+        text = "\n".join((out, err, *logged, *more))
+        assert SECRET not in text
+        assert NUMBER not in text
+        return text
 
     caplog.set_level(logging.WARNING)
     return gather
 
 
-def rows_and_letters(aws):
+def rows_and_dead_letters(aws):
     rows = []
     for stream in STREAMS:
         (shard,) = aws.kinesis.list_shards(StreamName=stream)["Shards"]
@@ -139,8 +139,8 @@ def good():
     ]
 
 
-def spoilt():
-    """One record a reason, at least; the reasons are those of docs/mapping.md."""
+def invalid_changes():
+    """One record for each reason in docs/mapping.md."""
     without_image = record("MODIFY", KEY, None, None)
     return {
         "malformed": insert(KEY, {"more": {SECRET: SECRET}}),
@@ -163,62 +163,62 @@ def spoilt():
     }
 
 
-def test_there_is_a_spoilt_change_for_every_reason_of_the_mapping():
+def test_there_is_an_invalid_change_for_every_reason_in_the_documentation():
     section = MAPPING.read_text().partition("## Why a change becomes a dead letter")[2]
-    assert set(spoilt()) == set(re.findall(r"^\| `([a-z_]+)` \|", section, re.MULTILINE))
+    assert set(invalid_changes()) == set(re.findall(r"^\| `([a-z_]+)` \|", section, re.MULTILINE))
 
 
 @pytest.mark.parametrize("level", ["INFO", "DEBUG"])
-def test_rows_hold_the_values_and_nothing_else_does(aws, told, monkeypatch, level):
+def test_only_rows_have_the_values_of_valid_changes(aws, output, monkeypatch, level):
     monkeypatch.setenv("POWERTOOLS_LOG_LEVEL", level)
     assert load().handler({"Records": good()}, CONTEXT) == {"batchItemFailures": []}
-    rows, letters = rows_and_letters(aws)
+    rows, dead_letters = rows_and_dead_letters(aws)
     assert len(rows) == 4
     assert all(SECRET.encode() in row for row in rows)
-    assert letters == []
-    assert "deletes sent without a last value" in told()
+    assert dead_letters == []
+    assert "deletes sent without a last value" in output()
 
 
-@pytest.mark.parametrize("reason", list(spoilt()))
-def test_dead_letters_hold_the_values_and_what_is_told_of_them_does_not(aws, told, reason):
-    assert load().handler({"Records": [spoilt()[reason]]}, CONTEXT) == {"batchItemFailures": []}
-    _, letters = rows_and_letters(aws)
-    assert [letter["reason"] for letter in letters] == [reason]
-    assert SECRET in json.dumps(letters[0]["record"])
-    assert SECRET not in letters[0]["detail"]
-    said = told()
-    assert "change dead-lettered" in said
-    assert reason in said
+@pytest.mark.parametrize("reason", list(invalid_changes()))
+def test_dead_letters_have_the_values_and_their_logs_do_not(aws, output, reason):
+    assert load().handler({"Records": [invalid_changes()[reason]]}, CONTEXT) == {"batchItemFailures": []}
+    _, dead_letters = rows_and_dead_letters(aws)
+    assert [each["reason"] for each in dead_letters] == [reason]
+    assert SECRET in json.dumps(dead_letters[0]["record"])
+    assert SECRET not in dead_letters[0]["detail"]
+    text = output()
+    assert "change dead-lettered" in text
+    assert reason in text
 
 
 @pytest.mark.parametrize(
     "junk", [SECRET, [SECRET], {SECRET: SECRET}, {"eventName": SECRET, "dynamodb": {}}, 7734773477347734]
 )
-def test_what_is_no_change_at_all_is_not_told_either(aws, told, junk):
+def test_the_content_of_an_invalid_record_is_not_logged(aws, output, junk):
     assert load().handler({"Records": [junk]}, CONTEXT) == {"batchItemFailures": []}
-    assert "change dead-lettered" in told()
+    assert "change dead-lettered" in output()
 
 
-def test_a_hostile_records_properties_are_told_only_where_they_are_identities(aws, told):
-    """An event id and a table's name are told by design; a sequence number only if it is one; no other field ever."""
+def test_only_the_identities_of_a_hostile_record_are_logged(aws, output):
+    """An event id and a table's name are logged by design, a sequence number if it is valid, and no other field."""
     bad = insert(KEY, {"price": text()}, eventName="INSERT", awsRegion=SECRET, userIdentity={"type": SECRET})
     bad["dynamodb"]["SizeBytes"] = int(NUMBER)
     worse = insert(KEY, {})
     worse["dynamodb"]["SequenceNumber"] = SECRET
     load().handler({"Records": [bad, worse]}, CONTEXT)
-    assert "change dead-lettered" in told()
+    assert "change dead-lettered" in output()
 
 
-def test_nothing_is_told_when_the_streams_are_gone(aws, told):
+def test_no_values_are_logged_if_a_stream_is_missing(aws, output):
     aws.kinesis.delete_stream(StreamName="items-stream")
     assert load().handler({"Records": good()}, CONTEXT)["batchItemFailures"]
-    assert "ResourceNotFoundException" in told()
+    assert "ResourceNotFoundException" in output()
 
 
-def test_nothing_is_told_when_the_bucket_is_gone(aws, told):
+def test_no_values_are_logged_if_the_bucket_is_missing(aws, output):
     aws.s3.delete_bucket(Bucket="dead")
-    assert load().handler({"Records": [*good(), spoilt()["fraction"]]}, CONTEXT)["batchItemFailures"]
-    assert "NoSuchBucket" in told()
+    assert load().handler({"Records": [*good(), invalid_changes()["fraction"]]}, CONTEXT)["batchItemFailures"]
+    assert "NoSuchBucket" in output()
 
 
 def _raises(error):
@@ -237,14 +237,14 @@ def _raises(error):
     ],
     ids=["throttled", "refused", "timeout"],
 )
-def test_what_a_service_says_of_a_request_is_not_told(aws, told, monkeypatch, error):
-    """A service may quote the request in its message; only its error code is told."""
+def test_the_error_message_of_a_service_is_not_logged(aws, output, monkeypatch, error):
+    """A service may quote the request in its message. Only its error code is logged."""
     module = load()
     monkeypatch.setattr("time.sleep", lambda _: None)
     short = SimpleNamespace(get_remaining_time_in_millis=lambda: 50, aws_request_id="request-1")
     monkeypatch.setattr("botocore.client.BaseClient._make_api_call", _raises(error))
-    assert module.handler({"Records": [*good(), spoilt()["fraction"]]}, short)["batchItemFailures"]
-    assert "stream rejected rows" in told()
+    assert module.handler({"Records": [*good(), invalid_changes()["fraction"]]}, short)["batchItemFailures"]
+    assert "stream rejected rows" in output()
 
 
 @pytest.mark.parametrize(
@@ -257,16 +257,16 @@ def test_what_a_service_says_of_a_request_is_not_told(aws, told, monkeypatch, er
         ({"Records": [{SECRET: SECRET}]}, "UnreportableError"),
     ],
 )
-def test_the_errors_of_a_failed_invocation_hold_no_values(aws, told, event, error):
+def test_the_errors_of_a_failed_invocation_have_no_values(aws, output, event, error):
     """Lambda logs the traceback of what a function raises."""
     aws.s3.delete_bucket(Bucket="dead")
     with pytest.raises((ValueError, RuntimeError)) as raised:
         load().handler(event, CONTEXT)
     assert type(raised.value).__name__ == error
-    told(*(line for line in traceback.format_exception_only(raised.value)))
+    output(*(line for line in traceback.format_exception_only(raised.value)))
 
 
-def test_the_start_tells_nothing_of_the_environment(aws, told, monkeypatch):
+def test_the_start_logs_no_environment_variables(aws, output, monkeypatch):
     monkeypatch.setenv("SOMETHING_ELSE", SECRET)
     load()
-    assert "tables loaded" in told()
+    assert "tables loaded" in output()

@@ -1,4 +1,4 @@
-"""The services that a process of its own talks to."""
+"""Embedded services for a function in a process of its own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The largest events there are: 6 MB of payload, or 10,000 changes."""
+"""The largest possible events: 6 MB of payload, or 10,000 changes."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ def key(number):
 
 
 def compact(value):
-    """Write JSON as Lambda does, without blanks: that fits most into a payload."""
+    """Write JSON as Lambda does, without spaces, so that a payload holds as much as possible."""
     return json.dumps(value, separators=(",", ":"))
 
 
 def _filled(make):
-    """As many records as fit the payload."""
+    """As many records as fit into the payload."""
     records, size = [], len('{"Records":[]}')
     for number in range(BATCH_SIZE):
         record = make(number)
@@ -72,4 +72,4 @@ EVENTS = {
         lambda n: insert(key(n), {**members({"L": []}, 30_000), "price": {"S": "x"}})
     ),
 }
-BOMBS = ("6 MB of empty lists", "6 MB of empty lists, dead-lettered")  # as many values as can be
+BOMBS = ("6 MB of empty lists", "6 MB of empty lists, dead-lettered")  # as many values as possible

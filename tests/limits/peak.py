@@ -1,7 +1,7 @@
-"""Run in a process of its own: handle one large event as Lambda would, and print what memory that took.
+"""Handle one large event as Lambda would, in a process of its own, and print the memory that it took.
 
-``python peak.py <event file>``: the environment says where Kinesis and S3 are, as for the function itself. The answer
-is a line of JSON on stderr: the memory in MiB, after the start and at the peak, and the seconds that it took.
+``python peak.py <event file>``: the environment names the endpoints of Kinesis and S3, as for the function itself. The
+output is a line of JSON on stderr: the memory in MiB after the start and at the peak, and the seconds that it took.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ MIB = 1024 * 1024
 
 
 def peak_mib():
-    """The most memory this process has had; on Linux not by getrusage, which starts with what its parent had."""
+    """The peak memory of this process. On Linux not by getrusage, which starts with the memory of the parent."""
     status = Path("/proc/self/status")
     if status.exists():
         (line,) = (line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
@@ -34,8 +34,13 @@ def main(event_file):
     before = time.monotonic()
     response = handler(event, context)
     seconds = time.monotonic() - before
-    told = {"start": started, "peak": peak_mib(), "seconds": seconds, "failures": len(response["batchItemFailures"])}
-    print(json.dumps(told), file=sys.stderr)  # noqa: T201
+    result = {
+        "start": started,
+        "peak": peak_mib(),
+        "seconds": seconds,
+        "failures": len(response["batchItemFailures"]),
+    }
+    print(json.dumps(result), file=sys.stderr)  # noqa: T201
 
 
 if __name__ == "__main__":

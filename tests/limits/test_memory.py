@@ -1,4 +1,4 @@
-"""The largest events there are fit the smallest function, with room to spare."""
+"""The largest possible events fit into the memory of the smallest function, with a reserve."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ROWS = dict(re.findall(r"^\| (.+?) \| [\d.]+ MB \| (\d+) MiB \|", PAGE, re.MULTI
 
 
 @pytest.mark.parametrize("name", EVENTS)
-def test_the_peak_of_the_largest_events_fits_the_smallest_function(measure, name, capsys):
+def test_the_largest_events_fit_into_the_smallest_function(measure, name, capsys):
     got = measure(EVENTS[name]())
     with capsys.disabled():
         text = f"{got['bytes'] / 1e6:.1f} MB | {got['peak']:.0f} MiB | {got['seconds']:.1f} s"
@@ -27,19 +27,19 @@ def test_the_peak_of_the_largest_events_fits_the_smallest_function(measure, name
     assert got["failures"] == 0
     assert got["peak"] < (SMALLEST_FUNCTION_MIB if name in BOMBS else MOST_MIB)
     if sys.platform == "linux":
-        assert got["peak"] < int(ROWS[name]) * 1.1, "docs/limits.md tells of less"
+        assert got["peak"] < int(ROWS[name]) * 1.1, "docs/limits.md has a smaller figure"
 
 
-def test_the_page_tells_of_every_event_that_is_measured():
+def test_the_page_has_every_measured_event():
     assert list(ROWS) == list(EVENTS)
 
 
-def test_the_events_are_as_large_as_the_event_source_makes_them():
+def test_the_events_are_as_large_as_those_of_the_event_source():
     assert PAYLOAD_BYTES == PAYLOAD_LIMIT_BYTES
     assert BATCH_SIZE == 10_000
 
 
-def test_the_page_names_the_smallest_function_that_the_template_takes():
+def test_the_page_names_the_smallest_function_that_the_template_allows():
     template = (ROOT / "template.yaml").read_text()
     (least,) = re.findall(r"MemoryMegabytes:\n(?: {4}.*\n)*? {4}MinValue: (\d+)", template)
     assert int(least) == SMALLEST_FUNCTION_MIB

@@ -1,4 +1,4 @@
-"""The largest row, request and batch: exactly at the limit it goes, one byte over it is a dead letter."""
+"""The largest row, request and batch: at the limit it is sent, and one byte over it is a dead letter."""
 
 from __future__ import annotations
 
@@ -52,11 +52,11 @@ def entries_of(made):
 
 
 def reasons(made):
-    return [letter.error.reason for letter in made.letters]
+    return [dead_letter.error.reason for dead_letter in made.letters]
 
 
 def of_size(size):
-    """A change whose row and key are so many bytes."""
+    """A change whose row and key have this many bytes."""
     (short,) = entries_of(planned(insert(key(1), text(1), sequence=1)))
     return insert(key(1), text(size - short.size + 1), sequence=1)
 
@@ -64,7 +64,7 @@ def of_size(size):
 @pytest.mark.parametrize(
     ("limit", "environment"), [(MIB, {}), (10 * MIB, TEN_MIB), (5_000, {"KINESIS_MAX_RECORD_BYTES": "5000"})]
 )
-def test_a_record_of_exactly_the_limit_with_its_key_goes_and_one_byte_more_is_a_dead_letter(limit, environment):
+def test_a_record_of_exactly_the_limit_is_sent_and_one_byte_more_is_a_dead_letter(limit, environment):
     largest = planned(of_size(limit), environment=environment)
     (entry,) = entries_of(largest)
     assert (entry.size, len(entry.data) + len(entry.key.encode()), largest.letters) == (limit, limit, [])
@@ -92,7 +92,7 @@ def test_the_largest_records_are_published_within_the_requests_limit(limit, envi
 
 
 def rows_of_largest_items():
-    """The table of the page: what of, column type -> the attributes of a 400 KB item."""
+    """The table of the page: content, column type -> the attributes of a 400 KB item."""
     size = ITEM_BYTES - 200
     quotes = '"' * size
     emoji = "\U0001f600" * (size // 4)
@@ -109,29 +109,29 @@ def rows_of_largest_items():
 
 
 @pytest.mark.parametrize("case", rows_of_largest_items(), ids=" as ".join)
-def test_an_item_of_400_kb_is_a_row_of_the_size_that_the_page_tells(case):
+def test_an_item_of_400_kb_is_a_row_of_the_size_on_the_page(case):
     change = insert(key(1), rows_of_largest_items()[case])
     wide = planned(change, environment=TEN_MIB)
     (entry,) = entries_of(wide)
-    told = {
+    documented = {
         (what, column): int(kb)
         for what, column, kb in re.findall(r"^\| (.+) \| ([A-Z]+) \| (\d+) KB \|$", PAGE, re.MULTILINE)
     }
-    assert told.keys() == rows_of_largest_items().keys()
-    assert entry.size / 1024 == pytest.approx(told[case], rel=0.02)
+    assert documented.keys() == rows_of_largest_items().keys()
+    assert entry.size / 1024 == pytest.approx(documented[case], rel=0.02)
     usual = planned(change)
     assert reasons(usual) == ([] if entry.size <= MIB else ["row_too_large"])
     assert len(entries_of(usual)) == (entry.size <= MIB)
 
 
 @pytest.mark.parametrize(("levels", "fits"), [(30, True), (MAX_DEPTH, True), (MAX_DEPTH + 1, False)])
-def test_a_wide_map_is_a_row_down_to_the_deepest_level(levels, fits):
+def test_a_wide_map_is_a_row_down_to_the_deepest_allowed_level(levels, fits):
     made = planned(insert(key(1), document(levels, 300)))
     assert reasons(made) == ([] if fits else ["malformed"])
     assert len(entries_of(made)) == fits
 
 
-def test_a_batch_of_ten_thousand_changes_goes_in_requests_of_five_hundred():
+def test_a_batch_of_ten_thousand_changes_is_sent_in_requests_of_five_hundred():
     stream = FakeKinesis(Random(1), shuffle=0.5, reject=0.01)
     clock = Clock(1e9)
     report = relay(
@@ -148,12 +148,12 @@ def test_a_batch_of_ten_thousand_changes_goes_in_requests_of_five_hundred():
     assert len(stream.last_of_each_key()) == 3_000
 
 
-def test_the_page_tells_the_codes_own_limits():
+def test_the_page_has_the_limits_in_the_code():
     highest = {"record": "KINESIS_MAX_RECORD_BYTES", "request": "KINESIS_MAX_REQUEST_BYTES"}
     for environment in highest.values():
         with pytest.raises(ValueError, match="10485760"):
             settings(**{environment: str(10 * MIB + 1)})
-    told = [
+    limits = [
         f"{MAX_RECORD_BYTES} bytes, `{highest['record']}` up to {10 * MIB}",
         f"{MAX_KEY_BYTES} bytes",
         f"| an item | {ITEM_BYTES} bytes",
@@ -166,10 +166,10 @@ def test_the_page_tells_the_codes_own_limits():
         f"| changes of a batch | {BATCH_SIZE},",
         f"| bytes of a batch | {PAYLOAD_BYTES} |",
     ]
-    assert [each for each in told if each not in PAGE] == []
+    assert [each for each in limits if each not in PAGE] == []
 
 
-def test_the_defaults_are_kinesis_own():
+def test_the_default_limits_are_kinesis_own():
     read = settings()
     assert (read.kinesis_max_record_bytes, read.kinesis_max_request_bytes, read.kinesis_max_request_records) == (
         MAX_RECORD_BYTES,

@@ -59,14 +59,14 @@ def told(tmp_path):
     ("text", "message"),
     [
         # The file.
-        ("dynamodb_table = app", "the file: it is not TOML: Invalid value (at line 1, column 18). Mend it there."),
+        ("dynamodb_table = app", "the file: it is not TOML: Invalid value (at line 1, column 18). Fix it there."),
         (
             '# once is enough\nttl_deletes = "keep"\nttl_deletes = "delete"\n',
-            "the file: it is not TOML: Cannot overwrite a value (at line 3, column 23). Mend it there.",
+            "the file: it is not TOML: Cannot overwrite a value (at line 3, column 23). Fix it there.",
         ),
         (
             '[columns]\nname = "title',
-            "the file: it is not TOML: Unterminated string (at end of document). Mend it there.",
+            "the file: it is not TOML: Unterminated string (at end of document). Fix it there.",
         ),
         (
             b"\xff",

@@ -1,4 +1,4 @@
-"""PutRecords for real (moto, and a service that answers as told), and what the SDK raises."""
+"""PutRecords through the real SDK: against moto, a service with given responses, and errors that the SDK raises."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from kinesis_endpoint import FIRST, answer, error, kinesis_endpoint, no_answer
 from publisher.entry import Entry
 from publisher.kinesis import Sender
 from publisher.order import UnavailableError
-from publisher.shortcut import KEEP, READ, WRITE
+from publisher.sdk_hooks import PARAMS_EVENT, REQUEST_EVENT, RESPONSE_EVENT
 
 REGION = "eu-west-1"
 ENTRIES = [Entry("a", b'{"n":1}', 0), Entry("b", b'{"n":2}', 1)]
@@ -70,7 +70,7 @@ def moto():
         yield client_of()
 
 
-# --- what stands on the stream, and what goes over the wire -----------------------------------------------------
+# --- what is on the stream, and what is sent over the network ---------------------------------------------------
 
 AWKWARD = [
     Entry("36:4dc2a627-940e-4e3c-ba6f-875c2e84496e", b'{"n":1}', 0),
@@ -83,7 +83,7 @@ MOST = [Entry(f"key {number}", b"%d" % number, number) for number in range(500)]
 
 
 @pytest.mark.parametrize("entries", [ENTRIES, AWKWARD, MOST], ids=["usual", "awkward", "most"])
-def test_accepted_entries_stand_on_the_stream_under_their_sequence_numbers(moto, entries):
+def test_accepted_entries_are_on_the_stream_under_their_sequence_numbers(moto, entries):
     moto.create_stream(StreamName="rows", ShardCount=1)
     outcomes = Sender(moto, "rows")(entries)
     shard = moto.list_shards(StreamName="rows")["Shards"][0]["ShardId"]
@@ -96,7 +96,7 @@ def test_accepted_entries_stand_on_the_stream_under_their_sequence_numbers(moto,
 
 
 @pytest.mark.parametrize("entries", [ENTRIES, AWKWARD, MOST], ids=["usual", "awkward", "most"])
-def test_the_request_means_what_the_sdk_itself_would_have_sent(service, client, entries):
+def test_the_request_is_equivalent_to_the_sdks_own(service, client, entries):
     Sender(client, "rows")(entries)
     client.put_records(
         StreamName="rows", Records=[{"Data": entry.data, "PartitionKey": entry.key} for entry in entries]
@@ -110,7 +110,7 @@ def test_the_request_means_what_the_sdk_itself_would_have_sent(service, client, 
 
 
 def signature_of(request):
-    """What the request's signature is to be, by the SDK's own signer."""
+    """The signature that the SDK's own signer gives to the request."""
     names = request.headers["authorization"].partition("SignedHeaders=")[2].partition(",")[0].split(";")
     signed = AWSRequest("POST", request.url, {name: request.headers[name] for name in names}, request.body)
     signed.context["timestamp"] = request.headers["x-amz-date"]
@@ -129,7 +129,7 @@ def test_each_attempt_is_signed_over_the_body_that_is_sent(service, client):
 # --- outcomes ---------------------------------------------------------------------------------------------------
 
 
-def test_a_partly_rejected_request_tells_number_or_error_for_each_entry(service, client):
+def test_a_partly_rejected_request_gives_a_sequence_number_or_an_error_for_each_entry(service, client):
     service.answers.append(
         answer(
             {
@@ -145,7 +145,7 @@ def test_a_partly_rejected_request_tells_number_or_error_for_each_entry(service,
     assert len(service.requests) == 1
 
 
-def test_the_shards_that_took_something_are_counted(service, client):
+def test_the_shards_that_accepted_a_record_are_counted(service, client):
     def on(*shards):
         results = [{"SequenceNumber": "1", "ShardId": shard} if shard else {"ErrorCode": "x"} for shard in shards]
         return answer({"FailedRecordCount": shards.count(None), "Records": results})
@@ -165,7 +165,7 @@ def test_a_missing_stream_is_unavailable(moto):
         Sender(moto, "nix")(ENTRIES)
 
 
-PASSING = [
+TRANSIENT = [
     ("ProvisionedThroughputExceededException", 400),
     ("KMSThrottlingException", 400),
     ("LimitExceededException", 400),
@@ -176,21 +176,21 @@ PASSING = [
 ]
 
 
-@pytest.mark.parametrize(("code", "status"), PASSING)
-def test_an_error_that_time_mends_counts_as_every_entry_rejected(service, client, code, status):
+@pytest.mark.parametrize(("code", "status"), TRANSIENT)
+def test_a_transient_error_counts_as_every_entry_rejected(service, client, code, status):
     service.otherwise = error(code, status)
     assert Sender(client, "rows")(ENTRIES) == [code, code]
 
 
 @pytest.mark.parametrize("code", ["ProvisionedThroughputExceededException", "ThrottlingException"])
-def test_the_sdk_tries_a_throttled_request_again(service, client, code):
+def test_the_sdk_retries_a_throttled_request(service, client, code):
     service.answers.append(error(code, 400))
     assert Sender(client, "rows")(ENTRIES) == ACCEPTED
     assert [request.json for request in service.requests] == [service.requests[0].json] * 2
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504])
-def test_the_sdk_tries_again_after_an_error_of_the_server_that_is_no_json(service, client, status):
+def test_the_sdk_retries_after_a_server_error_that_is_not_json(service, client, status):
     service.answers.append(answer(b"<html>", status))
     assert Sender(client, "rows")(ENTRIES) == ACCEPTED
     assert [request.json for request in service.requests] == [service.requests[0].json] * 2
@@ -199,7 +199,7 @@ def test_the_sdk_tries_again_after_an_error_of_the_server_that_is_no_json(servic
 @pytest.mark.parametrize(
     "code", ["ResourceNotFoundException", "AccessDeniedException", "KMSDisabledException", "ValidationException"]
 )
-def test_an_error_that_time_does_not_mend_makes_the_stream_unavailable(service, client, code):
+def test_a_permanent_error_makes_the_stream_unavailable(service, client, code):
     service.otherwise = error(code, 400)
     with pytest.raises(UnavailableError, match=code):
         Sender(client, "rows")(ENTRIES)
@@ -233,7 +233,7 @@ def results(*numbers):
         {"FailedRecordCount": 0, "Records": [{"SequenceNumber": "1", "ShardId": {}}, {"SequenceNumber": "2"}]},
     ],
 )
-def test_an_answer_that_is_not_what_putrecords_says_counts_as_every_entry_rejected(service, client, content):
+def test_a_response_that_is_not_one_of_putrecords_counts_as_every_entry_rejected(service, client, content):
     service.answers.append(answer(content))
     send = Sender(client, "rows")
     assert (send(ENTRIES), send.shards) == (UNREAD, 0)
@@ -241,29 +241,29 @@ def test_an_answer_that_is_not_what_putrecords_says_counts_as_every_entry_reject
     assert send(ENTRIES) == ACCEPTED
 
 
-# --- no answer --------------------------------------------------------------------------------------------------
+# --- no response ------------------------------------------------------------------------------------------------
 
 
-def test_a_connection_that_ends_without_an_answer_is_tried_again(service, client):
+def test_the_sdk_retries_after_a_connection_that_ends_without_a_response(service, client):
     service.answers.append(no_answer)
     assert Sender(client, "rows")(ENTRIES) == ACCEPTED
 
 
-def test_connections_that_end_without_an_answer_count_as_every_entry_rejected(service, client):
+def test_connections_that_end_without_a_response_count_as_every_entry_rejected(service, client):
     service.otherwise = no_answer
     assert Sender(client, "rows")(ENTRIES) == ["ConnectionClosedError"] * 2
     assert len(service.requests) == 2
 
 
 @pytest.mark.parametrize("cut", [1, 50, 10_000])
-def test_an_answer_that_ends_half_way_counts_as_every_entry_rejected(service, client, cut):
+def test_an_incomplete_response_counts_as_every_entry_rejected(service, client, cut):
     service.cut = cut
     first, second = Sender(client, "rows")(ENTRIES)
     assert first == second
-    assert first in {"ResponseParserError", "ConnectionClosedError"}  # as the SDK's version sees it
+    assert first in {"ResponseParserError", "ConnectionClosedError"}  # depends on the SDK's version
 
 
-def test_an_answer_that_comes_too_late_counts_as_every_entry_rejected(service):
+def test_a_read_timeout_counts_as_every_entry_rejected(service):
     is_over = threading.Event()
     service.otherwise = lambda _: is_over.wait(30) and None
     outcomes = Sender(client_of(service.url, read_timeout=0.05), "rows")(ENTRIES)
@@ -273,7 +273,7 @@ def test_an_answer_that_comes_too_late_counts_as_every_entry_rejected(service):
 
 
 def raising(error):
-    """A client whose requests end in an error of the SDK, whatever it is."""
+    """A client whose requests raise an error of the SDK."""
 
     def fail(**_):
         raise error
@@ -292,20 +292,20 @@ def raising(error):
         EndpointConnectionError(endpoint_url="http://127.0.0.1"),
         SSLError(endpoint_url="http://127.0.0.1", error="expired"),
         ProxyConnectionError(proxy_url="http://127.0.0.1"),
-        ResponseParserError("half an answer"),
+        ResponseParserError("half a response"),
     ],
 )
-def test_no_connection_and_a_lost_answer_count_as_every_entry_rejected(monkeypatch, error):
+def test_no_connection_and_a_lost_response_count_as_every_entry_rejected(monkeypatch, error):
     monkeypatch.setattr("botocore.endpoint.time.sleep", lambda _: None)
     assert Sender(raising(error), "rows")(ENTRIES) == [type(error).__name__] * 2
 
 
-def test_nobody_at_the_endpoint_counts_as_every_entry_rejected():
+def test_an_endpoint_without_a_server_counts_as_every_entry_rejected():
     client = client_of("http://127.0.0.1:9", retries={"total_max_attempts": 1})
     assert Sender(client, "rows")(ENTRIES) == ["EndpointConnectionError"] * 2
 
 
-def test_missing_credentials_go_through():
+def test_missing_credentials_are_raised():
     with pytest.raises(NoCredentialsError):
         Sender(raising(NoCredentialsError()), "rows")(ENTRIES)
 
@@ -313,7 +313,7 @@ def test_missing_credentials_go_through():
 # --- several threads --------------------------------------------------------------------------------------------
 
 
-def test_requests_of_several_threads_do_not_mix(service, client):
+def test_requests_of_several_threads_are_not_mixed_up(service, client):
     def numbered(request):
         data = [int(base64.b64decode(record["Data"])) for record in request.json["Records"]]
         return answer(
@@ -346,7 +346,7 @@ def test_senders_may_share_a_client(service, client):
     assert [len(request.json["Records"]) for request in service.requests] == [2, 2, 2]
 
 
-# --- an SDK that is not as it was: which one it is on Lambda is not ours to say ---------------------------------
+# --- another version of the SDK: on Lambda it is the runtime's --------------------------------------------------
 
 
 def without(*events):
@@ -363,41 +363,41 @@ def writing(**changes):
     """An SDK that writes other requests."""
 
     def change(client):
-        client.meta.events.register_first(WRITE, lambda params, **_: params.update(changes))
+        client.meta.events.register_first(REQUEST_EVENT, lambda params, **_: params.update(changes))
 
     return change
 
 
-def whole(request):
+def has_all_records(request):
     return request.json["Records"] == [
         {"Data": base64.b64encode(entry.data).decode(), "PartitionKey": entry.key} for entry in ENTRIES
     ]
 
 
-@pytest.mark.parametrize("empty_is", ["refused", "taken"])
+@pytest.mark.parametrize("empty_is", ["refused", "accepted"])
 @pytest.mark.parametrize(
     "change",
-    [without(KEEP), without(WRITE), without(KEEP, WRITE, READ)],
+    [without(PARAMS_EVENT), without(REQUEST_EVENT), without(PARAMS_EVENT, REQUEST_EVENT, RESPONSE_EVENT)],
     ids=["no provide-client-params", "no before-call", "none of them"],
 )
-def test_without_the_events_the_sdk_sends_the_records_itself(service, client, change, empty_is):
-    if empty_is == "taken":
+def test_without_the_request_events_the_sdk_sends_the_records_itself(service, client, change, empty_is):
+    if empty_is == "accepted":
         service.answers.append(answer(results()))
     send = Sender(client, "rows")
     change(client)
     assert (send(ENTRIES), send(ENTRIES), send.shards) == (ACCEPTED, ACCEPTED, 1)
     empty, *others = service.requests
     assert empty.json["Records"] == []
-    assert [whole(request) for request in others] == [True, True]
+    assert [has_all_records(request) for request in others] == [True, True]
 
 
-def test_without_before_parse_the_sdk_reads_the_answer_itself(service, client):
+def test_without_before_parse_the_sdk_parses_the_response_itself(service, client):
     send = Sender(client, "rows")
-    without(READ)(client)
+    without(RESPONSE_EVENT)(client)
     assert (send(ENTRIES), send.shards) == (ACCEPTED, 1)
     service.answers.extend([answer(results("1")), answer(b"<html>")])
     assert [send(ENTRIES), send(ENTRIES)] == [UNREAD, UNREAD]
-    assert [whole(request) for request in service.requests] == [True] * 3
+    assert [has_all_records(request) for request in service.requests] == [True] * 3
 
 
 @pytest.mark.parametrize(
@@ -413,9 +413,7 @@ def test_without_before_parse_the_sdk_reads_the_answer_itself(service, client):
         writing(headers={}),
     ],
 )
-def test_beside_another_body_than_the_one_that_is_known_nothing_is_sent_but_what_the_sdk_writes(
-    service, client, change
-):
+def test_if_the_sdk_writes_another_body_than_the_known_one_only_its_own_request_is_sent(service, client, change):
     change(client)
     send = Sender(client, "rows")
     service.otherwise = answer(results("1", "2"))
@@ -426,10 +424,10 @@ def test_beside_another_body_than_the_one_that_is_known_nothing_is_sent_but_what
 def test_a_client_that_validates_its_parameters_sends_the_records_itself(service):
     send = Sender(client_of(service.url, parameter_validation=True), "rows")
     assert (send(ENTRIES), send(ENTRIES)) == (ACCEPTED, ACCEPTED)
-    assert [whole(request) for request in service.requests] == [True, True]
+    assert [has_all_records(request) for request in service.requests] == [True, True]
 
 
-def test_a_stubbed_client_answers_as_it_was_told():
+def test_a_stubbed_client_gives_the_stubs_responses():
     client = client_of()
     with Stubber(client) as stub:
         partly = {"FailedRecordCount": 1, "Records": [{"SequenceNumber": "1", "ShardId": "one"}, {"ErrorCode": "slow"}]}

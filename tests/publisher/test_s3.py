@@ -23,34 +23,34 @@ def always():
     return 1.0
 
 
-def letters(count):
-    return [Entry(f"letters/{position}", f"{position}".encode(), position) for position in range(count)]
+def dead_letters(count):
+    return [Entry(f"dead-letters/{position}", f"{position}".encode(), position) for position in range(count)]
 
 
-def test_every_object_is_stored_under_its_key_over_what_stands_there(client):
+def test_every_object_is_stored_under_its_key_and_overwrites_an_earlier_one(client):
     client.create_bucket(Bucket="dead")
     for _ in range(2):
-        assert store(letters(40), putter(client, "dead"), remaining=always) == (None, None)
+        assert store(dead_letters(40), putter(client, "dead"), remaining=always) == (None, None)
     stored = {
         each["Key"]: client.get_object(Bucket="dead", Key=each["Key"])["Body"].read()
         for each in client.list_objects_v2(Bucket="dead")["Contents"]
     }
-    assert stored == {entry.key: entry.data for entry in letters(40)}
+    assert stored == {entry.key: entry.data for entry in dead_letters(40)}
 
 
-def test_a_missing_bucket_is_told_with_the_first_position(client):
-    assert store(letters(3), putter(client, "nix"), remaining=always) == (0, "NoSuchBucket")
+def test_a_missing_bucket_is_reported_with_the_first_position(client):
+    assert store(dead_letters(3), putter(client, "nix"), remaining=always) == (0, "NoSuchBucket")
 
 
-def test_no_connection_is_told_like_any_failure():
+def test_a_connection_error_is_reported_like_any_other_failure():
     class Unreachable:
         def put_object(self, **_):
             raise EndpointConnectionError(endpoint_url="http://127.0.0.1")
 
-    assert store(letters(1), putter(Unreachable(), "dead"), remaining=always) == (0, "EndpointConnectionError")
+    assert store(dead_letters(1), putter(Unreachable(), "dead"), remaining=always) == (0, "EndpointConnectionError")
 
 
-def test_the_first_failure_ends_it():
+def test_nothing_is_stored_after_the_first_failure():
     seen, lock = set(), threading.Lock()
 
     def put(entry):
@@ -58,13 +58,13 @@ def test_the_first_failure_ends_it():
             seen.add(entry.position)
         return "Down" if entry.position in (20, 25) else None
 
-    assert store(letters(100), put, remaining=always) == (20, "Down")
+    assert store(dead_letters(100), put, remaining=always) == (20, "Down")
     assert set(range(21)) <= seen <= set(range(2 * PARALLEL_PUTS))
 
 
-def test_no_more_are_begun_when_the_time_is_up():
-    assert store(letters(100), lambda _: None, remaining=lambda: 0.0) == (PARALLEL_PUTS, "OutOfTime")
+def test_no_more_objects_are_stored_when_the_time_is_up():
+    assert store(dead_letters(100), lambda _: None, remaining=lambda: 0.0) == (PARALLEL_PUTS, "OutOfTime")
 
 
-def test_nothing_to_store_is_stored():
+def test_an_empty_list_is_stored_without_a_call():
     assert store([], lambda _: "never called", remaining=always) == (None, None)

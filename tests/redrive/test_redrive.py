@@ -1,4 +1,4 @@
-"""A redrive, whole: the bucket, the items, the stream; against moto, by the function and by the command."""
+"""A whole redrive against moto, by the function and by the command: the bucket, the items, the stream."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from dynapinot.cli import app
 from files import CONFIG, SCHEMA, table
 from function import forget, set_environment
 from publisher.order import Published
-from redrive.bucket import bucket_in
-from redrive.repair import Reading
-from redrive.run import Bucket, Summary, redrive, survey
+from redrive.bucket import open_bucket
+from redrive.current_rows import ItemSnapshot
+from redrive.run import Bucket, Summary, redrive, summarize
 
 REGION = "eu-west-1"
 CONTEXT = SimpleNamespace(get_remaining_time_in_millis=lambda: 60_000, aws_request_id="request-1")
@@ -69,27 +69,27 @@ def key(text):
     return {"id": {"S": text}}
 
 
-def lose(aws):
-    """Let two changes be dead-lettered and one batch be given up; then mend an item."""
+def fail_changes(aws):
+    """Let two changes be dead-lettered and one batch be discarded; then fix an item."""
     records = [
         insert(key("bad"), {"price": {"S": "cheap"}}, sequence=1, awsRegion=REGION),
-        insert(key("mended"), {"price": {"S": "cheap"}}, sequence=2, awsRegion=REGION),
+        insert(key("fixed"), {"price": {"S": "cheap"}}, sequence=2, awsRegion=REGION),
     ]
     load("handlers.stream")({"Records": records}, CONTEXT)
-    given_up = {
+    discarded = {
         "requestContext": {"condition": "RecordAgeExceeded"},
         "DDBStreamBatchInfo": {"batchSize": 2},
         "payload": json.dumps(
             {"Records": [insert(key("there"), {}, awsRegion=REGION), remove(key("gone"), awsRegion=REGION)]}
         ),
     }
-    aws.s3.put_object(Bucket="dead", Key="aws/lambda/mapping/shard/2024/06/22/batch", Body=json.dumps(given_up))
+    aws.s3.put_object(Bucket="dead", Key="aws/lambda/mapping/shard/2024/06/22/batch", Body=json.dumps(discarded))
     aws.dynamodb.put_item(TableName="meetups", Item={**key("bad"), "price": {"S": "cheap"}})
-    aws.dynamodb.put_item(TableName="meetups", Item={**key("mended"), "price": {"N": "2"}, "raw": {"B": b"\x00"}})
+    aws.dynamodb.put_item(TableName="meetups", Item={**key("fixed"), "price": {"N": "2"}, "raw": {"B": b"\x00"}})
     aws.dynamodb.put_item(TableName="meetups", Item={**key("there"), "name": {"S": "now"}})
 
 
-LETTERS = [f"dead-letters/meetups/items/2024-06-22/{number:021d}.json" for number in (1, 2)]
+DEAD_LETTERS = [f"dead-letters/meetups/items/2024-06-22/{number:021d}.json" for number in (1, 2)]
 BATCH = "aws/lambda/mapping/shard/2024/06/22/batch"
 
 
@@ -103,14 +103,14 @@ def by_id(rows):
 
 
 EXPECTED = [
-    {"id": "mended", "deleted": False, "price": 2.0},
+    {"id": "fixed", "deleted": False, "price": 2.0},
     {"id": "there", "name": "now", "deleted": False},
     {"id": "gone", "deleted": True},
 ]
 
 
-def test_the_function_makes_good_what_it_can_and_tells_what_still_fails(aws, capsys):
-    lose(aws)
+def test_the_function_redrives_what_it_can_and_reports_what_still_fails(aws, capsys):
+    fail_changes(aws)
     capsys.readouterr()
     answer = load("handlers.redrive")({}, CONTEXT)
     assert answer == {
@@ -121,14 +121,14 @@ def test_the_function_makes_good_what_it_can_and_tells_what_still_fails(aws, cap
         "failing": [{"table": "items", "reason": "type_mismatch", "changes": 1}],
     }
     assert by_id(without_time(rows_on(aws.kinesis))) == by_id(EXPECTED)
-    assert keys_in(aws.s3) == sorted([LETTERS[0], f"redriven/{LETTERS[1]}", f"redriven/{BATCH}"])
+    assert keys_in(aws.s3) == sorted([DEAD_LETTERS[0], f"redriven/{DEAD_LETTERS[1]}", f"redriven/{BATCH}"])
     measured, ended = (json.loads(line) for line in capsys.readouterr().out.splitlines())
     assert (measured["RedrivenChanges"], measured["RedriveFailures"]) == ([3.0], [1.0])
     assert (ended["message"], ended["result"]) == ("redrive ended", answer)
 
 
-def test_a_second_run_goes_on_where_the_first_ended(aws, capsys):
-    lose(aws)
+def test_a_second_run_continues_where_the_first_ended(aws, capsys):
+    fail_changes(aws)
     load("handlers.redrive")({}, CONTEXT)
     aws.dynamodb.put_item(TableName="meetups", Item={**key("bad"), "price": {"N": "1"}})
     answer = load("handlers.redrive")({}, CONTEXT)
@@ -147,40 +147,40 @@ def cells(output):
 
 
 def test_a_dry_run_counts_and_changes_nothing(aws):
-    lose(aws)
+    fail_changes(aws)
     code, output = command("--dry-run", tables=aws.tables)
     assert (code, "In the bucket" in output) == (1, True)
     assert cells(output) == [["items", "type_mismatch", "2"], ["all", "RecordAgeExceeded", "2"]]
-    assert keys_in(aws.s3) == sorted([*LETTERS, BATCH])
+    assert keys_in(aws.s3) == sorted([*DEAD_LETTERS, BATCH])
     assert rows_on(aws.kinesis) == []
 
 
 def test_the_command_does_what_the_function_does(aws):
-    lose(aws)
+    fail_changes(aws)
     code, output = command("--items-per-second", "1000", tables=aws.tables)
     assert (code, "3 changes made good by 3 rows, of 3 objects" in output) == (1, True)
     assert cells(output) == [["items", "type_mismatch", "1"]]
     assert without_time(rows_on(aws.kinesis)) == EXPECTED
 
 
-def test_the_command_can_be_told_to_look_at_some_objects_only(aws):
-    lose(aws)
+def test_the_command_can_be_limited_to_a_prefix_of_keys(aws):
+    fail_changes(aws)
     code, output = command("--prefix", "aws/", tables=aws.tables)
     assert (code, "Still failing: nothing" in output) == (0, True)
-    assert keys_in(aws.s3) == sorted([*LETTERS, f"redriven/{BATCH}"])
+    assert keys_in(aws.s3) == sorted([*DEAD_LETTERS, f"redriven/{BATCH}"])
 
 
-def test_an_object_that_is_gone_by_now_is_nothing(aws):
-    bucket = bucket_in(aws.s3, "dead")
+def test_an_object_that_does_not_exist_any_more_is_none(aws):
+    bucket = open_bucket(aws.s3, "dead")
     assert bucket.fetch("nix") is None
 
 
-def test_what_is_done_is_never_looked_at_again(aws):
+def test_archived_objects_are_never_listed(aws):
     aws.s3.put_object(Bucket="dead", Key="redriven/dead-letters/x", Body=b"")
-    assert list(bucket_in(aws.s3, "dead", ("redriven/",)).list_keys()) == []
+    assert list(open_bucket(aws.s3, "dead", ("redriven/",)).list_keys()) == []
 
 
-def test_an_empty_bucket_is_nothing_to_do(aws):
+def test_an_empty_bucket_is_a_success(aws):
     assert command(tables=aws.tables)[0] == 0
     assert "In the bucket: nothing" in command("--dry-run", tables=aws.tables)[1]
 
@@ -192,13 +192,13 @@ def test_an_empty_bucket_is_nothing_to_do(aws):
         (lambda aws: (aws.tables / "items" / "schema.json").unlink(), "items/schema.json: the file: it is missing"),
     ],
 )
-def test_what_cannot_be_done_is_told_in_a_line(aws, break_it, message):
+def test_an_error_is_reported_in_one_line(aws, break_it, message):
     break_it(aws)
     code, output = command(tables=aws.tables)
     assert (code, output.count("\n"), message in output) == (2, 1, True)
 
 
-def test_an_endpoint_that_is_not_there_is_told_in_a_line(aws, monkeypatch):
+def test_an_endpoint_without_a_server_is_reported_in_one_line(aws, monkeypatch):
     nobody = boto3.client("s3", endpoint_url="http://127.0.0.1:9")
     monkeypatch.setattr("dynapinot.redrive.clients.s3", lambda: nobody)
     code, output = command(tables=aws.tables)
@@ -208,26 +208,26 @@ def test_an_endpoint_that_is_not_there_is_told_in_a_line(aws, monkeypatch):
 # The run itself.
 
 
-class Shelf:
-    """A bucket of letters in memory."""
+class MemoryBucket:
+    """A dead letter bucket in memory."""
 
     def __init__(self, objects):
         self.objects = dict(objects)
-        self.bucket = Bucket(list_keys=lambda: list(self.objects), fetch=self.objects.get, put_away=self.objects.pop)
+        self.calls = Bucket(list_keys=lambda: list(self.objects), fetch=self.objects.get, archive=self.objects.pop)
 
 
-def letters(*records, table="items"):
+def dead_letters(*records, table="items"):
     return {
         str(number): json.dumps({"record": record, "reason": "fraction", "table": table}).encode()
         for number, record in enumerate(records)
     }
 
 
-def go(shelf, *, published=None, errors=None, remaining=lambda: 1.0, image=None, max_record_bytes=1000):
+def run(bucket, *, published=None, errors=None, remaining=lambda: 1.0, image=None, max_record_bytes=1000):
     return redrive(
-        shelf.bucket,
+        bucket.calls,
         [table()],
-        read=lambda change, earliest: Reading({**change.keys, **(image or {})}, earliest),
+        read_item=lambda change, earliest: ItemSnapshot({**change.keys, **(image or {})}, earliest),
         publish=lambda _, entries: Published(first_unpublished=published, resent=0, errors=errors or {}),
         max_record_bytes=max_record_bytes,
         remaining=remaining,
@@ -235,44 +235,44 @@ def go(shelf, *, published=None, errors=None, remaining=lambda: 1.0, image=None,
 
 
 def test_an_object_stays_until_its_rows_are_on_their_stream():
-    shelf = Shelf(letters(insert(key("a"), {})))
-    assert go(shelf, published=0).failing == {("all", "unpublished"): 1}
-    denied = go(shelf, published=0, errors={"AccessDeniedException": 1})
+    bucket = MemoryBucket(dead_letters(insert(key("a"), {})))
+    assert run(bucket, published=0).failing == {("all", "unpublished"): 1}
+    denied = run(bucket, published=0, errors={"AccessDeniedException": 1})
     assert denied.failing == {("all", "unpublished AccessDeniedException"): 1}
-    assert denied.good == 0
-    assert list(shelf.objects) == ["0"]
-    assert go(shelf) == Summary(objects=1, changes=1, rows=1)
-    assert list(shelf.objects) == []
+    assert denied.redriven == 0
+    assert list(bucket.objects) == ["0"]
+    assert run(bucket) == Summary(objects=1, changes=1, rows=1)
+    assert list(bucket.objects) == []
 
 
 def test_a_run_ends_when_its_time_is_up():
     left = iter((1.0, 0.0))
-    shelf = Shelf(letters(insert(key("a"), {}), insert(key("b"), {})))
-    assert go(shelf, remaining=lambda: next(left)) == Summary(objects=1, changes=1, rows=1, unfinished=True)
-    assert list(shelf.objects) == ["1"]
+    bucket = MemoryBucket(dead_letters(insert(key("a"), {}), insert(key("b"), {})))
+    assert run(bucket, remaining=lambda: next(left)) == Summary(objects=1, changes=1, rows=1, unfinished=True)
+    assert list(bucket.objects) == ["1"]
 
 
-def test_an_object_that_another_run_took_meanwhile_is_passed_over():
-    shelf = Shelf(letters(insert(key("a"), {})))
-    vanished = Bucket(list_keys=lambda: ["gone", "0"], fetch=shelf.objects.get, put_away=shelf.objects.pop)
-    assert survey(vanished).objects == 1
-    shelf.bucket = vanished
-    assert go(shelf) == Summary(objects=1, changes=1, rows=1)
+def test_an_object_that_another_run_has_archived_meanwhile_is_skipped():
+    bucket = MemoryBucket(dead_letters(insert(key("a"), {})))
+    vanished = Bucket(list_keys=lambda: ["gone", "0"], fetch=bucket.objects.get, archive=bucket.objects.pop)
+    assert summarize(vanished).objects == 1
+    bucket.calls = vanished
+    assert run(bucket) == Summary(objects=1, changes=1, rows=1)
 
 
 def test_a_row_over_the_streams_limit_still_fails():
-    shelf = Shelf(letters(insert(key("a"), {})))
-    assert go(shelf, max_record_bytes=10).failing == {("items", "row_too_large"): 1}
+    bucket = MemoryBucket(dead_letters(insert(key("a"), {})))
+    assert run(bucket, max_record_bytes=10).failing == {("items", "row_too_large"): 1}
 
 
-def test_an_object_that_is_no_letter_is_counted_and_stays():
-    shelf = Shelf({"0": b"hello"})
-    assert survey(shelf.bucket).failing == {("all", "unreadable_object"): 1}
-    assert go(shelf).failing == {("all", "unreadable_object"): 1}
-    assert list(shelf.objects) == ["0"]
+def test_an_object_that_is_not_a_dead_letter_is_counted_and_stays():
+    bucket = MemoryBucket({"0": b"hello"})
+    assert summarize(bucket.calls).failing == {("all", "unreadable_object"): 1}
+    assert run(bucket).failing == {("all", "unreadable_object"): 1}
+    assert list(bucket.objects) == ["0"]
 
 
-def test_an_item_with_many_lost_changes_in_one_batch_is_read_and_sent_once():
+def test_an_item_with_many_failed_changes_in_one_batch_is_read_and_sent_once():
     batch = {"DDBStreamBatchInfo": {}, "payload": {"Records": [insert(key("a"), {}) for _ in range(50)]}}
-    shelf = Shelf({"0": json.dumps(batch).encode()})
-    assert go(shelf) == Summary(objects=1, changes=50, rows=1)
+    bucket = MemoryBucket({"0": json.dumps(batch).encode()})
+    assert run(bucket) == Summary(objects=1, changes=50, rows=1)

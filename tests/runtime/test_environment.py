@@ -38,7 +38,7 @@ def refusal(function):
             "DEAD_LETTER_BUCKET",
             MISSING,
             "SettingsError",
-            "DEAD_LETTER_BUCKET is not set: name the S3 bucket that takes dead letters",
+            "DEAD_LETTER_BUCKET is not set: name the S3 bucket for dead letters",
         ),
         (
             "Replicator",
@@ -53,7 +53,7 @@ def refusal(function):
             "TABLES_DIR",
             "/nowhere",
             "TableError",
-            "/nowhere: the folder of tables: it is not there. Make it, or set TABLES_DIR to the one that is meant.",
+            "/nowhere: the folder of tables: it does not exist. Create it, or set TABLES_DIR to the right one.",
         ),
         (
             "Redrive",
@@ -67,7 +67,7 @@ def refusal(function):
             "HEARTBEAT_TABLE",
             MISSING,
             "SettingsError",
-            "HEARTBEAT_TABLE is not set: name the DynamoDB table that takes the markers",
+            "HEARTBEAT_TABLE is not set: name the DynamoDB table for the heartbeat items",
         ),
     ],
 )
@@ -96,7 +96,7 @@ def test_a_broken_file_is_named_with_its_place_and_once_it_is_mended_the_functio
     kind, message = refusal(function)
     assert kind == "TableError"
     assert re.fullmatch(
-        re.escape(str(file)) + r": line 2, column \d+: it is not JSON: Expecting ':' delimiter. Mend it there.", message
+        re.escape(str(file)) + r": line 2, column \d+: it is not JSON: Expecting ':' delimiter. Fix it there.", message
     )
     file.write_text(right)
     assert function.invoke(EMPTY) == DONE

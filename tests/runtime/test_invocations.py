@@ -10,9 +10,9 @@ import pytest
 
 from dynapinot import local
 from dynapinot.meetups import TABLE
+from print_counts import print_counts
 from runtime.emulator import FunctionError
 from runtime.meetups import UNICODE, meetup
-from told import tell
 
 pytestmark = pytest.mark.engines
 
@@ -54,7 +54,7 @@ def test_a_cold_start_is_well_within_what_lambda_gives_it_and_the_next_invocatio
         "peak MiB": round(cold.peak),
         "warm invocations ms": [round(each * 1000) for each in sorted(seconds)],
     }
-    tell(capsys, f"{name}, cold start", counts)
+    print_counts(capsys, f"{name}, cold start", counts)
     assert init < LONGEST_INIT_S
     assert function.process_id() == process
 

@@ -14,9 +14,9 @@ from handlers.catalog import load_tables
 from handlers.planner import plan
 from handlers.settings import SHIPPED_TABLES
 from limits.events import EVENTS, PAYLOAD_BYTES, compact
+from print_counts import print_counts
 from publisher.order import MAX_RECORD_BYTES
 from runtime.meetups import meetup
-from told import tell
 
 pytestmark = pytest.mark.engines
 
@@ -58,7 +58,7 @@ def test_every_change_of_the_largest_event_is_on_the_stream_and_the_next_takes_n
 
     assert function.invoke(event) == DONE
     second = function.usage()
-    tell(
+    print_counts(
         capsys,
         "6 MB",
         {
@@ -96,5 +96,5 @@ def test_the_largest_events_in_memory_leave_nothing_behind_for_the_next(letters,
     for _ in range(2):
         assert function.invoke(compact(event).encode()) == DONE
         peaks.append(function.usage().peak)
-    tell(capsys, f"6 MB of numbers, dead letters {letters}", {"peaks MiB": [round(peak) for peak in peaks]})
+    print_counts(capsys, f"6 MB of numbers, dead letters {letters}", {"peaks MiB": [round(peak) for peak in peaks]})
     assert max(peaks) < SMALLEST_FUNCTION_MIB

@@ -10,10 +10,10 @@ import pytest
 from dynapinot import local
 from handlers.parser import LARGEST_EVENT, PARSERS
 from limits.events import PAYLOAD_BYTES, compact
+from print_counts import print_counts
 from runtime.artefact import TEMPLATE
 from runtime.emulator import FunctionError
 from runtime.meetups import UNICODE, meetup
-from told import tell
 
 pytestmark = pytest.mark.engines
 
@@ -141,7 +141,7 @@ def test_no_event_that_orjson_takes_needs_more_memory_than_the_largest_of_the_ru
         assert function.invoke({"Records": []}) == DONE
         assert function.invoke(shortest_numbers(size)) == DONE
         peaks[f"{parser}, {size >> 20} MiB"] = round(function.usage().peak)
-    tell(capsys, "events of the shortest numbers, peak MiB", peaks)
+    print_counts(capsys, "events of the shortest numbers, peak MiB", peaks)
     runtimes, orjsons, largest = peaks.values()
     assert orjsons < runtimes < SMALLEST_FUNCTION_MIB
     assert largest < runtimes * 1.05
@@ -158,5 +158,5 @@ def test_many_changes_take_less_memory_where_each_is_parsed_when_it_must_be(star
         assert function.invoke({"Records": []}) == DONE
         assert function.invoke(event) == DONE
         peaks[parser] = round(function.usage().peak)
-    tell(capsys, f"{len(changes)} changes, peak MiB", peaks)
+    print_counts(capsys, f"{len(changes)} changes, peak MiB", peaks)
     assert peaks["orjson"] < peaks["runtime"]

@@ -22,7 +22,7 @@ from handlers.relay import relay
 from handlers.telemetry import NAMESPACE, measure, measure_heartbeat, measure_redrive
 from kinesis_fake import publish_everything
 from publisher.order import MAX_RECORD_BYTES, MAX_REQUEST_BYTES
-from redrive.bucket import DONE, PREFIXES
+from redrive.bucket import ARCHIVE, PREFIXES
 from redrive.run import Summary
 
 pytestmark = pytest.mark.template
@@ -592,7 +592,7 @@ def test_redrive_may_move_letters_read_items_and_publish_rows(case, stack):
         allow(
             "PutDeadLettersAway",
             "s3:PutObject",
-            {"Fn::Sub": f"${{DeadLetterBucket.Arn}}/{DONE}*"},
+            {"Fn::Sub": f"${{DeadLetterBucket.Arn}}/{ARCHIVE}*"},
             Condition=IN_THIS_ACCOUNT,
         ),
         allow("ReadItems", "dynamodb:GetItem", table_arn(case)),

@@ -57,7 +57,7 @@ def test_each_thing_that_is_wrong_is_one_finding(setting, value, level, code):
 def test_a_variable_that_is_wrong_is_named_with_what_to_do():
     (finding,) = function_findings(with_setting(GOOD, f"{VARIABLES}.DEAD_LETTER_BUCKET", REMOVED))
     assert finding.where == "function replicator: DEAD_LETTER_BUCKET"
-    assert finding.problem == "it is not set: name the S3 bucket that takes dead letters"
+    assert finding.problem == "it is not set: name the S3 bucket for dead letters"
 
 
 def test_an_idle_function_is_well():

@@ -15,8 +15,8 @@ from decoder.attribute import decode
 from decoder.change import decode_change
 from dynapinot.proposal.columns import propose_columns
 from pinot.errors import MisfitError
+from print_counts import print_counts
 from proposing import dynamodb_tables, encoded, exactly, is_document, key_of, load, natural, profile_of, scalar_of
-from told import tell
 
 
 def check_kept(column, value, row):
@@ -125,7 +125,7 @@ def test_the_random_tables_hold_all_that_there_is(capsys):
                 seen["conflicts"] = seen.get("conflicts", 0) + bool(column.choice.conflict)
 
     walk()
-    tell(capsys, "Attributes of random tables became", seen)
+    print_counts(capsys, "Attributes of random tables became", seen)
     single = {"BOOLEAN", "LONG", "DOUBLE", "BIG_DECIMAL", "STRING", "BYTES"}
     several = {f"multi-value {each}" for each in ("BOOLEAN", "LONG", "DOUBLE", "STRING")}
     assert seen.keys() >= single | several | {"JSON", "conflicts"}

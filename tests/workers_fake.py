@@ -1,14 +1,14 @@
-"""Lanes without threads: what is under way is done one after the other, in an order that a seed decides."""
+"""Workers without threads: chunks are published one after the other, in an order that a seed decides."""
 
 from __future__ import annotations
 
 from concurrent.futures import Future
 
-from publisher.lanes import Lanes
+from publisher.concurrency import Workers
 
 
-def lanes_in_turn(random):
-    """Lanes whose work is done when it is waited for, whichever of it the seed picks."""
+def fake_workers(random):
+    """Workers that publish a chunk when they are waited for. The seed picks which."""
     waiting = {}
 
     def start(work):
@@ -24,4 +24,4 @@ def lanes_in_turn(random):
             future.set_exception(error)
         return [future]
 
-    return Lanes(start=start, wait=wait)
+    return Workers(start=start, wait=wait)

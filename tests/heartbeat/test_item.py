@@ -1,16 +1,24 @@
-"""Markers are the canary's own items, always the same ones, and changed by each run."""
+"""Heartbeat items belong to the heartbeat. They are always the same ones, and each run changes them."""
 
 from __future__ import annotations
 
 import pytest
 
-from heartbeat.marker import HeartbeatError, KeyAttribute, Origin, change_of, check_templates, marker, stamped
+from heartbeat.item import (
+    HeartbeatError,
+    KeyAttribute,
+    SourceTable,
+    check_templates,
+    heartbeat_item,
+    insert_change,
+    with_put_time,
+)
 
 MS = 1_719_082_124_987
 
 
-def origin(**keys):
-    return Origin(
+def source(**keys):
+    return SourceTable(
         table="meetups",
         region="eu-west-1",
         keys=[KeyAttribute(name=name, type=each) for name, each in keys.items()],
@@ -27,17 +35,17 @@ def origin(**keys):
         ({"id": "N", "kind": "S"}, {"id": {"N": "107"}, "kind": {"S": "dynapinot-heartbeat-7"}}),
     ],
 )
-def test_a_key_attribute_that_is_not_given_is_made_of_the_marker_s_name_or_a_number(keys, expected):
-    assert marker({}, origin(**keys), 7, 100) == expected
+def test_a_missing_key_attribute_is_the_items_name_or_a_number(keys, expected):
+    assert heartbeat_item({}, source(**keys), 7, 100) == expected
 
 
-def test_a_template_gives_attributes_and_says_where_the_marker_s_name_goes():
+def test_a_template_has_attributes_and_a_placeholder_for_the_items_name():
     template = {
         "PK": {"S": "MEETUP#{marker}"},
         "SK": {"S": "META"},
         "deep": {"M": {"list": {"L": [{"SS": ["{marker}", "x"]}, {"BOOL": True}, {"NULL": True}]}}},
     }
-    assert marker(template, origin(PK="S", SK="S"), 0, 100) == {
+    assert heartbeat_item(template, source(PK="S", SK="S"), 0, 100) == {
         "PK": {"S": "MEETUP#dynapinot-heartbeat-0"},
         "SK": {"S": "META"},
         "deep": {"M": {"list": {"L": [{"SS": ["dynapinot-heartbeat-0", "x"]}, {"BOOL": True}, {"NULL": True}]}}},
@@ -45,15 +53,15 @@ def test_a_template_gives_attributes_and_says_where_the_marker_s_name_goes():
     assert template["PK"] == {"S": "MEETUP#{marker}"}
 
 
-def test_every_put_is_a_change_as_only_the_time_of_it_differs():
-    item = marker({}, origin(id="S"), 1, 100)
-    assert stamped(item, MS) == {"id": {"S": "dynapinot-heartbeat-1"}, "heartbeat": {"N": str(MS)}}
-    assert stamped(item, MS) != stamped(item, MS + 1)
+def test_every_put_is_a_change_because_its_time_differs():
+    item = heartbeat_item({}, source(id="S"), 1, 100)
+    assert with_put_time(item, MS) == {"id": {"S": "dynapinot-heartbeat-1"}, "heartbeat": {"N": str(MS)}}
+    assert with_put_time(item, MS) != with_put_time(item, MS + 1)
 
 
-def test_the_change_is_the_stream_s_with_whole_seconds():
-    item = marker({"name": {"S": "n"}}, origin(id="S", mtime="N"), 1, 100)
-    change = change_of(item, origin(id="S", mtime="N"), MS)
+def test_the_change_is_as_in_the_stream_with_whole_seconds():
+    item = heartbeat_item({"name": {"S": "n"}}, source(id="S", mtime="N"), 1, 100)
+    change = insert_change(item, source(id="S", mtime="N"), MS)
     assert (change.event_name, change.timestamp_ms, change.table, change.region) == (
         "INSERT",
         1_719_082_124_000,
@@ -65,7 +73,7 @@ def test_the_change_is_the_stream_s_with_whole_seconds():
 
 
 @pytest.mark.parametrize(
-    ("keys", "template", "said"),
+    ("keys", "template", "message"),
     [
         ({"heartbeat": "S"}, {}, "has heartbeat in its key"),
         ({"id": "S"}, {"heartbeat": {"N": "1"}}, "leave it out"),
@@ -73,10 +81,10 @@ def test_the_change_is_the_stream_s_with_whole_seconds():
         ({"id": "S"}, {"id": "text"}, "key attribute id"),
     ],
 )
-def test_a_template_that_contradicts_the_table_or_the_canary_is_refused(keys, template, said):
-    with pytest.raises(HeartbeatError, match=said):
-        check_templates([{}, template], origin(**keys))
+def test_a_template_that_contradicts_the_table_or_the_heartbeat_is_refused(keys, template, message):
+    with pytest.raises(HeartbeatError, match=message):
+        check_templates([{}, template], source(**keys))
 
 
-def test_other_attributes_and_keys_of_the_right_type_are_taken():
-    check_templates([{"id": {"S": "a"}, "n": {"N": "1"}}], origin(id="S", mtime="N"))
+def test_other_attributes_and_keys_of_the_right_type_are_accepted():
+    check_templates([{"id": {"S": "a"}, "n": {"N": "1"}}], source(id="S", mtime="N"))

@@ -1,4 +1,4 @@
-"""What the heartbeat asks of DynamoDB and Kinesis."""
+"""The heartbeat's calls of DynamoDB and Kinesis."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from decoder.sdk import to_sdk
-from heartbeat.aim import Place, Shard
-from heartbeat.beat import Arrival, Put, Read, UnreadableError
-from heartbeat.marker import ATTRIBUTE, HeartbeatError, Item, KeyAttribute, Origin
-from publisher.kinesis import NO_ANSWER, passing_error
+from heartbeat.item import ATTRIBUTE, HeartbeatError, Item, KeyAttribute, SourceTable
+from heartbeat.probe import Shard, ShardLocation
+from heartbeat.run import PutItem, ReadShard, ShardRecord, UnreadableError
+from publisher.kinesis import NO_RESPONSE, transient_error
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_kinesis import KinesisClient
 
 
-def describe(client: DynamoDBClient, table: str) -> Origin:
+def describe_table(client: DynamoDBClient, table: str) -> SourceTable:
     """Look up the table's keys. Raises HeartbeatError when there is no such table."""
     try:
         description = client.describe_table(TableName=table)["Table"]
@@ -28,12 +28,12 @@ def describe(client: DynamoDBClient, table: str) -> Origin:
     types = {each["AttributeName"]: each["AttributeType"] for each in description["AttributeDefinitions"]}
     schema = sorted(description["KeySchema"], key=lambda key: key["KeyType"])  # HASH before RANGE
     keys = [KeyAttribute(name=key["AttributeName"], type=types[key["AttributeName"]]) for key in schema]
-    return Origin(table=table, region=client.meta.region_name, keys=keys)
+    return SourceTable(table=table, region=client.meta.region_name, keys=keys)
 
 
 def open_shards(client: KinesisClient, stream: str) -> list[Shard]:
-    """List the shards that take rows. Raises HeartbeatError when there is no such stream."""
-    # No paginator: botocore's names the stream beside the token, and Kinesis takes the one or the other.
+    """List the shards that are open for writing. Raises HeartbeatError when there is no such stream."""
+    # Not botocore's paginator: it sends the stream's name with the token, and Kinesis accepts only one of the two.
     # https://github.com/boto/botocore/issues/2009
     try:
         pages = [client.list_shards(StreamName=stream)]
@@ -53,49 +53,49 @@ def open_shards(client: KinesisClient, stream: str) -> list[Shard]:
     ]
 
 
-def putter(client: DynamoDBClient, origin: Origin) -> Put:
-    """Give the function that writes a marker, and over a marker only: another item of its key is the user's."""
-    names = {"#key": origin.keys[0].name, "#heartbeat": ATTRIBUTE}
+def item_writer(client: DynamoDBClient, source: SourceTable) -> PutItem:
+    """Return the function that writes a heartbeat item. It never overwrites another item with the same key."""
+    names = {"#key": source.keys[0].name, "#heartbeat": ATTRIBUTE}
 
     def put(item: Item) -> None:
         try:
             client.put_item(
-                TableName=origin.table,
+                TableName=source.table,
                 Item=to_sdk(item),
                 ConditionExpression="attribute_not_exists(#key) OR attribute_exists(#heartbeat)",
                 ExpressionAttributeNames=names,
             )
         except client.exceptions.ConditionalCheckFailedException:
             raise HeartbeatError(
-                f"An item of the DynamoDB table {origin.table} has the key of a marker and is none, as it has no "
-                f"attribute {ATTRIBUTE}. Give markers another key in HEARTBEAT_ITEM"
+                f"An item of the DynamoDB table {source.table} has the key of a heartbeat item and is none, "
+                f"as it has no attribute {ATTRIBUTE}. Give heartbeat items another key in HEARTBEAT_ITEM"
             ) from None
 
     return put
 
 
-def reader(clients: Mapping[str | None, KinesisClient], since_ms: int) -> Read:
-    """Give the function that reads a shard on from a time, in epoch ms by the clock of Kinesis."""
-    iterators: dict[Place, str | None] = {}  # None: the shard was closed since, and is read to its end
+def shard_reader(clients: Mapping[str | None, KinesisClient], since_ms: int) -> ReadShard:
+    """Return the function that reads a shard from a time on, in epoch ms by Kinesis' clock."""
+    iterators: dict[ShardLocation, str | None] = {}  # None: the shard was closed meanwhile, and is read to its end
 
-    def read(place: Place) -> list[Arrival]:
-        client = clients[place.region]
-        if place not in iterators:
-            iterators[place] = _whole(
+    def read(location: ShardLocation) -> list[ShardRecord]:
+        client = clients[location.region]
+        if location not in iterators:
+            iterators[location] = _call(
                 lambda: client.get_shard_iterator(
-                    StreamName=place.stream,
-                    ShardId=place.shard,
+                    StreamName=location.stream,
+                    ShardId=location.shard,
                     ShardIteratorType="AT_TIMESTAMP",
                     Timestamp=datetime.fromtimestamp(since_ms / 1000, UTC),
                 )
             )["ShardIterator"]
-        iterator = iterators[place]
+        iterator = iterators[location]
         if iterator is None:
             return []
-        page = _whole(lambda: client.get_records(ShardIterator=iterator))
-        iterators[place] = page.get("NextShardIterator")
+        page = _call(lambda: client.get_records(ShardIterator=iterator))
+        iterators[location] = page.get("NextShardIterator")
         return [
-            Arrival(
+            ShardRecord(
                 key=record["PartitionKey"],
                 data=record["Data"],
                 arrived_ms=round(record["ApproximateArrivalTimestamp"].timestamp() * 1000),
@@ -106,13 +106,13 @@ def reader(clients: Mapping[str | None, KinesisClient], since_ms: int) -> Read:
     return read
 
 
-def _whole(call: Callable[[], Any]) -> Any:  # noqa: ANN401
+def _call(call: Callable[[], Any]) -> Any:  # noqa: ANN401
     try:
         return call()
     except ClientError as error:
-        code = passing_error(error)
+        code = transient_error(error)
         if code is None:
             raise
         raise UnreadableError(code) from error
-    except NO_ANSWER as error:
+    except NO_RESPONSE as error:
         raise UnreadableError(type(error).__name__) from error

@@ -1,4 +1,4 @@
-"""A dead letter: a change that can never become a row, whole, with the reason."""
+"""A dead letter: a change that can never become a row, stored whole with the reason."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ from handlers.version import VERSION
 from publisher.entry import Entry
 
 PREFIX: Final = "dead-letters"
-UNDECODED: Final = "undecoded"  # in place of the Pinot table, for a record that could not be read at all
+UNDECODED: Final = "undecoded"  # in place of the Pinot table, for a record that could not be decoded
 
-_TABLE_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,255}")  # of DynamoDB; a Pinot table's is narrower
+_TABLE_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,255}")  # of DynamoDB; Pinot's rule for table names is narrower
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Letter:
-    """One dead letter. ``table`` is the Pinot table that could not take the change, None when none replicates its
-    DynamoDB table, or the record could not even be read; then ``change`` is None too. ``position`` is the record's
-    place in the batch.
+class DeadLetter:
+    """One dead letter. ``position`` is the record's position in the batch.
+
+    ``table`` is the Pinot table that could not take the change. It is None when no Pinot table replicates the DynamoDB
+    table, and when the record could not be decoded; then ``change`` is None too.
     """
 
     position: int
@@ -36,11 +37,11 @@ class Letter:
 
     @property
     def sequence_number(self) -> str | None:
-        """The record's sequence number as far as it can be read."""
+        """The record's sequence number, None if it cannot be read."""
         return sequence_number_of(self.record)
 
     def entry(self) -> Entry:
-        """Write the letter as an object to store: the same key and bytes whenever the change comes again."""
+        """Make the object to store: a retried change gives the same key and the same bytes."""
         body = {
             "reason": self.error.reason,
             "path": self.error.path,
@@ -52,7 +53,7 @@ class Letter:
             "version": VERSION,
             "record": self.record,
         }
-        # The standard library's writer: unlike orjson it takes whatever an event can hold, half a surrogate pair too.
+        # The standard library's encoder takes everything an event can hold, lone surrogates too. orjson does not.
         return Entry(key=self._key(), data=json.dumps(body).encode(), position=self.position)
 
     def _key(self) -> str:

@@ -1,6 +1,6 @@
-"""Throughput over shards: how long publishing takes when Kinesis answers as late as it does, and takes as little.
+"""Throughput by shards: how long publishing takes with the latency and the limits of Kinesis.
 
-Time on the clock, not CPU: what is measured is waiting. The stream is simulated in this process.
+It measures wall time, not CPU: the time is spent waiting. The stream is simulated in this process.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from dynapinot.proposal.capacity import SHARD_BYTES, SHARD_RECORDS
 from publisher.entry import Entry
 from publisher.order import Outcome
 
-SUITE: Final = "lanes"
+SUITE: Final = "throughput"
 LATENCY_SECONDS: Final = 0.02
 SHARDS: Final = (1, 2, 4, 8, 16)
 
@@ -37,14 +37,14 @@ _PAUSE_SECONDS: Final = 0.1
 
 @dataclass(slots=True, kw_only=True)
 class Allowance:
-    """What a shard takes at this moment: so much a second, saved up for one second at the most."""
+    """What a shard accepts at the moment: its limits for each second, saved up for at most one second."""
 
     records: float = SHARD_RECORDS_PER_SECOND
     bytes: float = SHARD_BYTES_PER_SECOND
     at: float = 0.0
 
     def take(self, size: int, now: float) -> bool:
-        """Take a record of that size, if it may be taken now, in seconds."""
+        """Accept a record of that size if the limits allow it at the time ``now``, in seconds."""
         passed, self.at = now - self.at, now
         self.records = min(SHARD_RECORDS_PER_SECOND, self.records + passed * SHARD_RECORDS_PER_SECOND)
         self.bytes = min(SHARD_BYTES_PER_SECOND, self.bytes + passed * SHARD_BYTES_PER_SECOND)
@@ -57,9 +57,9 @@ class Allowance:
 
 @dataclass(slots=True, kw_only=True)
 class Stream:
-    """A stream that answers a request after ``latency`` seconds; any number of threads may send at once.
+    """A stream that responds after ``latency`` seconds. Any number of threads may send at once.
 
-    ``limited`` makes it take no more than its shards do, and reject the rest.
+    A ``limited`` stream accepts no more than its shards do, and rejects the rest.
     """
 
     shards: int
@@ -73,12 +73,12 @@ class Stream:
     _allowances: list[Allowance] = field(default_factory=list)
 
     def shard_of(self, key: str) -> int:
-        """Tell the shard of a partition key: shards share the MD5s evenly, as Kinesis begins."""
+        """Return the shard of a partition key: shards share the MD5 hashes evenly, as in a new stream."""
         digest = hashlib.md5(key.encode(), usedforsecurity=False).digest()
         return int.from_bytes(digest) * self.shards >> 128
 
     def send(self, entries: Sequence[Entry]) -> list[Outcome]:
-        """Take a PutRecords request: a sequence number for each entry, or why it is rejected."""
+        """Process a PutRecords request: return a sequence number or an error code for each entry."""
         self.sleep(self.latency)
         with self._lock:
             self.requests += 1
@@ -99,7 +99,7 @@ def names() -> list[str]:
 
 
 def races(effort: Effort, wanted: Collection[str], *, limited: bool = False) -> Iterator[Race]:
-    """Publish rows of the seed's over simulated streams; ``limited`` ones keep to their shards' limits."""
+    """Publish rows of the seed to simulated streams; ``limited`` ones keep to the limits of their shards."""
     shards = [each for each in SHARDS if f"{SUITE}/{each}" in wanted]
     if not shards:
         return
@@ -117,7 +117,7 @@ def races(effort: Effort, wanted: Collection[str], *, limited: bool = False) -> 
 
 
 def one_by_one(stream: Stream, entries: Sequence[Entry]) -> None:
-    """Publish as a loop does: a request, its rejected records again after a pause, then the next one."""
+    """Publish in a loop: send a request, resend its rejected records after a pause, then send the next one."""
     for start in range(0, len(entries), MAX_RECORDS):
         pending: Sequence[Entry] = entries[start : start + MAX_RECORDS]
         while pending:

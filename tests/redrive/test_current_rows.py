@@ -1,4 +1,4 @@
-"""A lost change is made good by what its item is now, and never beats a newer change."""
+"""A failed change is redriven with its item as it is now, and never wins against a newer change."""
 
 from __future__ import annotations
 
@@ -14,43 +14,43 @@ from changes import SECOND, TTL_IDENTITY, insert, modify, remove
 from decoder.change import decode_change
 from dynapinot.replica import Replica, read_upsert_table
 from files import CONFIG, SCHEMA, table, with_setting
-from redrive.lost import Lost
-from redrive.repair import Reading, RepairError, repair
+from redrive.current_rows import ItemSnapshot, RedriveError, current_rows
+from redrive.failed_change import FailedChange
 
 KEYS = {"id": {"S": "a"}}
 NOW = SECOND + 100
 
 
-def lost(record, *, of=None):
-    return Lost(reason="fraction", table=of, change=decode_change(record))
+def failed(record, *, of=None):
+    return FailedChange(reason="fraction", table=of, change=decode_change(record))
 
 
-def reading(image, began=NOW):
-    asked = []
+def reading(image, read_second=NOW):
+    reads = []
 
     def read(change, earliest):
-        asked.append((change.table, change.keys, earliest))
-        return Reading(None if image is None else {**KEYS, **image}, began)
+        reads.append((change.table, change.keys, earliest))
+        return ItemSnapshot(None if image is None else {**KEYS, **image}, read_second)
 
-    read.asked = asked
+    read.reads = reads
     return read
 
 
 def rows(each, read, *tables):
-    return [(made.name, row.key, json.loads(row.data)) for made, row in repair(each, tables or [table()], read)]
+    return [(made.name, row.key, json.loads(row.data)) for made, row in current_rows(each, tables or [table()], read)]
 
 
-def test_a_lost_change_becomes_the_row_of_the_item_as_it_is_now():
+def test_a_failed_change_becomes_the_row_of_the_item_as_it_is_now():
     read = reading({"name": {"S": "now"}})
-    assert rows(lost(modify(KEYS, {"name": {"S": "then"}})), read) == [
+    assert rows(failed(modify(KEYS, {"name": {"S": "then"}})), read) == [
         ("items", "1:a", {"id": "a", "name": "now", "deleted": False, "changed": NOW * 1000 - 1})
     ]
-    assert read.asked == [("meetups", KEYS, SECOND + 1)]
+    assert read.reads == [("meetups", KEYS, SECOND + 1)]
 
 
 @pytest.mark.parametrize("record", [insert(KEYS, {}), modify(KEYS, {}), remove(KEYS)])
-def test_an_item_that_is_gone_becomes_a_tombstone(record):
-    assert rows(lost(record), reading(None)) == [
+def test_a_deleted_item_becomes_a_tombstone(record):
+    assert rows(failed(record), reading(None)) == [
         ("items", "1:a", {"id": "a", "deleted": True, "changed": NOW * 1000 - 1})
     ]
 
@@ -61,91 +61,91 @@ def test_a_version_sorts_below_that_of_any_change_in_the_second_of_the_read():
     )
     config = with_setting(CONFIG, "upsertConfig.comparisonColumns", ["v"])
     by_version = table(schema, config, {"columns": {"v": "$version", "changed": "$timestamp"}})
-    ((_, _, row),) = rows(lost(insert(KEYS, {})), reading({}), by_version)
+    ((_, _, row),) = rows(failed(insert(KEYS, {})), reading({}), by_version)
     assert row["v"] < decode_change(insert(KEYS, {}, second=NOW, sequence=0)).version
     assert row["v"] > decode_change(insert(KEYS, {}, second=NOW - 1, sequence=10**20)).version
 
 
-def test_only_the_table_that_lost_the_change_is_brought_up_to_date():
+def test_only_the_table_that_could_not_take_the_change_gets_a_row():
     config = with_setting(CONFIG, "tableName", "others")
     tables = [table(), table(config=config)]
     each = insert(KEYS, {})
-    assert [name for name, _, _ in rows(lost(each, of="others"), reading({}), *tables)] == ["others"]
-    assert [name for name, _, _ in rows(lost(each), reading({}), *tables)] == ["items", "others"]
+    assert [name for name, _, _ in rows(failed(each, of="others"), reading({}), *tables)] == ["others"]
+    assert [name for name, _, _ in rows(failed(each), reading({}), *tables)] == ["items", "others"]
 
 
 @pytest.mark.parametrize(
     ("each", "reason"),
     [
-        (Lost(reason="malformed", table=None, change=None), "malformed"),
-        (lost(insert(KEYS, {}), of="nix"), "no_table"),
-        (lost(insert(KEYS, {}, eventSourceARN=None)), "no_table"),
+        (FailedChange(reason="malformed", table=None, change=None), "malformed"),
+        (failed(insert(KEYS, {}), of="nix"), "no_table"),
+        (failed(insert(KEYS, {}, eventSourceARN=None)), "no_table"),
     ],
 )
-def test_what_cannot_be_found_again_is_told_by_its_reason(each, reason):
-    with pytest.raises(RepairError, match=reason):
+def test_a_change_without_an_item_or_a_table_is_reported_with_a_reason(each, reason):
+    with pytest.raises(RedriveError, match=reason):
         rows(each, reading({}))
 
 
-def test_an_item_that_still_does_not_fit_is_told_by_its_reason():
-    with pytest.raises(RepairError, match="type_mismatch"):
-        rows(lost(insert(KEYS, {})), reading({"price": {"S": "cheap"}}))
+def test_an_item_that_still_does_not_fit_is_reported_with_a_reason():
+    with pytest.raises(RedriveError, match="type_mismatch"):
+        rows(failed(insert(KEYS, {})), reading({"price": {"S": "cheap"}}))
 
 
-def test_a_row_that_time_to_live_was_to_leave_is_left():
+def test_a_row_that_a_ttl_delete_must_keep_is_kept():
     keep = table(source={"ttl_deletes": "keep"})
-    assert rows(lost(remove(KEYS, userIdentity=TTL_IDENTITY)), reading(None), keep) == []
-    ((_, _, row),) = rows(lost(modify(KEYS, {"name": {"S": "last"}})), reading(None), keep)
+    assert rows(failed(remove(KEYS, userIdentity=TTL_IDENTITY)), reading(None), keep) == []
+    ((_, _, row),) = rows(failed(modify(KEYS, {"name": {"S": "last"}})), reading(None), keep)
     assert (row["name"], row["deleted"], row["changed"]) == ("last", False, SECOND * 1000 - 1)
 
 
 def test_an_item_that_left_the_filter_becomes_a_tombstone():
     filtered = table(source={"when": {"name": "in"}})
-    each = lost(modify(KEYS, {"name": {"S": "out"}}, {"name": {"S": "in"}}))
+    each = failed(modify(KEYS, {"name": {"S": "out"}}, {"name": {"S": "in"}}))
     ((_, key, row),) = rows(each, reading({"name": {"S": "out"}}), filtered)
     assert (key, row["deleted"], row["changed"]) == ("1:a", True, NOW * 1000 - 1)
 
 
-# A primary key that is not made of DynamoDB's.
+# A Pinot primary key that is not made of DynamoDB's key.
 
 MOVABLE = table(with_setting(SCHEMA, "primaryKeyColumns", ["name"]))
 
 
-def test_the_row_that_a_lost_change_left_behind_is_deleted_at_the_changes_own_time():
-    each = lost(modify(KEYS, {"name": {"S": "lost"}}, {"name": {"S": "old"}}))
+def test_the_row_under_the_former_primary_key_is_deleted_at_the_changes_own_time():
+    each = failed(modify(KEYS, {"name": {"S": "failed"}}, {"name": {"S": "old"}}))
     assert rows(each, reading({"name": {"S": "now"}}), MOVABLE) == [
         ("items", "3:now", {"id": "a", "name": "now", "deleted": False, "changed": NOW * 1000 - 1}),
         ("items", "3:old", {"id": "a", "name": "old", "deleted": True, "changed": SECOND * 1000}),
     ]
 
 
-def test_a_row_that_is_the_items_again_is_not_deleted():
-    each = lost(modify(KEYS, {"name": {"S": "lost"}}, {"name": {"S": "old"}}))
+def test_the_row_of_a_primary_key_that_the_item_has_again_is_not_deleted():
+    each = failed(modify(KEYS, {"name": {"S": "failed"}}, {"name": {"S": "old"}}))
     assert [key for _, key, _ in rows(each, reading({"name": {"S": "old"}}), MOVABLE)] == ["3:old"]
 
 
-def test_a_lost_delete_deletes_the_row_it_was_for():
-    each = lost(remove(KEYS, {"name": {"S": "old"}}))
+def test_a_failed_delete_deletes_its_row():
+    each = failed(remove(KEYS, {"name": {"S": "old"}}))
     assert [(key, row["deleted"]) for _, key, row in rows(each, reading(None), MOVABLE)] == [("3:old", True)]
 
 
-def test_a_lost_insert_of_an_item_that_is_gone_needs_no_row():
-    assert rows(lost(insert(KEYS, {"name": {"S": "x"}})), reading(None), MOVABLE) == []
+def test_a_failed_insert_of_a_deleted_item_needs_no_row():
+    assert rows(failed(insert(KEYS, {"name": {"S": "x"}})), reading(None), MOVABLE) == []
 
 
-def test_a_lost_delete_without_an_old_image_cannot_be_made_good():
-    with pytest.raises(RepairError, match="no_image"):
-        rows(lost(remove(KEYS)), reading(None), MOVABLE)
+def test_a_failed_delete_without_an_old_image_cannot_be_redriven():
+    with pytest.raises(RedriveError, match="no_image"):
+        rows(failed(remove(KEYS)), reading(None), MOVABLE)
 
 
 class World:
-    """One item that somebody writes to, its stream, its dead letters, and a replica; time passes at random."""
+    """One item with random writes, its stream, its dead letters, and a replica. Time passes at random."""
 
     def __init__(self, seed):
         self.random = Random(seed)
         self.replica = Replica(read_upsert_table(SCHEMA, CONFIG))
         self.target = table()
-        self.item, self.stream, self.letters = None, [], []
+        self.item, self.stream, self.dead_letters = None, [], []
         self.second, self.numbers = SECOND, count(1)
 
     def write(self):
@@ -157,7 +157,7 @@ class World:
         else:
             self.item = {"name": {"S": f"v{number}"}}
             record = insert(KEYS, self.item, **when) if old is None else modify(KEYS, self.item, old, **when)
-        (self.letters if self.random.random() < 0.4 else self.stream).append(record)
+        (self.dead_letters if self.random.random() < 0.4 else self.stream).append(record)
 
     def pass_time(self, writes=1.0):
         self.second += self.random.choice((0, 0, 1))
@@ -174,73 +174,73 @@ class World:
         while self.second < earliest:
             self.second += 1
             self.pass_time(writes=0.5)
-        began = self.random.randint(earliest, self.second)  # by a clock that may be behind
+        read_second = self.random.randint(earliest, self.second)  # by a clock that may be behind
         for _ in range(self.random.randrange(3)):
             self.pass_time()
-        image = self.item  # what a consistent read gives is the item at some moment while it lasts
+        image = self.item  # a consistent read returns the item at some moment of its duration
         for _ in range(self.random.randrange(3)):
             self.pass_time()
-        return Reading(None if image is None else {**KEYS, **image}, began)
+        return ItemSnapshot(None if image is None else {**KEYS, **image}, read_second)
 
     def redrive_one(self):
-        made = [row for _, row in repair(lost(self.letters.pop(0)), [self.target], self.read)]
+        made = [row for _, row in current_rows(failed(self.dead_letters.pop(0)), [self.target], self.read)]
         if self.random.random() < 0.5:
             self.deliver(self.random.randrange(len(self.stream) + 1))
         for row in made:
             self.replica.ingest(0, row.data)
 
 
-# A primary key that leaves out a part of DynamoDB's: it may be another item's too.
+# A primary key that leaves out a part of DynamoDB's key: several items may share it.
 
 BOTH = {"id": {"S": "u1"}, "sk": {"S": "order"}}
 USERS = table(source={"when": {"name": "user"}})
 
 
-def test_an_item_that_never_was_a_row_deletes_nobody_elses():
+def test_an_item_that_was_never_a_row_deletes_no_other_items_row():
     for record in (
         modify(BOTH, {"name": {"S": "order"}}, {"name": {"S": "order"}}),
         remove(BOTH, {"name": {"S": "order"}}),
     ):
-        assert rows(lost(record), reading(None), USERS) == []
-        assert rows(lost(record), reading({"name": {"S": "order"}}), USERS) == []
+        assert rows(failed(record), reading(None), USERS) == []
+        assert rows(failed(record), reading({"name": {"S": "order"}}), USERS) == []
 
 
-def test_an_item_that_is_gone_deletes_the_row_it_shares_at_its_own_time():
-    each = lost(remove(BOTH, {"name": {"S": "user"}}))
+def test_a_deleted_item_deletes_its_shared_row_at_the_changes_own_time():
+    each = failed(remove(BOTH, {"name": {"S": "user"}}))
     assert [(key, row["changed"]) for _, key, row in rows(each, reading(None), USERS)] == [("2:u1", SECOND * 1000)]
 
 
-def test_one_table_that_cannot_take_the_item_does_not_keep_it_from_the_other():
+def test_a_table_that_cannot_take_the_item_does_not_keep_it_from_another():
     others = table(config=with_setting(CONFIG, "tableName", "others"), source={"columns": {"price": "cost"}})
-    made = repair(lost(insert(KEYS, {})), [table(), others], reading({"price": {"S": "cheap"}}))
+    made = current_rows(failed(insert(KEYS, {})), [table(), others], reading({"price": {"S": "cheap"}}))
     assert next(made)[0].name == "others"
-    with pytest.raises(RepairError) as caught:
+    with pytest.raises(RedriveError) as caught:
         next(made)
     assert (caught.value.reason, caught.value.table) == ("type_mismatch", "items")
 
 
-def test_a_malformed_key_is_told_before_anything_is_read():
+def test_a_malformed_key_is_reported_before_anything_is_read():
     def read(_, __):
         raise AssertionError("read")
 
-    with pytest.raises(RepairError, match="malformed"):
-        rows(lost(insert({"id": {"S": "a", "N": "1"}}, {})), read)
+    with pytest.raises(RedriveError, match="malformed"):
+        rows(failed(insert({"id": {"S": "a", "N": "1"}}, {})), read)
 
 
 @settings(max_examples=2000, deadline=None)
 @given(seed=st.integers(0, 2**32))
-def test_a_redriven_key_never_ends_older_than_its_item_whoever_writes_meanwhile(seed):
-    """Writes and redrives at random moments: when all is through, Pinot shows what DynamoDB holds."""
+def test_a_redriven_row_is_never_older_than_its_item_whatever_is_written_meanwhile(seed):
+    """Writes and redrives happen at random moments. At the end Pinot shows what DynamoDB holds."""
     world = World(seed)
     for _ in range(world.random.randrange(1, 8)):
         world.pass_time()
     world.deliver(world.random.randrange(len(world.stream) + 1))
     for _ in range(world.random.randrange(10)):
-        if world.letters:
+        if world.dead_letters:
             world.redrive_one()
     world.random.seed(0)
-    world.write = lambda: None  # nobody writes any more
-    while world.letters:
+    world.write = lambda: None  # no more writes
+    while world.dead_letters:
         world.redrive_one()
     world.deliver()
     expected = [] if world.item is None else [world.item["name"]["S"]]

@@ -1,4 +1,4 @@
-"""What the dead letter bucket holds: the changes that never became rows, in the two kinds of objects it has them in."""
+"""The changes in the dead letter bucket, read from its two kinds of objects."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from decoder.record import decode_record
 
 
 class ObjectError(ValueError):
-    """An object that is neither a dead letter nor a batch that the event source mapping gave up."""
+    """An object that is neither a dead letter nor a batch that the event source mapping discarded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Lost:
-    """One change that was lost. ``table`` is the one Pinot table that could not take it, None for all of its tables.
+class FailedChange:
+    """One change that did not become rows. ``table`` is the Pinot table that could not take it, None for all tables.
 
-    ``change`` is None, and ``error`` says why, when the record cannot be read.
+    ``change`` is None, and ``error`` says why, when the record cannot be decoded.
     """
 
     reason: str
@@ -28,10 +28,10 @@ class Lost:
     error: ChangeError | None = None
 
 
-def read_object(body: bytes) -> tuple[Lost, ...]:
-    """Read an object: a letter of the function's own, or a batch of the event source mapping's. Raises ObjectError.
+def read_object(body: bytes) -> tuple[FailedChange, ...]:
+    """Read an object: a dead letter of the function, or a batch of the event source mapping. Raises ObjectError.
 
-    The latter's form: https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-errors.html
+    The form of the batch: https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-errors.html
     """
     try:
         document = json.loads(body)
@@ -40,12 +40,12 @@ def read_object(body: bytes) -> tuple[Lost, ...]:
     match document:
         case {"record": record, "reason": str(reason)}:
             table = document.get("table")
-            return (_lost(record, reason, table if isinstance(table, str) else None),)
+            return (_failed(record, reason, table if isinstance(table, str) else None),)
         case {"DDBStreamBatchInfo": dict(), "payload": payload} | {"KinesisBatchInfo": dict(), "payload": payload}:
             context = document.get("requestContext")
             condition = context.get("condition") if isinstance(context, dict) else None
-            return tuple(_lost(record, str(condition or "GivenUp"), None) for record in _records(payload))
-    raise ObjectError("it is no dead letter: it has neither a record with a reason nor a batch with its payload")
+            return tuple(_failed(record, str(condition or "GivenUp"), None) for record in _records(payload))
+    raise ObjectError("it is not a dead letter: it has neither a record and a reason nor a batch and its payload")
 
 
 def _records(payload: Any) -> list[object]:  # noqa: ANN401  # whatever the object holds
@@ -60,8 +60,8 @@ def _records(payload: Any) -> list[object]:  # noqa: ANN401  # whatever the obje
     return records
 
 
-def _lost(record: object, reason: str, table: str | None) -> Lost:
+def _failed(record: object, reason: str, table: str | None) -> FailedChange:
     try:
-        return Lost(reason=reason, table=table, change=decode_record(record))
+        return FailedChange(reason=reason, table=table, change=decode_record(record))
     except ChangeError as error:
-        return Lost(reason=reason, table=table, change=None, error=error)
+        return FailedChange(reason=reason, table=table, change=None, error=error)
