@@ -24,7 +24,7 @@ from decoder.errors import ChangeError
 from decoder.record import decode_record
 from dynapinot.aws import Aws, refusals
 from dynapinot.errors import FOUND, WELL
-from dynapinot.folders import read_folders
+from dynapinot.folders import read_tables
 from dynapinot.samples import read_samples
 from pinot.path import follow
 from pinot.table import Column, Table
@@ -166,7 +166,7 @@ def run_on_samples(
     as_json: bool,
 ) -> int:
     """Look for drift in sample files; return the exit code. Raises CommandError."""
-    tables, _ = read_folders(tables_dir, only)
+    tables, _ = read_tables(tables_dir, only)
     changes = changes_of(files, tables, warn, now_ms=now_ms, dynamodb_table=dynamodb_table)
     return _tell(console, drift_in(changes, tables), f"{len(changes)} changes", "changes", as_json=as_json)
 

@@ -16,7 +16,7 @@ from rich.table import Table as Grid
 
 from dynapinot.aws import refusals
 from dynapinot.errors import FOUND, WELL
-from dynapinot.folders import read_folders
+from dynapinot.folders import read_tables
 from handlers import clients
 from handlers.deadline import seconds_from_now
 from pinot.table import Target
@@ -45,7 +45,7 @@ def run(
 
     Raises CommandError.
     """
-    tables, _ = read_folders(tables_dir, only)
+    tables, _ = read_tables(tables_dir, only)
     with refusals():
         bucket = bucket_in(clients.s3(), bucket_name, PREFIXES if prefix is None else (prefix,))
         if dry_run:

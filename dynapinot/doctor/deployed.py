@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, Final
 
 from dynapinot.aws import Aws
-from dynapinot.doctor import function, mapping, stream, telemetry
+from dynapinot.doctor import cloudwatch, event_source_mapping, function, kinesis
 from dynapinot.doctor.finding import AbsentError, Diagnosis, error
 from dynapinot.doctor.template import Deployment
 from dynapinot.errors import CommandError
@@ -76,7 +76,7 @@ def look(diagnosis: Diagnosis, aws: Aws, name: str, *, now_ms: int) -> Deployed 
     if bucket:
         _look_at_bucket(diagnosis, aws, bucket)
     service = function.environment_of(configuration).get("POWERTOOLS_SERVICE_NAME") or SERVICE
-    telemetry.look(diagnosis, aws, function=configuration["FunctionName"], service=service, now_ms=now_ms)
+    cloudwatch.look(diagnosis, aws, function=configuration["FunctionName"], service=service, now_ms=now_ms)
     return Deployed(function=name, settings=settings, sources=sources)
 
 
@@ -97,19 +97,22 @@ def _look_at_mappings(
     if not mappings:
         problem = "no stream is connected to it, so no change is replicated"
         none = error("mapping_absent", f"function {name}", problem, "Deploy with TableStreamArn", about=name)
-        diagnosis.add(mapping.PART, [none])
+        diagnosis.add(event_source_mapping.PART, [none])
     for each in mappings:
         uuid = each["UUID"]
-        place = mapping.Place(f"event source mapping {uuid}", "" if len(mappings) == 1 else uuid)
+        place = event_source_mapping.Place(f"event source mapping {uuid}", "" if len(mappings) == 1 else uuid)
         timeout = configuration.get("Timeout")
-        diagnosis.add(mapping.PART, mapping.state_findings(each, place))
-        diagnosis.add(mapping.PART, mapping.setting_findings(each, place, timeout_s=timeout, bucket=bucket))
+        diagnosis.add(event_source_mapping.PART, event_source_mapping.state_findings(each, place))
+        diagnosis.add(
+            event_source_mapping.PART,
+            event_source_mapping.setting_findings(each, place, timeout_s=timeout, bucket=bucket),
+        )
     sources = sorted({each["EventSourceArn"] for each in mappings})
     for source in sources:
         read = partial(_mappings, client, EventSourceArn=source)
         every = diagnosis.ask(f"Lambda: event source mappings of {source}", read)
         if every is not None:
-            diagnosis.add(mapping.PART, mapping.shared_source_findings(arn, source, every))
+            diagnosis.add(event_source_mapping.PART, event_source_mapping.shared_source_findings(arn, source, every))
     return sources
 
 
@@ -140,7 +143,7 @@ def look_at_change_stream(diagnosis: Diagnosis, aws: Aws, source_arn: str) -> No
     except AbsentError:
         remedy = "Deploy with the stream that the table's changes go to (TableStreamArn)"
         absent = error("change_stream_absent", f"stream {name}", "there is no such stream", remedy, about=source_arn)
-        diagnosis.add(stream.PART, [absent])
+        diagnosis.add(kinesis.PART, [absent])
 
 
 def table_of(source_arn: str) -> str | None:

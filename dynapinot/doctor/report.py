@@ -10,13 +10,31 @@ from typing import Any, Final
 from rich.console import Console
 from rich.text import Text
 
-from dynapinot.doctor import function, mapping, pinot, samples, source, stream, tables, telemetry, template
+from dynapinot.doctor import (
+    cloudwatch,
+    dynamodb,
+    event_source_mapping,
+    function,
+    kinesis,
+    pinot,
+    samples,
+    tables,
+    template,
+)
 from dynapinot.doctor.finding import Diagnosis, Finding, Level
 
 # The way a change goes, after what can be known of files.
 _PARTS: Final = (
-    *(tables.PART, template.PART, samples.PART, source.PART, mapping.PART, function.PART, telemetry.PART),
-    *(stream.PART, pinot.PART),
+    *(
+        tables.PART,
+        template.PART,
+        samples.PART,
+        dynamodb.PART,
+        event_source_mapping.PART,
+        function.PART,
+        cloudwatch.PART,
+    ),
+    *(kinesis.PART, pinot.PART),
 )
 _STYLES: Final[dict[Level, str]] = {"error": "bold red", "warning": "yellow", "note": "cyan"}
 _LEVELS: Final[tuple[Level, ...]] = ("error", "warning", "note")

@@ -11,7 +11,18 @@ from typing import Any
 from rich.console import Console
 
 from dynapinot.aws import Aws
-from dynapinot.doctor import deployed, function, meters, pinot, report, samples, source, stream, tables, template
+from dynapinot.doctor import (
+    deployed,
+    dynamodb,
+    function,
+    kinesis,
+    pinot,
+    pinot_metrics,
+    report,
+    samples,
+    tables,
+    template,
+)
 from dynapinot.doctor.deployed import Deployed
 from dynapinot.doctor.finding import Diagnosis
 from dynapinot.doctor.tables import Folder
@@ -139,17 +150,17 @@ def _look_at_aws(
     shards: dict[str, Shards] = {}
     arns: dict[str, str] = {}
     for folder in folders:
-        seen = stream.look(diagnosis, aws, folder)
+        seen = kinesis.look(diagnosis, aws, folder)
         if seen is None or folder.table is None:
             continue
         summary, shards[folder.name] = seen
         arns[str(summary.get("StreamARN"))] = folder.name
-        largest = stream.largest_record_bytes(summary)
+        largest = kinesis.largest_record_bytes(summary)
         if there and there.settings and largest is not None:
             found = function.record_limit_findings(there.settings, folder.table.stream, largest)
             diagnosis.add(function.PART, found)
     for arn in there.sources if there else ():
-        diagnosis.add(stream.PART, stream.own_source_findings(arn, arns))
+        diagnosis.add(kinesis.PART, kinesis.own_source_findings(arn, arns))
     return shards
 
 
@@ -164,7 +175,7 @@ def _look_at_sources(diagnosis: Diagnosis, aws: Aws, replicas: Sequence[Table], 
             deployed.look_at_change_stream(diagnosis, aws, arn)
             sources = {each: known or arn for each, known in sources.items()}
     for name, known in sources.items():
-        source.look(diagnosis, aws, name, replicas, source_arn=known)
+        dynamodb.look(diagnosis, aws, name, replicas, source_arn=known)
     if not sources:
         why = "nothing names it: give --stack or --function, or say dynamodb_table in source.toml"
         diagnosis.miss("DynamoDB: the table that is replicated", why)
@@ -188,7 +199,7 @@ def _look_at_pinot(
     else:
         diagnosis.miss("Pinot: what queries see", "give --broker URL")
     for url in places.metrics_urls:
-        meters.look(diagnosis, url, [folder.name for folder in folders])
+        pinot_metrics.look(diagnosis, url, [folder.name for folder in folders])
     if not places.metrics_urls:
         diagnosis.miss("Pinot: rows that servers dropped", "give --metrics-url of each server's Prometheus exporter")
 

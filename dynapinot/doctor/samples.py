@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from decoder.change import Change
+from dynapinot.doctor.dynamodb import OLD_IMAGES, VIEW_TYPE, rows_shared, view_type_findings
 from dynapinot.doctor.finding import Diagnosis, Finding
-from dynapinot.doctor.source import OLD_IMAGES, VIEW_TYPE, rows_shared, view_type_findings
 from dynapinot.samples import is_item, read_samples
 from handlers.relay import Plan, plan
 from pinot.table import Table

@@ -10,7 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
-from dynapinot.doctor import creation
+from dynapinot.doctor import table_creation
 from dynapinot.doctor.finding import Diagnosis, Finding
 from handlers.catalog import CONFIG, SCHEMA, SOURCE, load_tables
 from pinot import errors
@@ -82,7 +82,7 @@ def _examine(path: Path, schema: Any, config: Any, source: dict[str, Any]) -> tu
     )
     in_config = Findings(files.config)
     if folder.config:
-        creation.look_at_config(folder.config, in_config)
+        table_creation.look_at_config(folder.config, in_config)
     return folder, [*found, *in_config.found]
 
 
@@ -104,7 +104,7 @@ def _finding(found: errors.Finding) -> Finding:
 
 
 def _notes(folder: Folder) -> Iterator[Finding]:
-    for name, where, problem, remedy in creation.notes(folder.schema, folder.config):
+    for name, where, problem, remedy in table_creation.notes(folder.schema, folder.config):
         file = folder.path / name
         about = f"{file}: {problem}"
         yield Finding(level="note", code=where, about=about, where=f"{file}: {where}", problem=problem, remedy=remedy)

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from dynapinot.doctor.cloudformation import Resource, Template, read_template
-from dynapinot.doctor.creation import flush_ms, stream_settings
+from dynapinot.doctor.dynamodb import rows_shared, view_type_findings
+from dynapinot.doctor.event_source_mapping import Place, setting_findings
 from dynapinot.doctor.finding import UNKNOWN, Diagnosis, Finding, error, warning
 from dynapinot.doctor.function import HANDLER
-from dynapinot.doctor.mapping import Place, setting_findings
-from dynapinot.doctor.source import rows_shared, view_type_findings
-from dynapinot.doctor.stream import mode_findings, retention_findings
+from dynapinot.doctor.kinesis import mode_findings, retention_findings
+from dynapinot.doctor.table_creation import flush_ms, stream_settings
 from dynapinot.doctor.tables import Folder
 from dynapinot.errors import CommandError
 from pinot.table import Table

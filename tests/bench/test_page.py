@@ -22,7 +22,7 @@ from bench.result import read
 from bench.sizing import SCALES, grids
 from bench.targets import judge
 from dynapinot.errors import UNUSABLE, WELL, CommandError
-from dynapinot.proposal.capacity import HEADROOM, MAX_SHARDS
+from dynapinot.init.capacity import HEADROOM, MAX_SHARDS
 from publisher.order import Limits
 
 TEXT = PAGE.read_text(encoding="utf-8")

@@ -17,7 +17,7 @@ from changes import insert, modify, remove
 from decoder.change import decode_change
 from dynapinot import drift
 from dynapinot.aws import Aws
-from dynapinot.cli import app
+from dynapinot.cli.app import app
 from dynapinot.drift import NOT_MAPPED, Drift, drift_in, drift_told
 from kinesis_fake import publish_everything
 
@@ -227,7 +227,7 @@ def logs(monkeypatch):
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "test")
     now_ms = 1_719_082_124_000
-    monkeypatch.setattr("dynapinot.cli._now_ms", lambda: now_ms)
+    monkeypatch.setattr("dynapinot.cli.app._now_ms", lambda: now_ms)
     asked = []
 
     class Pages:

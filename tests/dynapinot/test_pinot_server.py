@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import socket
 import threading
@@ -10,10 +9,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from dynapinot import pinot_server
 from dynapinot.errors import CommandError
+from dynapinot.folders import read_documents
 from dynapinot.pinot_server import Broker, Controller, Validation
 from handlers.settings import SHIPPED_TABLES
 from pinot_fake import Pinot, Table, result, running
@@ -33,11 +32,6 @@ def pinot():
 @pytest.fixture
 def controller(pinot):
     return Controller(pinot.url)
-
-
-@pytest.fixture
-def console():
-    return Console(file=io.StringIO(), width=100)
 
 
 def test_a_table_that_is_added_is_there_with_its_schema_enabled_and_not_paused(controller):
@@ -92,7 +86,7 @@ def test_defaults_that_pinot_writes_no_more_are_not_unrecognized(pinot, controll
 
 def test_pinot_takes_the_shipped_files_and_knows_everything_in_them(pinot, controller):
     recorded = json.loads((RECORDED / "validated-shipped.json").read_text())
-    schema, config = pinot_server.read_folder(FOLDER)
+    schema, config = read_documents(FOLDER)
     assert recorded["unrecognizedProperties"] == {}
     assert recorded["schema"]["primaryKeyColumns"] == schema["primaryKeyColumns"]
     assert recorded["realtime"]["upsertConfig"].items() >= config["upsertConfig"].items()
@@ -207,43 +201,3 @@ def test_a_password_in_a_url_is_refused_and_not_repeated():
     with pytest.raises(CommandError, match="take the password out of the URL") as caught:
         Broker("http://user:s3cret@localhost:8099")
     assert "s3cret" not in str(caught.value)
-
-
-def test_a_folder_becomes_a_table_and_what_pinot_does_not_know_is_told(pinot, controller, console):
-    pinot.unrecognized = {"/realtime/upsertConfig/snapshots": "ENABLE"}
-    assert pinot_server.add_table(console, controller, FOLDER) == 0
-    assert console.file.getvalue().splitlines() == [
-        "Pinot does not know realtime.upsertConfig.snapshots",
-        f"Made pinot_dynamo_ingestion at {pinot.url}",
-    ]
-    assert pinot.tables["pinot_dynamo_ingestion"].schema == json.loads((FOLDER / "schema.json").read_text())
-
-
-@pytest.mark.parametrize("text", [None, "{", "[]"])
-def test_a_folder_without_a_readable_table_is_refused(tmp_path, text):
-    (tmp_path / "table.json").write_text("{}")
-    if text is not None:
-        (tmp_path / "schema.json").write_text(text)
-    with pytest.raises(CommandError, match=r"schema\.json: it (cannot be read as JSON|is no JSON object)"):
-        pinot_server.read_folder(tmp_path)
-
-
-def test_what_wraps_a_folders_documents_is_taken_off(tmp_path):
-    (tmp_path / "schema.json").write_text(json.dumps({"schema": SCHEMA}))
-    (tmp_path / "table.json").write_text(json.dumps({"REALTIME": CONFIG}))
-    assert pinot_server.read_folder(tmp_path) == (SCHEMA, CONFIG)
-
-
-def test_rows_are_shown_as_a_table_and_null_is_seen(pinot, console):
-    pinot.answers["SELECT"] = result(["name", "n"], ["STRING", "LONG"], [["[red]:smile:", None]])
-    assert pinot_server.query(console, Broker(pinot.url), "SELECT name, n FROM t") == 0
-    header, _, row, count = (line.rstrip() for line in console.file.getvalue().splitlines())
-    assert (header.split(), row.split(), count) == (["name", "┃", "n"], ["[red]:smile:", "│", "null"], "1 rows")
-
-
-def test_rows_are_lines_of_json_for_scripts_to_the_letter(pinot, console):
-    rows = [["[red]:smile: " + "x" * 200, 1], ["ü", None]]
-    pinot.answers["SELECT"] = result(["name", "n"], ["STRING", "LONG"], rows)
-    assert pinot_server.query(console, Broker(pinot.url), "SELECT name, n FROM t", as_json=True) == 0
-    lines = [json.loads(line) for line in console.file.getvalue().splitlines()]
-    assert lines == [{"name": name, "n": number} for name, number in rows]

@@ -11,11 +11,11 @@ from contextlib import ExitStack, redirect_stdout
 from random import Random
 
 import function
-from dynapinot.doctor.stream import shard_number
-from dynapinot.dynamodb_streams import Poller
-from dynapinot.event_source import EventSource, Settings
-from dynapinot.kinesis_stream import StreamReader
-from dynapinot.local import Context
+from dynapinot.doctor.kinesis import shard_number
+from dynapinot.local.dynamodb_streams import Poller
+from dynapinot.local.event_source import EventSource, Settings
+from dynapinot.local.function import Context
+from dynapinot.local.kinesis_stream import StreamReader
 from engines.dynamodb_local import REGION
 from engines.faulty_kinesis import Faults, FaultyKinesis
 from engines.feed import INDEXED

@@ -8,7 +8,7 @@ import shutil
 
 import pytest
 
-from dynapinot.explain import explain
+from dynapinot.explain.run import explain
 from examples.story import (
     ADA,
     AT_THE_END,

@@ -20,8 +20,8 @@ from unittest.mock import patch
 import pytest
 
 from changes import insert, modify, remove
-from dynapinot.event_source import EventSource, Settings
-from dynapinot.replica import Replica, UpsertTable, read_upsert_table
+from dynapinot.local.event_source import EventSource, Settings
+from dynapinot.local.replica import Replica, UpsertTable, read_upsert_table
 from faults.history import FIRST_NUMBER, FIRST_SECOND
 from faults.world import InTurn
 from files import CONFIG, SCHEMA, table, with_setting

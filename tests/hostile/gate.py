@@ -7,9 +7,9 @@ from decimal import Context, Decimal
 
 from decoder.change import decode_change
 from decoder.records import UnparsedRecords
-from dynapinot.comparison import expected
-from dynapinot.readback import read_value
-from dynapinot.replica import Replica, upsert_table
+from dynapinot.demo.comparison import expected
+from dynapinot.local.readback import read_value
+from dynapinot.local.replica import Replica, upsert_table
 from files import CONFIG, with_setting
 from files import table as make_table
 from handlers.catalog import load_tables

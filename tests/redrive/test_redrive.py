@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 import function
 from changes import insert, remove
-from dynapinot.cli import app
+from dynapinot.cli.app import app
 from files import CONFIG, SCHEMA, table
 from function import forget, set_environment
 from publisher.order import Published

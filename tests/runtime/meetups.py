@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from changes import insert
-from dynapinot.meetups import TABLE
+from dynapinot.demo.meetups import TABLE
 
 UNICODE = 'Zürich, 東京, \N{ROCKET}, e\N{COMBINING ACUTE ACCENT}, \N{LINE SEPARATOR}, \N{HEBREW LETTER ALEF}, \\u0041 "'
 

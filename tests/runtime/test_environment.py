@@ -8,7 +8,7 @@ import shutil
 
 import pytest
 
-from dynapinot.meetups import TABLE
+from dynapinot.demo.meetups import TABLE
 from handlers.settings import SHIPPED_TABLES
 from runtime.emulator import FunctionError
 

@@ -9,7 +9,7 @@ import pytest
 
 from dynapinot.doctor import pinot, tables
 from dynapinot.doctor.finding import Diagnosis
-from dynapinot.doctor.stream import PART as KINESIS
+from dynapinot.doctor.kinesis import PART as KINESIS
 from dynapinot.errors import CommandError
 from dynapinot.pinot_server import Answer, Broker, Controller
 from files import REMOVED, with_setting

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from changes import insert
 from dynapinot import pinot_server
-from dynapinot.cli import app
+from dynapinot.cli.app import app
 from dynapinot.doctor.finding import AbsentError, Diagnosis, error, note, warning
 from dynapinot.doctor.report import document, write
 from dynapinot.doctor.run import Places, diagnose, run

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dynapinot.doctor import tables
-from dynapinot.doctor.creation import flush_ms
 from dynapinot.doctor.finding import Diagnosis
+from dynapinot.doctor.table_creation import flush_ms
 from files import REMOVED, SCHEMA, STREAM, with_column, with_setting
 
 PLACE = "ingestionConfig.streamIngestionConfig.streamConfigMaps"

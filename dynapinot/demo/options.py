@@ -1,0 +1,29 @@
+"""The options of the demo against a running Pinot."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from dynapinot.pinot_server import BROKER, CONTROLLER
+
+TIMEOUT_SECONDS: Final = 120.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """Where everything is, None for what this command embeds; ``timeout`` in seconds is for each step of the walk.
+
+    ``kinesis_endpoint_of_pinot`` is the same Kinesis as Pinot has to call it, from inside of a container for example.
+    ``table_suffix`` goes behind the names of the two tables and the stream; ``clean`` takes away what the demo made.
+    """
+
+    controller: str = CONTROLLER
+    broker: str = BROKER
+    secret: str | None = None
+    dynamodb_endpoint: str | None = None
+    kinesis_endpoint: str | None = None
+    kinesis_endpoint_of_pinot: str | None = None
+    table_suffix: str = ""
+    timeout: float = TIMEOUT_SECONDS
+    clean: bool = False
