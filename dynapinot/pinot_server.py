@@ -17,11 +17,8 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
+from dynapinot.defaults import AUTH_VARIABLE, BROKER, CONTROLLER
 from dynapinot.errors import CommandError
-
-CONTROLLER: Final = "http://localhost:9000"  # where a Pinot that was not configured otherwise listens
-BROKER: Final = "http://localhost:8099"
-AUTH_VARIABLE: Final = "PINOT_AUTH"
 
 CONNECT_SECONDS: Final = 5
 READ_SECONDS: Final = 60

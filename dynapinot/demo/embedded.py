@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from rich.console import Console
 
+from dynapinot.defaults import MEETUPS_TABLE
 from dynapinot.demo.comparison import differences
-from dynapinot.demo.meetups import TABLE, create_meetups_table, meetups_table
+from dynapinot.demo.meetups import create_meetups_table, meetups_table
 from dynapinot.demo.pinot_table import SHARDS, seed_tables
 from dynapinot.demo.screen import Screen
 from dynapinot.demo.walk import HISTORY, LIVE, Replication, items, walk
@@ -36,7 +37,7 @@ def run(console: Console, load_handler: LoadHandler = load_handler) -> int:
         with screen.waiting("Starting"):
             files = parts.enter_context(seed_tables())
             services = parts.enter_context(embedded_services(files.region))
-            stream_arn = create_meetups_table(services.dynamodb, TABLE)
+            stream_arn = create_meetups_table(services.dynamodb, MEETUPS_TABLE)
             services.kinesis.create_stream(StreamName=files.stream, ShardCount=SHARDS)
             services.s3.create_bucket(Bucket=BUCKET)
             log = io.StringIO()
@@ -45,7 +46,7 @@ def run(console: Console, load_handler: LoadHandler = load_handler) -> int:
         replication = Replication(
             screen=screen, handler=handler, services=services, files=files, stream_arn=stream_arn, log=log
         )
-        table = parts.enter_context(meetups_table(TABLE))
+        table = parts.enter_context(meetups_table(MEETUPS_TABLE))
         is_equal = _walk(screen, replication, table)
     if not is_equal:
         screen.title("What the function logged")

@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodb.service_resource import Table
 
-TABLE: Final = "pinot-ingestion-demo"  # the tableName of the seed's records
-COUNT: Final = 10
-
 _CITIES: Final = ("Berlin", "London", "New York", "Paris", "San Francisco")
 _COUNTRIES: Final = ("France", "Germany", "UK", "USA")
 

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
-from dynapinot.pinot_server import BROKER, CONTROLLER
-
-TIMEOUT_SECONDS: Final = 120.0
+from dynapinot.defaults import BROKER, CONTROLLER, DEMO_TIMEOUT_SECONDS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,5 +22,5 @@ class Options:
     kinesis_endpoint: str | None = None
     kinesis_endpoint_of_pinot: str | None = None
     table_suffix: str = ""
-    timeout: float = TIMEOUT_SECONDS
+    timeout: float = DEMO_TIMEOUT_SECONDS
     clean: bool = False

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from dynapinot.aws import refusals
-from dynapinot.demo.meetups import TABLE, create_meetups_table
+from dynapinot.defaults import MEETUPS_TABLE
+from dynapinot.demo.meetups import create_meetups_table
 from dynapinot.demo.options import Options
 from dynapinot.demo.pinot_table import PINOT_TABLE, SHARDS, PinotFiles, stream_config
 from dynapinot.demo.screen import Screen
@@ -48,7 +49,7 @@ class Resources:
     @property
     def dynamodb_table(self) -> str:
         """Name the DynamoDB table."""
-        return "-".join(filter(None, (TABLE, self.options.table_suffix)))
+        return "-".join(filter(None, (MEETUPS_TABLE, self.options.table_suffix)))
 
     @property
     def _pinot_table(self) -> str:

@@ -14,8 +14,6 @@ from rich.highlighter import JSONHighlighter
 from rich.table import Table
 from rich.text import Text
 
-PLAIN_WIDTH: Final = 120  # where there is no terminal to ask
-
 _STYLES: Final = {"INSERT": "bold green", "MODIFY": "bold yellow", "REMOVE": "bold red"}
 _ID_LENGTH: Final = 8
 

@@ -10,7 +10,8 @@ from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from dynapinot.demo.meetups import COUNT, delete, publish, update
+from dynapinot.defaults import MEETUPS
+from dynapinot.demo.meetups import delete, publish, update
 from dynapinot.demo.pinot_table import PinotFiles
 from dynapinot.demo.screen import Screen
 from dynapinot.local.dynamodb_streams import Poller, Shard
@@ -99,13 +100,13 @@ def walk(
     screen: Screen, table: Table, run_replication: Callable[[], None], compare: Callable[[], bool]
 ) -> tuple[dict[str, Any], bool]:
     """Publish, update one and delete it, and compare after each; return that one's key, and whether all was equal."""
-    screen.title(f"$ dynapinot publish --count {COUNT}")
+    screen.title(f"$ dynapinot publish --count {MEETUPS}")
 
     def say_and_run(line: str) -> None:
         screen.say(line)
         run_replication()
 
-    key = publish(table, COUNT, say_and_run)[0]
+    key = publish(table, MEETUPS, say_and_run)[0]
     is_equal = compare()
     arguments = f"--meetup_id {key['meetup_id']} --mtime {key['mtime']}"
     for name, command in (("update", update), ("delete", delete)):

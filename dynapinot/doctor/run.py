@@ -11,6 +11,7 @@ from typing import Any
 from rich.console import Console
 
 from dynapinot.aws import Aws
+from dynapinot.defaults import AUTH_VARIABLE
 from dynapinot.doctor import (
     deployed,
     dynamodb,
@@ -28,7 +29,7 @@ from dynapinot.doctor.finding import Diagnosis
 from dynapinot.doctor.tables import Folder
 from dynapinot.doctor.template import Deployment
 from dynapinot.errors import CommandError
-from dynapinot.pinot_server import AUTH_VARIABLE, Broker, Controller
+from dynapinot.pinot_server import Broker, Controller
 from handlers.settings import SHIPPED_TABLES
 from pinot.table import Table
 

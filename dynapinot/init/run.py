@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from dynapinot.aws import Aws, refusals
+from dynapinot.defaults import SAMPLE_ITEMS
 from dynapinot.errors import FOUND, WELL, CommandError
 from dynapinot.init.capacity import Shards, peak_write_units, shards_for, write_rate
 from dynapinot.init.columns import propose_columns
@@ -34,7 +35,6 @@ from handlers.settings import SHIPPED_TABLES
 from pinot.errors import TableError
 from pinot.table import Table
 
-SAMPLE: Final = 10_000
 FILES: Final = (SCHEMA, CONFIG, SOURCE)
 
 _THROTTLED: Final = ("ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded")
@@ -52,7 +52,7 @@ class Options:
     tables: Path = SHIPPED_TABLES
     name: str | None = None
     stream: str | None = None
-    sample: int | None = SAMPLE
+    sample: int | None = SAMPLE_ITEMS
     read_capacity: float | None = None
     writes_per_second: float | None = None
     leave_out: tuple[str, ...] = ()

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from dynapinot.demo import meetups
+from dynapinot.defaults import MEETUPS_TABLE
 from dynapinot.demo.meetups import create_meetups_table
 from dynapinot.local.services import embedded_services
 
@@ -17,4 +17,4 @@ def services():
 @pytest.fixture
 def meetups_stream(services):
     """The ARN of the stream of the seed's DynamoDB table."""
-    return create_meetups_table(services.dynamodb, meetups.TABLE)
+    return create_meetups_table(services.dynamodb, MEETUPS_TABLE)

@@ -9,8 +9,8 @@ from types import SimpleNamespace
 
 import boto3
 import pytest
+from click.testing import CliRunner
 from moto import mock_aws
-from typer.testing import CliRunner
 
 import files
 from changes import insert, modify, remove
@@ -227,7 +227,7 @@ def logs(monkeypatch):
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "test")
     now_ms = 1_719_082_124_000
-    monkeypatch.setattr("dynapinot.cli.app._now_ms", lambda: now_ms)
+    monkeypatch.setattr("dynapinot.cli.inspection.now_ms", lambda: now_ms)
     asked = []
 
     class Pages:

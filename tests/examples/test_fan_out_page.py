@@ -12,7 +12,7 @@ from decimal import Decimal
 
 import pytest
 import yaml
-from typer.testing import CliRunner
+from click.testing import CliRunner
 
 from dynapinot.cli.app import app
 from examples.story import EVENTS, NAMES, ROOT, TABLES, golden, load, records_of

@@ -8,8 +8,8 @@ from types import SimpleNamespace
 
 import boto3
 import pytest
+from click.testing import CliRunner
 from moto import mock_aws
-from typer.testing import CliRunner
 
 import function
 from changes import insert, remove

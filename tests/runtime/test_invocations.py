@@ -8,7 +8,7 @@ from collections import Counter
 
 import pytest
 
-from dynapinot.demo.meetups import TABLE
+from dynapinot.defaults import MEETUPS_TABLE
 from dynapinot.demo.pinot_table import SHARDS
 from dynapinot.local.function import FUNCTION
 from runtime.emulator import FunctionError
@@ -36,7 +36,7 @@ def timed(call, *arguments):
         ("Replicator", {}, None, 5, NOTHING_LEFT),
         ("Redrive", {}, None, 5, {"objects": 0, "changes": 0, "rows": 0, "unfinished": False, "failing": []}),
         # It waits for three quarters of its time, as nobody brings its markers to the stream.
-        ("Heartbeat", {"HEARTBEAT_TABLE": TABLE}, 8, 0, {"shards": SHARDS, "missing": SHARDS}),
+        ("Heartbeat", {"HEARTBEAT_TABLE": MEETUPS_TABLE}, 8, 0, {"shards": SHARDS, "missing": SHARDS}),
     ],
 )
 def test_a_cold_start_is_well_within_what_lambda_gives_it_and_the_next_invocations_are_warm(

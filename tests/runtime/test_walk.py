@@ -11,8 +11,8 @@ from decimal import Decimal
 import pytest
 from rich.console import Console
 
+from dynapinot.defaults import MEETUPS, MEETUPS_TABLE
 from dynapinot.demo import embedded
-from dynapinot.demo.meetups import COUNT, TABLE
 from dynapinot.demo.pinot_table import PINOT_TABLE, SHARDS
 from dynapinot.local.function import BUCKET
 from runtime.meetups import UNICODE
@@ -41,7 +41,7 @@ def test_the_demo_walks_through_the_artefact(start):
     code = embedded.run(Console(file=said, width=200), load_handler)
     assert code == 0, said.getvalue()
     names = [record["eventName"] for event in invocations for record in event["Records"]]
-    assert len(names) == COUNT + 2
+    assert len(names) == MEETUPS + 2
     assert names[-1] == "REMOVE"
 
 
@@ -81,7 +81,7 @@ def test_what_was_a_dead_letter_is_brought_back_once_its_item_is_mended(start, v
 def test_a_heartbeat_finds_the_rows_of_its_markers_on_every_shard(start, variables, path):
     replicator = start("Replicator", variables)
     path.create_table()
-    heartbeat = start("Heartbeat", {**variables, "HEARTBEAT_TABLE": TABLE, "HEARTBEAT_ITEM": "{}"}, timeout=40)
+    heartbeat = start("Heartbeat", {**variables, "HEARTBEAT_TABLE": MEETUPS_TABLE, "HEARTBEAT_ITEM": "{}"}, timeout=40)
     poller = path.poller(replicator)
     with ThreadPoolExecutor() as pool:
         beat = pool.submit(heartbeat.invoke, {"source": "aws.events"})

@@ -11,8 +11,8 @@ from io import StringIO
 from pathlib import Path
 
 import boto3
+from click.testing import CliRunner
 from rich.console import Console
-from typer.testing import CliRunner
 
 from decoder.change import decode_change
 from dynapinot.cli.app import app

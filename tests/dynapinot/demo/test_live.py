@@ -34,7 +34,7 @@ NAME = PINOT_TABLE
 @pytest.fixture(autouse=True)
 def _at_once(monkeypatch):
     monkeypatch.setattr(live, "POLL_SECONDS", 0.001)
-    monkeypatch.setattr("dynapinot.demo.walk.COUNT", 3)
+    monkeypatch.setattr("dynapinot.demo.walk.MEETUPS", 3)
     monkeypatch.setattr(pinot_server, "CONNECT_RETRIES", 0)
 
 

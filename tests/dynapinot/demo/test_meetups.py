@@ -8,10 +8,11 @@ import re
 from decimal import Decimal
 
 import pytest
-from typer.testing import CliRunner
+from click.testing import CliRunner
 
 from dynapinot.cli.app import app
-from dynapinot.demo.meetups import TABLE, create_meetups_table
+from dynapinot.defaults import MEETUPS_TABLE
+from dynapinot.demo.meetups import create_meetups_table
 
 UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
 ATTRIBUTES = {
@@ -35,7 +36,7 @@ def run(*arguments, code=0):
     return (result.stderr if code else result.stdout).splitlines()
 
 
-def items(services, table=TABLE):
+def items(services, table=MEETUPS_TABLE):
     return services.dynamodb.scan(TableName=table)["Items"]
 
 
@@ -114,7 +115,7 @@ def test_another_table_can_be_named(services):
 def test_a_missing_table_is_told_in_one_line(services, arguments):
     endpoint = services.environment["AWS_ENDPOINT_URL"]
     assert run(*arguments, code=2) == [
-        f"Error: There is no table {TABLE} in us-east-1 at {endpoint}: make it, or name another with --table"
+        f"Error: There is no table {MEETUPS_TABLE} in us-east-1 at {endpoint}: make it, or name another with --table"
     ]
 
 

@@ -8,8 +8,8 @@ import shutil
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from rich.console import Console
-from typer.testing import CliRunner
 
 from changes import insert
 from dynapinot import pinot_server

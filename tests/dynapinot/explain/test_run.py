@@ -6,8 +6,8 @@ from pathlib import Path
 
 import boto3
 import pytest
+from click.testing import CliRunner
 from moto import mock_aws
-from typer.testing import CliRunner
 
 from changes import TTL_IDENTITY, insert, modify, remove
 from dynapinot.cli.app import app

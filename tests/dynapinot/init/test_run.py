@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 from rich.console import Console
 
 from dynapinot.aws import Aws
+from dynapinot.defaults import MEETUPS_TABLE
 from dynapinot.demo import meetups
 from dynapinot.demo.meetups import create_meetups_table
 from dynapinot.errors import FOUND, WELL, CommandError
@@ -69,10 +70,10 @@ def services():
 @pytest.fixture(scope="module")
 def demo(services):
     """The demo's table with its meetups."""
-    create_meetups_table(services.dynamodb, meetups.TABLE)
-    with meetups.meetups_table(meetups.TABLE) as table:
+    create_meetups_table(services.dynamodb, MEETUPS_TABLE)
+    with meetups.meetups_table(MEETUPS_TABLE) as table:
         meetups.publish(table, 30, lambda _: None)
-    return meetups.TABLE
+    return MEETUPS_TABLE
 
 
 SPECS = {
