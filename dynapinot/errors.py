@@ -10,5 +10,5 @@ class CommandError(Exception):
     """
 
 
-# The exit codes of all commands: done and well; done, and something found that wants looking at; not done.
+# The exit codes of all commands: all is well; something was found that needs attention; the command failed.
 WELL, FOUND, UNUSABLE = 0, 1, 2

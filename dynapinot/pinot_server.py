@@ -49,7 +49,7 @@ def authorization(secret: str) -> str:
 
 
 def partition_of(segment: str) -> int | None:
-    """Tell which partition a segment consumed or consumes, None of one that was uploaded.
+    """Return which partition a segment consumed or consumes, None of one that was uploaded.
 
     For Kinesis it is the shard's number: ``shardId-000000000003`` is 3 (KinesisStreamMetadataProvider).
     """
@@ -186,12 +186,12 @@ class Controller:
         self._server.document(self._server.answer("DELETE", f"/tableConfigs/{quote(name, safe='')}"))
 
     def is_enabled(self, name: str) -> bool:
-        """Tell whether a table is enabled."""
+        """Return whether a table is enabled."""
         state: str = self._get(f"/tables/{quote(name, safe='')}/state", type="realtime")["state"]
         return state == "enabled"
 
     def is_paused(self, name: str) -> bool:
-        """Tell whether somebody, or Pinot itself, has paused a table's consumption."""
+        """Return whether somebody, or Pinot itself, has paused a table's consumption."""
         return bool(self._get(f"/tables/{quote(name, safe='')}/pauseStatus")["pauseFlag"])
 
     def ideal_state(self, name: str) -> View:
@@ -267,7 +267,7 @@ class Broker:
 
 
 def _table_configs(schema: Document, config: Document) -> Document:
-    """Put a schema and a config into one document, as /tableConfigs takes them; it wants the table's name bare."""
+    """Put a schema and a config into one document, as /tableConfigs takes them; it needs the table's bare name."""
     name = str(config.get("tableName", "")).removesuffix("_REALTIME")
     return {"tableName": name, "schema": schema, "realtime": config}
 

@@ -18,7 +18,7 @@ from handlers.version import VERSION
     "dynapinot",
     cls=CommandGroup,
     epilog="Exit codes: 0 if all is well, 1 if something was found that needs attention, 2 if the command failed. "
-    "Only doctor tells warnings (1) from errors (2).",
+    "Only doctor distinguishes warnings (1) from errors (2).",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": WIDTH, "show_default": True},
 )
 @click.version_option(VERSION, message="%(version)s", help="Print the version and exit.")

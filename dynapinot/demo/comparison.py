@@ -20,7 +20,7 @@ def differences(items: Iterable[Item], rows: Iterable[Row], table: UpsertTable) 
 
     Every item must have exactly one row and every row its item; every attribute that has a column of its name must
     have exactly its value there, and such a column without an attribute must be empty. Columns that Pinot computes and
-    those that tell of the change itself are left aside.
+    those about the change itself are ignored.
     """
     shown: defaultdict[Key, list[Row]] = defaultdict(list)
     for row in rows:
@@ -40,7 +40,7 @@ def differences(items: Iterable[Item], rows: Iterable[Row], table: UpsertTable) 
 
 
 def expected(data_type: str, value: object) -> Any:  # noqa: ANN401  # by the type
-    """Tell what a column of a type must hold for a value of DynamoDB, as ``readback.read_value`` gives it.
+    """Return what a column of a type must hold for a value of DynamoDB, as ``readback.read_value`` gives it.
 
     Raises ValueError for a pair it does not know, and never guesses.
     """
@@ -72,10 +72,10 @@ def _different_values(item: Item, row: Row, table: UpsertTable) -> Iterable[str]
     for name, data_type in table.columns.items():
         if name in table.computed or name in DYNAMODB_NAMES or name in (table.comparison, table.delete):
             continue
-        wanted = None if item.get(name) is None else expected(data_type, item[name])
+        needed = None if item.get(name) is None else expected(data_type, item[name])
         seen = None if row.get(name) is None else read_value(data_type, row[name])
-        if wanted != seen:
-            yield f"{name} is {wanted!r} in DynamoDB, Pinot would show {seen!r}"
+        if needed != seen:
+            yield f"{name} is {needed!r} in DynamoDB, Pinot would show {seen!r}"
 
 
 def _name(key: Key) -> str:

@@ -1,8 +1,8 @@
 """The demo against a Pinot that runs: the seed's walk, and what Pinot itself shows of it.
 
-Pinot has to reach the Kinesis it is told of; all else is between this command and the services. Facts about Pinot are
-of 1.5.1: a Kinesis table's health is told by queries alone (consumingSegmentsInfo and /debug call every one unhealthy),
-so the demo asks until Pinot shows what DynamoDB holds, or for as long as it was told to wait.
+Pinot has to reach the Kinesis in its table config. Everything else is between this command and the services. Facts
+about Pinot are of 1.5.1: only queries show a Kinesis table's health (consumingSegmentsInfo and /debug call every one
+unhealthy), so the demo asks until Pinot shows what DynamoDB holds, or until the timeout.
 """
 
 from __future__ import annotations
@@ -157,7 +157,7 @@ class _Shown:
         return False
 
     def show(self, deleted: dict[str, Any]) -> bool:
-        """Show the seed's queries with their results; tell whether the history has every row that was sent."""
+        """Show the seed's queries with their results; return whether the history has every row that was sent."""
         name = self._upsert_table.name
         self.screen.title("What Pinot shows")
         for column, expression in self._upsert_table.computed.items():

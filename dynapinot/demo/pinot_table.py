@@ -36,7 +36,7 @@ class PinotFiles:
 
 @contextmanager
 def seed_tables(shipped: Path = SHIPPED_TABLES, suffix: str = "") -> Iterator[PinotFiles]:
-    """Copy the seed's table out of the shipped ones: others among them want other items. Raises CommandError.
+    """Copy the seed's table out of the shipped ones: others among them need other items. Raises CommandError.
 
     A suffix gives the table, its schema and its stream names of their own: ``…_suffix``, and the stream ``…-suffix``.
     """

@@ -34,7 +34,7 @@ _METRICS: Final = (
 
 
 def look(diagnosis: Diagnosis, aws: Aws, *, function: str, service: str, now_ms: int) -> None:
-    """Ask CloudWatch about the last 24 hours. ``service`` is what the function's own metrics are told under."""
+    """Ask CloudWatch about the last 24 hours. ``service`` is the dimension of the function's own metrics."""
     client = aws.client("cloudwatch")
     end = datetime.fromtimestamp(now_ms / 1_000, UTC)
     values = {"service": service, "FunctionName": function}
@@ -81,7 +81,7 @@ def metric_findings(function: str, values: Mapping[str, float]) -> Iterator[Find
     letters = int(values.get("dead_letters", 0))
     if letters:
         problem = f"{letters} changes became dead letters in the last 24 h, and Pinot shows these items' older values"
-        remedy = "Mend the cause (dynapinot drift tells it), then run dynapinot redrive"
+        remedy = "Fix the cause (dynapinot drift shows it), then run dynapinot redrive"
         yield warning("dead_letters", f"{where}: DeadLetters", problem, remedy)
     undelivered = int(values.get("undelivered", 0))
     if undelivered:

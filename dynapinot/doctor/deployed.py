@@ -39,7 +39,7 @@ def find_stack(diagnosis: Diagnosis, aws: Aws, name: str) -> tuple[str | None, D
             f"CloudFormation: stack {name}", lambda: client.describe_stacks(StackName=name), ("ValidationError",)
         )
     except AbsentError:
-        raise CommandError(f"There is no stack {name} in {client.meta.region_name}: mend --stack or --region") from None
+        raise CommandError(f"There is no stack {name} in {client.meta.region_name}: fix --stack or --region") from None
     if answer is None:
         return None, Deployment()
     stack = answer["Stacks"][0]
@@ -58,7 +58,7 @@ def look(diagnosis: Diagnosis, aws: Aws, name: str, *, now_ms: int) -> Deployed 
         configuration = diagnosis.ask(what, lambda: client.get_function_configuration(FunctionName=name), _ABSENT)
     except AbsentError:
         problem = f"there is none in {client.meta.region_name}"
-        absent = error("function_absent", f"function {name}", problem, "Mend its name or the region", about=name)
+        absent = error("function_absent", f"function {name}", problem, "Fix its name or the region", about=name)
         diagnosis.add(function.PART, [absent])
         return None
     if configuration is None:
@@ -147,7 +147,7 @@ def look_at_change_stream(diagnosis: Diagnosis, aws: Aws, source_arn: str) -> No
 
 
 def table_of(source_arn: str) -> str | None:
-    """Tell the DynamoDB table of a stream's ARN, None where it is one of Kinesis, which does not tell."""
+    """Return the DynamoDB table of a stream's ARN, None for a Kinesis stream, whose ARN does not name the table."""
     parts = source_arn.split(":", 5)[-1].split("/")
     return parts[1] if len(parts) >= _DYNAMODB_STREAM_PARTS and parts[0] == "table" else None
 

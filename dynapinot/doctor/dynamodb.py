@@ -52,7 +52,7 @@ def look(diagnosis: Diagnosis, aws: Aws, name: str, tables: Sequence[Table], *, 
 
 def absent(name: str) -> Finding:
     """Say that there is no such table."""
-    return error("table_absent", f"table {name}", "there is no such table", "Mend its name or the region", about=name)
+    return error("table_absent", f"table {name}", "there is no such table", "Fix its name or the region", about=name)
 
 
 def table_findings(table: Mapping[str, Any], ours: Sequence[Table], *, source_arn: str | None) -> Iterator[Finding]:
@@ -63,10 +63,10 @@ def table_findings(table: Mapping[str, Any], ours: Sequence[Table], *, source_ar
     types = {each["AttributeName"]: each["AttributeType"] for each in table.get("AttributeDefinitions", [])}
     if not ours:
         problem = "no folder of tables replicates it"
-        yield error("no_table", where, problem, "Add one, or mend dynamodb_table in source.toml", about=name)
+        yield error("no_table", where, problem, "Add one, or fix dynamodb_table in source.toml", about=name)
     if table.get("TableStatus", "ACTIVE") not in ("ACTIVE", "UPDATING"):
         problem = f"its state is {table['TableStatus']}"
-        yield error("table_state", where, problem, "Wait until it is ACTIVE, or mend it", about=name)
+        yield error("table_state", where, problem, "Wait until it is ACTIVE, or fix it", about=name)
     if not (source_arn and ":kinesis:" in source_arn):
         yield from _stream(table, keys, ours, source_arn)
     for each in ours:
@@ -88,7 +88,7 @@ def _stream(
     latest = table.get("LatestStreamArn")
     if source_arn and latest and latest != source_arn:
         problem = (
-            f"the event source mapping reads another: it was enabled anew, and {latest.rpartition('/')[2]} is its name"
+            f"the event source mapping reads another: it was enabled again, and {latest.rpartition('/')[2]} is its name"
         )
         remedy = f"Deploy with TableStreamArn={latest}; what was written without a stream must be written again"
         yield error("stream_arn", where, problem, remedy, about=name)
@@ -97,14 +97,16 @@ def _stream(
 def view_type_findings(source: str, view_type: str, keys: Collection[str], ours: Sequence[Table]) -> Iterator[Finding]:
     """Check what images the stream of a DynamoDB table carries. ``keys`` are the attributes of the table's key."""
     where = f"table {source}: stream"
-    remedy = f"Set the view type to {_BOTH}: disable the stream, enable it anew, deploy with its new ARN"
+    remedy = f"Set the view type to {_BOTH}: disable the stream, enable it again, deploy with its new ARN"
     if view_type not in _WITH_NEW:
         problem = f"its view type is {view_type}, and a row is made of the new image"
         yield error(VIEW_TYPE, where, problem, remedy, about=source)
     elif view_type != _BOTH:
         needing = sorted(table.name for table in ours if _needs_old_images(table, keys))
         if needing:
-            problem = f"its view type is {view_type}, and only old images tell which rows of {', '.join(needing)} go"
+            problem = (
+                f"its view type is {view_type}, and only old images show which rows of {', '.join(needing)} to delete"
+            )
             yield error(OLD_IMAGES, where, problem, remedy, about=source)
         else:
             problem = f"its view type is {view_type}, so a deleted row keeps its key alone"
@@ -181,7 +183,7 @@ def backup_findings(name: str, backups: Mapping[str, Any]) -> Iterator[Finding]:
     """Say when a gap of more than 24 hours could not be found again."""
     recovery = backups.get("PointInTimeRecoveryDescription") or {}
     if recovery.get("PointInTimeRecoveryStatus") != "ENABLED":
-        problem = "it is off, and after an outage of over 24 hours nothing tells what was deleted meanwhile"
+        problem = "it is off, and after an outage of over 24 hours nothing shows what was deleted meanwhile"
         yield note("recovery_off", f"table {name}: point in time recovery", problem, "Switch it on", about=name)
 
 

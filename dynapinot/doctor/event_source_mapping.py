@@ -25,7 +25,7 @@ _PASSING_STATES: Final = ("Creating", "Enabling", "Updating")
 
 
 class Place(NamedTuple):
-    """Where settings stand: what to call it, and what tells it from others ("" for the only one)."""
+    """Where settings stand: their name in messages, and what distinguishes them ("" for the only mapping)."""
 
     where: str
     about: str = ""
@@ -40,7 +40,7 @@ def setting_findings(
     yield from _limits(settings, place, timeout_s)
     if settings.get("StartingPosition", "TRIM_HORIZON") == "LATEST":
         problem = "LATEST can miss changes that are made while the mapping comes to life"
-        yield _warning("position", place, "StartingPosition", problem, "Write TRIM_HORIZON, and make the mapping anew")
+        yield _warning("position", place, "StartingPosition", problem, "Write TRIM_HORIZON, and make the mapping again")
     filters = settings.get("FilterCriteria")
     if isinstance(filters, Mapping) and filters.get("Filters"):
         problem = "Lambda drops changes before the function sees them, deletes among them"
@@ -50,7 +50,7 @@ def setting_findings(
         yield _warning("window", place, "TumblingWindowInSeconds", problem, "Remove it")
     metrics = settings.get("MetricsConfig")
     if metrics is not UNKNOWN and "EventCount" not in ((metrics or {}).get("Metrics") or ()):
-        problem = "it does not count events, so nothing tells that Lambda does not poll"
+        problem = "it does not count events, so nothing shows when Lambda does not poll"
         where = f"{place.where}: MetricsConfig"
         yield note("mapping_metrics", where, problem, 'Write {"Metrics": ["EventCount"]}', about=place.about)
 
@@ -107,12 +107,12 @@ def state_findings(mapping: Mapping[str, Any], place: Place) -> Iterator[Finding
     """Check how a mapping fares, by GetEventSourceMapping's answer."""
     state = mapping.get("State", "")
     reason = mapping.get("StateTransitionReason")
-    told = f" ({reason})" if reason and reason not in _USUAL_REASONS else ""
+    why = f" ({reason})" if reason and reason not in _USUAL_REASONS else ""
     if state in _PASSING_STATES:
-        yield note("mapping_state", f"{place.where}: State", f"it is {state}{told}", "Look again", about=place.about)
+        yield note("mapping_state", f"{place.where}: State", f"it is {state}{why}", "Look again", about=place.about)
     elif state not in _GOOD_STATES:
         remedy = f"Run aws lambda update-event-source-mapping --uuid {mapping.get('UUID')} --enabled"
-        problem = f"it is {state}{told}, so no change is replicated"
+        problem = f"it is {state}{why}, so no change is replicated"
         yield _error("state", place, "State", problem, remedy)
     result = str(mapping.get("LastProcessingResult") or "")
     if result.upper().startswith("PROBLEM"):

@@ -13,7 +13,7 @@ from dynapinot.errors import CommandError
 
 Level: TypeAlias = Literal["error", "warning", "note"]
 
-UNKNOWN: Final = object()  # a setting's value that cannot be told here
+UNKNOWN: Final = object()  # a setting's value that is not known here
 
 # The exit code of each level: a note is nothing wrong.
 _EXIT_CODES: Final[dict[Level, int]] = {"note": 0, "warning": 1, "error": 2}
@@ -118,5 +118,5 @@ class Diagnosis:
 
     @property
     def exit_code(self) -> int:
-        """Tell how bad it is: 0 nothing, 1 warnings or something that was asked and not answered, 2 errors."""
+        """Return how bad it is: 0 nothing, 1 warnings or something that was asked and not answered, 2 errors."""
         return max((int(bool(self.refused)), *(_EXIT_CODES[finding.level] for finding in self.findings)))

@@ -36,7 +36,7 @@ def look(
         )
     except AbsentError:
         region = table.region or "the region"
-        remedy = "Make it, or mend stream.kinesis.topic.name and region in table.json"
+        remedy = "Create it, or fix stream.kinesis.topic.name and region in table.json"
         absent = error(
             "stream_absent", f"stream {table.stream}", f"there is none in {region}", remedy, about=table.stream
         )
@@ -85,8 +85,8 @@ def retention_findings(name: str, where: str, hours: int | None, flush: int | No
     if hours is None or flush is None:
         return
     flush_hours = flush / _MS_PER_HOUR
-    wanted = int(flush_hours) + 1 + OUTAGE_HOURS
-    remedy = f"Keep them {max(wanted, 168)} h (KinesisRetentionHours)"
+    needed = int(flush_hours) + 1 + OUTAGE_HOURS
+    remedy = f"Keep them {max(needed, 168)} h (KinesisRetentionHours)"
     if hours <= flush_hours:
         problem = (
             f"it keeps rows {hours} h, and a restarted Pinot server reads those of the last {flush_hours:g} h again"
@@ -109,17 +109,17 @@ def shard_findings(name: str, shards: Sequence[Mapping[str, Any]]) -> Iterator[F
 
 
 def is_closed(shard: Mapping[str, Any]) -> bool:
-    """Tell a shard that takes no more records."""
+    """Return whether a shard takes no more records."""
     return "EndingSequenceNumber" in shard.get("SequenceNumberRange", {})
 
 
 def shard_number(shard: Mapping[str, Any]) -> int:
-    """Tell the number in a shard's name, which is Pinot's number of the partition."""
+    """Return the number in a shard's name, which is Pinot's number of the partition."""
     return int(str(shard["ShardId"]).rpartition("-")[2])
 
 
 def largest_record_bytes(summary: Mapping[str, Any]) -> int | None:
-    """Tell the largest record that a stream takes, None where Kinesis does not say."""
+    """Return the largest record that a stream takes, None if Kinesis does not report it."""
     kib = summary.get("MaxRecordSizeInKiB")
     return None if kib is None else int(kib) * _KIB
 

@@ -18,7 +18,7 @@ from pinot.errors import Findings, TableError
 PART: Final = "Pinot"
 
 CONSUMING: Final = "CONSUMING"
-_MEND: Final = "Make sure that the broker is up, and that servers serve the table"
+_REMEDY: Final = "Make sure that the broker is up, and that servers serve the table"
 
 
 def look(
@@ -55,7 +55,7 @@ def look(
 
 def unwell(url: str, why: str) -> Finding:
     """Say that the controller cannot be asked."""
-    return error("pinot_unwell", f"controller {url}", why, "Start it, or mend --controller", about=url)
+    return error("pinot_unwell", f"controller {url}", why, "Start it, or fix --controller", about=url)
 
 
 def look_by_query(diagnosis: Diagnosis, broker: Broker, folder: Folder, now_ms: int) -> None:
@@ -72,7 +72,7 @@ def look_by_query(diagnosis: Diagnosis, broker: Broker, folder: Folder, now_ms: 
         answer = broker.query(sql)
     except CommandError as mistake:
         diagnosis.add(
-            PART, [error("pinot_query", f"table {table.name}: a query", str(mistake), _MEND, about=table.name)]
+            PART, [error("pinot_query", f"table {table.name}: a query", str(mistake), _REMEDY, about=table.name)]
         )
         diagnosis.saw(what)
         return
@@ -82,7 +82,7 @@ def look_by_query(diagnosis: Diagnosis, broker: Broker, folder: Folder, now_ms: 
 
 
 def _unit_ms(folder: Folder, column: str) -> float:
-    """Tell how many milliseconds a step of a column is."""
+    """Return how many milliseconds a step of a column is."""
     schema, _ = read_files(folder.schema, folder.config)
     field = schema.field(column) if schema else None
     return float(field.unit_ms) if field and field.unit_ms else 1
@@ -103,23 +103,23 @@ def _streams_of_others(controller: Controller, name: str) -> dict[str, tuple[str
 
 
 def validation_findings(folder: Folder, validation: Validation) -> Iterator[Finding]:
-    """Tell what Pinot says of the files."""
+    """Report what Pinot says about the files."""
     where = str(folder.path)
     if validation.refusal is not None:
         problem = f"Pinot refuses them: {validation.refusal}"
-        yield error("pinot_refuses", where, problem, "Mend the files", about=folder.name)
+        yield error("pinot_refuses", where, problem, "Fix the files", about=folder.name)
     for path in validation.unrecognized:
         document, _, setting = path.partition(".")
         file = "schema.json" if document == "schema" else "table.json"
-        if not setting.endswith(_TOLD):
+        if not setting.endswith(_REPORTED):
             where = f"{folder.path / file}: {setting}"
             problem = "Pinot does not know this property, and ignores it"
             yield warning(
-                "pinot_unrecognized", where, problem, "Mend its name, or remove it", about=f"{folder.name} {path}"
+                "pinot_unrecognized", where, problem, "Fix its name, or remove it", about=f"{folder.name} {path}"
             )
 
 
-_TOLD: Final = ("segmentsConfig.schemaName",)  # by ``table_creation.notes``
+_REPORTED: Final = ("segmentsConfig.schemaName",)  # by ``table_creation.notes``
 
 
 def state_findings(name: str, *, enabled: bool, paused: bool) -> Iterator[Finding]:
@@ -143,7 +143,7 @@ def segment_findings(name: str, ideal: View, actual: View) -> Iterator[Finding]:
         if partition is not None:
             partitions[partition] |= {segment} if CONSUMING in servers.values() else set()
     if not partitions:
-        problem = "it has no segment, so nobody consumes its stream"
+        problem = "it has no segment, so no server consumes its stream"
         remedy = "See the controller's log: it makes them when it reaches the stream with its credentials"
         yield error("pinot_segments", f"table {name}", problem, remedy, about=name)
     resume = f"POST /tables/{name}/resumeConsumption, and see the server's log"
@@ -173,14 +173,14 @@ def partition_findings(name: str, ideal: View, shards: Sequence[Mapping[str, Any
     missing = sorted({shard_number(shard) for shard in shards if not is_closed(shard)} - partitions)
     if missing and partitions:
         numbers = ", ".join(map(str, missing))
-        problem = f"nobody consumes the shards {numbers} of its stream"
+        problem = f"no server consumes the shards {numbers} of its stream"
         remedy = "Run the controller's task RealtimeSegmentValidationManager; after a split see docs/operations.md"
         yield error("pinot_shards", f"table {name}", problem, remedy, about=name)
     strange = sorted(each for each in partitions - {shard_number(shard) for shard in shards} if each is not None)
     if strange:
         numbers = ", ".join(map(str, strange))
         problem = f"it has partitions {numbers}, and the stream has no such shards: it is another stream, or resharded"
-        remedy = "Make a new Pinot table for this stream, and fill it anew"
+        remedy = "Make a new Pinot table for this stream, and fill it again"
         yield error("pinot_partitions", f"table {name}", problem, remedy, about=name)
 
 

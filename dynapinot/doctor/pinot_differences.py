@@ -46,7 +46,7 @@ def deployed_findings(folder: Folder, schema: Mapping[str, Any] | None, config: 
         return
     worse = list(_worse_there(folder, schema, config))
     yield from worse
-    told = [finding.where for finding in worse]
+    reported = [finding.where for finding in worse]
     local_schema, local_config = read_files(folder.schema, folder.config)
     there_schema, there_config = read_files(schema, config)
     differences: list[Finding] = []
@@ -54,11 +54,11 @@ def deployed_findings(folder: Folder, schema: Mapping[str, Any] | None, config: 
         differences += _schema_differences(name, local_schema, there_schema)
     if local_config and there_config:
         differences += _config_differences(name, local_config, there_config)
-    yield from (each for each in differences if not any(where.startswith(each.where) for where in told))
+    yield from (each for each in differences if not any(where.startswith(each.where) for where in reported))
 
 
 def read_files(schema: Mapping[str, Any], config: Mapping[str, Any]) -> tuple[Schema | None, TableConfig | None]:
-    """Read both documents as the function would; what cannot be read is told of the files, or by ``_worse_there``."""
+    """Read both documents as the function would; files report what cannot be read, or ``_worse_there`` does."""
     read_there, config_there = None, None
     with suppress(TableError):
         read_there = read_schema(schema, Findings("schema"))

@@ -81,12 +81,12 @@ def _line(finding: Finding) -> Text:
 
 def _verdict(diagnosis: Diagnosis) -> Text:
     counts = Counter(finding.level for finding in diagnosis.findings)
-    told = [f"{counts[level]} {level}{'s' * (counts[level] != 1)}" for level in _LEVELS if counts[level]]
+    summary = [f"{counts[level]} {level}{'s' * (counts[level] != 1)}" for level in _LEVELS if counts[level]]
     if diagnosis.refused:
-        told.append(f"{len(diagnosis.refused)} that could not be looked at")
+        summary.append(f"{len(diagnosis.refused)} that could not be looked at")
     if diagnosis.exit_code:
-        return Text(", ".join(told), "bold red" if counts["error"] else "bold yellow")
-    return Text(", ".join(("nothing wrong in what was looked at", *told)), "green")
+        return Text(", ".join(summary), "bold red" if counts["error"] else "bold yellow")
+    return Text(", ".join(("nothing wrong in what was looked at", *summary)), "green")
 
 
 def _say(console: Console, text: Text) -> None:

@@ -88,7 +88,7 @@ def diagnose(tables_dir: Path, places: Places, *, now_ms: int) -> Diagnosis:
     replicas = [folder.table for folder in folders if folder.table]
     for folder in folders:
         if folder.table is None:
-            diagnosis.miss(f"{folder.path}: what depends on its files", "they have errors: mend these first")
+            diagnosis.miss(f"{folder.path}: what depends on its files", "they have errors: fix these first")
     if places.events:
         samples.look(diagnosis, places.events, replicas, now_ms=now_ms, dynamodb_table=places.dynamodb_table)
     else:
@@ -99,7 +99,7 @@ def diagnose(tables_dir: Path, places: Places, *, now_ms: int) -> Diagnosis:
 
 
 def _names(tables_dir: Path, places: Places, deployment: Deployment, there: Deployed | None) -> Sequence[str]:
-    """Tell which folders are replicated: the deployed function knows, or else the deployment to be; none for all."""
+    """Return which folders are replicated: the deployed function knows, or else the deployment to be; none for all."""
     if places.only:
         return places.only
     if there and there.settings:
@@ -109,14 +109,14 @@ def _names(tables_dir: Path, places: Places, deployment: Deployment, there: Depl
 
 
 def _deployment(tables_dir: Path, places: Places, known: Deployment) -> Deployment:
-    """Put together what a deployment is told: samconfig.toml, what a stack was given, and what is given here."""
+    """Put together the parameters of a deployment: samconfig.toml, what a stack was given, and what is given here."""
     file = _template(tables_dir, places)
-    told = template.read_samconfig(file.parent / template.SAMCONFIG) if file else Deployment()
-    given = {**told.parameters, **template.overrides(list(places.parameters))}
+    configured = template.read_samconfig(file.parent / template.SAMCONFIG) if file else Deployment()
+    given = {**configured.parameters, **template.overrides(list(places.parameters))}
     return Deployment(
-        parameters={**told.parameters, **known.parameters, **given},
+        parameters={**configured.parameters, **known.parameters, **given},
         given=given,
-        region=places.region or known.region or told.region,
+        region=places.region or known.region or configured.region,
     )
 
 
@@ -145,7 +145,7 @@ def _look_at_aws(
         return {}
     if not (places.function or places.stack):
         diagnosis.miss("Lambda: the function and its event source mapping", "give --stack or --function")
-    diagnosis.miss("IAM: what the function and Pinot's servers may do", "AWS tells only when it is done")
+    diagnosis.miss("IAM: what the function and Pinot's servers may do", "AWS reports it only when something is denied")
     replicas = [folder.table for folder in folders if folder.table]
     _look_at_sources(diagnosis, aws, replicas, there.sources if there else ())
     shards: dict[str, Shards] = {}

@@ -1,6 +1,6 @@
 """What Pinot needs so that it makes the table at all, and what it is better off with.
 
-The pinot room tells what makes rows wrong; this is about the table's own making, which the function has no part in.
+The package ``pinot`` reports what makes rows wrong. This is about creating the table, which the function does not do.
 Each refusal is one of Pinot 1.5.1's ``TableConfig``, ``StreamConfig`` and ``TableConfigUtils``, and was run on them.
 """
 
@@ -49,7 +49,7 @@ def stream_settings(config: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
 
 
 def flush_ms(stream: Mapping[str, Any]) -> int | None:
-    """Tell how long Pinot gathers rows before it commits them, None if the setting cannot be read.
+    """Return how long Pinot gathers rows before it commits them, None if the setting cannot be read.
 
     A restarted server reads everything since then again.
     """
@@ -99,7 +99,7 @@ def notes(schema: Mapping[str, Any], config: Mapping[str, Any]) -> Iterator[tupl
             where = " and ".join(f"upsertConfig.{name}" for name in lacking)
             problem = "a restarted server gets its upsert state back by reading every segment"
             yield "table.json", where, problem, 'Write "ENABLE"'
-    deleted = at(config, "upsertConfig.deleteRecordColumn")  # of which the pinot room warns
+    deleted = at(config, "upsertConfig.deleteRecordColumn")  # of which the package pinot warns
     for spec in _columns(schema):
         where = f"column {spec.get('name')}"
         if spec.get("transformFunction") and spec.get("name") != deleted:

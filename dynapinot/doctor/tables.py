@@ -61,7 +61,7 @@ def look(diagnosis: Diagnosis, tables_dir: Path, names: Collection[str] = ()) ->
 
 
 def _documents(folder: Path) -> tuple[Any, Any, dict[str, Any]] | None:
-    """Parse a folder's files, None if one of them cannot be read: that is told already."""
+    """Parse a folder's files, None if one of them cannot be read, which is reported already."""
     try:
         schema, config = (json.loads((folder / name).read_text(encoding="utf-8")) for name in (SCHEMA, CONFIG))
         source = folder / SOURCE

@@ -37,7 +37,7 @@ _STYLES: Final = {"INSERT": "bold green", "MODIFY": "bold yellow", "REMOVE": "bo
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What to tell beside the rows: ``shards`` is the stream's number of them, None when it is not known."""
+    """What to show beside the rows: ``shards`` is the stream's number of them, None when it is not known."""
 
     shards: int | None = None
     verbose: bool = False
@@ -45,7 +45,7 @@ class Options:
 
 
 def shard_of(partition_key: str, shards: int) -> int:
-    """Tell which shard of a stream takes a partition key, by its number from 0 on.
+    """Return which shard of a stream takes a partition key, by its number from 0 on.
 
     Kinesis gives each of a new stream's shards an equal range of hash keys.
     """
@@ -218,12 +218,12 @@ def run(
         warn(f"warning: {warning}")
     page = _Page(console, tables, options)
     exit_code = WELL
-    told: set[str] = set()
+    shown: set[str] = set()
     for file, records in zip(files, samples, strict=True):
         batch = plan(records, tables, max_record_bytes=MAX_RECORD_BYTES)
         for advice in _advice(batch):
-            if advice not in told:
-                told.add(advice)
+            if advice not in shown:
+                shown.add(advice)
                 warn(advice)
         if not options.as_json and len(files) > 1:
             console.print(Text(str(file), "bold underline"))

@@ -1,4 +1,4 @@
-"""How many shards the Kinesis stream needs: by how often the table is written, how large its rows are, and room."""
+"""How many shards the Kinesis stream needs: by how often the table is written, how large its rows are, and headroom."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Shards:
 
 
 def shards_for(rate: WriteRate, row_bytes: int) -> Shards:
-    """Work out the shard count: room for HEADROOM times the rows and the bytes."""
+    """Work out the shard count: HEADROOM times the rows and the bytes."""
     bytes_per_second = rate.per_second * row_bytes
     by_records = math.ceil(rate.per_second * HEADROOM / SHARD_RECORDS)
     by_bytes = math.ceil(bytes_per_second * HEADROOM / SHARD_BYTES)
@@ -51,15 +51,15 @@ def shards_for(rate: WriteRate, row_bytes: int) -> Shards:
 
 
 def write_rate(
-    *, told: float | None, peak_units: float | None, not_asked: str | None, provisioned: int, item_bytes: int
+    *, given: float | None, peak_units: float | None, not_asked: str | None, provisioned: int, item_bytes: int
 ) -> WriteRate:
-    """Choose the best that is known of how often the table is written: told, measured, provisioned, or a guess.
+    """Choose the best that is known of how often the table is written: given, measured, provisioned, or a guess.
 
     ``peak_units`` are write units a second, of which an item takes one for each KB; ``not_asked`` says why there are
     none. ``item_bytes`` is an item's size, on average.
     """
-    if told is not None:
-        return WriteRate(per_second=told, source="as you said")
+    if given is not None:
+        return WriteRate(per_second=given, source="as you said")
     units_per_item = max(1, math.ceil(item_bytes / UNIT_BYTES))
     each = "" if units_per_item == 1 else f", {units_per_item} for an item of {item_bytes:,} bytes"
     if peak_units:
@@ -86,7 +86,7 @@ def peak_write_units(client: Any, table: str, now: datetime) -> tuple[float | No
         )
         peak = max(_values(pages), default=0.0)
     except ClientError as error:
-        return None, f"CloudWatch refused to tell ({error.response['Error']['Code']})"
+        return None, f"CloudWatch refused the request ({error.response['Error']['Code']})"
     except BotoCoreError:
         return None, "CloudWatch did not answer"
     return peak / _PERIOD_SECONDS or None, None

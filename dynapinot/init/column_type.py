@@ -20,7 +20,7 @@ KEY_LENGTHS: Final[dict[KeyKind, int]] = {"partition key": 2048, "sort key": 102
 
 LENGTH_HEADROOM: Final = 4  # a text may become so many times longer than the longest that was seen
 LIST_HEADROOM: Final = 4  # and a list
-MOSTLY: Final = 0.5  # what holds so much of what was seen is told of as an alternative, if types conflict
+MOSTLY: Final = 0.5  # a type that holds this part of the values is shown as an alternative, if types conflict
 NEARLY: Final = 0.9  # and if they do not
 
 
@@ -29,7 +29,7 @@ class Choice:
     """A column's type and the reason for it.
 
     ``conflict`` says what kept the attribute from having the type of most of its values, ``alternative`` what that one
-    would do, ``hints`` what else may be wanted.
+    would do, ``hints`` what else may be useful.
     """
 
     data_type: str
@@ -57,7 +57,7 @@ class _Candidate:
 
 
 def _doubles(scalars: Scalars) -> bool:
-    """Tell whether numbers are what a DOUBLE is for: not all whole, since those are mostly identities."""
+    """Return whether numbers are what a DOUBLE is for: not all whole, since those are mostly identities."""
     return bool(scalars.fractions) and not scalars.inexact
 
 
@@ -122,7 +122,7 @@ def choose_key(kind: KeyKind, tag: str, seen: Seen | None) -> Choice:
             data_type="STRING",
             max_length=length,
             why=f"the {kind}: at most {length:,} bytes in DynamoDB",
-            # No JSON: Pinot writes it anew, so two items could become one row.
+            # No JSON: Pinot rewrites it, so two items could become one row.
             conflict=f"U+0000 in {share(own.nul, own.tag('S'))}: dead letters, no key column holds it"
             if own.nul
             else None,
@@ -139,8 +139,8 @@ def choose_key(kind: KeyKind, tag: str, seen: Seen | None) -> Choice:
 
 def max_length(longest: int) -> int:
     """Choose a STRING's maxLength by the longest text seen: a power of two, with room to grow."""
-    wanted = max(DEFAULT_MAX_LENGTH, longest * LENGTH_HEADROOM)
-    return max(longest, min(1 << (wanted - 1).bit_length(), MAX_ITEM_LENGTH))
+    needed = max(DEFAULT_MAX_LENGTH, longest * LENGTH_HEADROOM)
+    return max(longest, min(1 << (needed - 1).bit_length(), MAX_ITEM_LENGTH))
 
 
 def _groups(seen: Seen) -> dict[str, int]:
@@ -165,7 +165,7 @@ def _conflict(seen: Seen) -> str | None:
 
 
 def _alternative(seen: Seen, taken: _Candidate, enough: float) -> str | None:
-    """Tell of the type before the one that was taken that holds most, if it holds enough."""
+    """Describe the type before the chosen one that holds most, if it holds enough."""
     before = _CANDIDATES[: _CANDIDATES.index(taken)]
     best = max(before, key=lambda each: each.holds(seen), default=None)
     if best is None or best.holds(seen) < enough * seen.values:

@@ -40,7 +40,7 @@ class Column:
     """One column of the proposal.
 
     ``steps`` is the attribute, or the path to it, that fills it; empty where a property of the change does,
-    ``prop``. ``seen`` is what was seen there, ``of`` out of how many items, or maps for a path. ``mapped`` tells that
+    ``prop``. ``seen`` is what was seen there, ``of`` out of how many items, or maps for a path. ``mapped`` is whether
     source.toml must say where the column comes from; ``notes`` say why its name is another, and what else of it.
     """
 
@@ -99,8 +99,8 @@ def propose_columns(
     columns = [_key_column(attribute, names, profile) for attribute in key]
     columns += (_attribute_column(name, names, profile) for name in chosen)
     if paths:
-        room = max(0, max_columns - len(columns))
-        columns += [_path_column(*found, names) for found in _paths(chosen, profile)][:room]
+        free = max(0, max_columns - len(columns))
+        columns += [_path_column(*found, names) for found in _paths(chosen, profile)][:free]
     if rest or profile.others:
         columns.append(_rest_column(names, rest, profile))
     columns += _change_columns(names)
@@ -143,8 +143,8 @@ class _Naming:
     def of(self, attribute: str) -> str:
         return self._by_attribute[attribute]
 
-    def claim(self, wanted: str) -> str:
-        return self._names.claim(safe_name(wanted))
+    def claim(self, name: str) -> str:
+        return self._names.claim(safe_name(name))
 
 
 def _key_column(attribute: KeyAttribute, names: _Naming, profile: Profile) -> Column:
@@ -181,11 +181,11 @@ def _attribute_column(attribute: str, names: _Naming, profile: Profile) -> Colum
 def _name_notes(name: str, attribute: str) -> Iterator[str]:
     if name != attribute:
         if safe_name(attribute) == attribute:
-            yield "Pinot does not tell upper from lower case, and another column has the name"
+            yield "Pinot does not distinguish upper from lower case, and another column has the name"
         elif len(attribute) > MAX_COLUMN_NAME:
             yield f"longer than {MAX_COLUMN_NAME} characters, and Pinot makes files of that name"
         else:
-            yield "Pinot's SQL wants names of letters, digits and underscores"
+            yield "Pinot's SQL needs names of letters, digits and underscores"
     if needs_quotes(name):
         yield "a word of SQL, so write it in double quotes in queries"
 
@@ -211,7 +211,7 @@ def _paths_below(steps: tuple[str, ...], seen: Seen) -> Iterator[tuple[tuple[str
 
 
 def is_record(seen: Seen) -> bool:
-    """Tell a map of few and stable keys: paths through anything else would be dead letters, or no end of them."""
+    """Return whether a map has few and stable keys: other maps would give dead letters, or columns without end."""
     return bool(seen.keys) and len(seen.keys or ()) <= MAX_PATH_KEYS and seen.own.tag("M") == seen.values
 
 
@@ -239,7 +239,7 @@ def _change_columns(names: _Naming) -> tuple[Column, Column]:
 
 
 def record_keys(columns: Columns) -> Mapping[str, int]:
-    """Tell, by column, which maps have paths that ``paths`` gives columns, and how many."""
+    """Return, by column, which maps have paths that ``paths`` gives columns, and how many."""
     found = {}
     for column in columns.of("attribute"):
         count = sum(1 for _ in _paths_below(column.steps, column.seen)) if column.seen else 0

@@ -11,7 +11,7 @@ from decoder.errors import path_text
 from dynapinot.init.columns import Column, Columns
 from handlers.catalog import CONFIG, SCHEMA, SOURCE
 
-# The characters that TOML wants escaped in text, https://toml.io/en/v1.0.0#string; its comments have none of them.
+# The characters that TOML needs escaped in text, https://toml.io/en/v1.0.0#string; its comments have none of them.
 _TOML_ESCAPES: Final = {
     '"': '\\"',
     "\\": "\\\\",

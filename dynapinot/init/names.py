@@ -50,13 +50,13 @@ def _word(text: str) -> str:
 
 
 class Names:
-    """The names that are given so far. Pinot tells columns apart without regard to case, unless told otherwise."""
+    """The names in use. Pinot ignores the case of column names, unless it is configured otherwise."""
 
     def __init__(self, taken: Iterable[str] = ()) -> None:
         self._taken = {name.lower() for name in taken}
 
     def is_free(self, name: str) -> bool:
-        """Tell whether nothing has the name."""
+        """Return whether nothing has the name."""
         return name.lower() not in self._taken
 
     def claim(self, name: str) -> str:
@@ -83,16 +83,16 @@ def table_name(dynamodb_table: str) -> str:
 
 
 def is_table_name(name: str) -> bool:
-    """Tell whether Pinot and the folder of tables take a name as it is, and SQL takes it unquoted."""
+    """Return whether Pinot and the folder of tables take a name as it is, and SQL takes it unquoted."""
     is_word = bool(_WORD.fullmatch(name)) and not name.startswith("_")  # a folder _… is passed over
     return is_word and len(name) <= MAX_TABLE_NAME and not name.endswith(_TABLE_TYPES)
 
 
 def is_stream_name(name: str) -> bool:
-    """Tell whether Kinesis takes a stream's name."""
+    """Return whether Kinesis takes a stream's name."""
     return bool(_STREAM.fullmatch(name))
 
 
 def needs_quotes(name: str) -> bool:
-    """Tell a column whose name is a word of SQL."""
+    """Return whether a column's name is a word of SQL."""
     return name.lower() in SQL_WORDS

@@ -141,7 +141,7 @@ def _check(naming: Naming, tables: str) -> Step:
 
 
 def notes_on(described: Described, *, whole: bool, largest_row: int, shards: Shards) -> Iterator[str]:
-    """Say what else matters about a table that is to be replicated; ``whole`` tells that all items were read."""
+    """Say what else matters about a table that is to be replicated; ``whole`` is whether all items were read."""
     if described.status != "ACTIVE":
         yield f"The table is {described.status}, not ACTIVE."
     if described.on_demand:
@@ -151,7 +151,7 @@ def notes_on(described: Described, *, whole: bool, largest_row: int, shards: Sha
     if described.ttl_attribute is not None:
         yield 'Time to Live is on: what it deletes is deleted in Pinot, unless source.toml says ttl_deletes = "keep".'
     if described.ttl_unknown:
-        yield f"DynamoDB did not tell whether Time to Live is on ({described.ttl_unknown})."
+        yield f"DynamoDB did not report whether Time to Live is on ({described.ttl_unknown})."
     if described.replicas:
         yield (
             f"It is a global table, with {', '.join(described.replicas)}: writes there are changes here and need shards"
@@ -165,7 +165,7 @@ def notes_on(described: Described, *, whole: bool, largest_row: int, shards: Sha
             " unless its stream is configured for more (docs/limits.md)."
         )
     if not whole:
-        yield "A sample misses what is rare: --all reads every item, and dynapinot drift tells later what was missed."
+        yield "A sample misses what is rare: --all reads every item, and dynapinot drift shows later what was missed."
     if shards.rate.guessed:
         yield "How often the table is written is not known, so the shard count is the least: never change it later."
 

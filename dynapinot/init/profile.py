@@ -1,7 +1,7 @@
 """Counting what a table's items hold: of each attribute how often, as what, how long. Counters only, never a value.
 
-Items are as the SDK gives them (a B holds bytes). However many items are counted, memory is bounded: by how many
-names are told apart at the top (``MAX_NAMES``) and inside of maps (``MAX_PATHS``). Names beyond are counted together.
+Items are as the SDK gives them (a B holds bytes). However many items are counted, memory is bounded: so many
+names are counted separately at the top (``MAX_NAMES``) and inside of maps (``MAX_PATHS``), and the others together.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from pinot.values import INT64_MAX, INT64_MIN, MAX_DOCUMENT_NAME, shapes_of, utf
 Item: TypeAlias = Mapping[str, Mapping[str, Any]]
 Attribute: TypeAlias = Mapping[str, Any]  # one type tag and its payload
 
-MAX_NAMES: Final = 5_000  # top-level attributes that are told apart
-MAX_PATHS: Final = 5_000  # attributes inside of maps that are told apart, in all maps together
+MAX_NAMES: Final = 5_000  # top-level attributes that are counted separately
+MAX_PATHS: Final = 5_000  # attributes inside of maps that are counted separately, in all maps together
 MAX_KEYS: Final = 50  # a map of more different keys is a dictionary, not a record
-MAX_NAME_LENGTH: Final = 1_000  # of a name that is told apart; DynamoDB takes 64 KB
+MAX_NAME_LENGTH: Final = 1_000  # of a name that is counted separately; DynamoDB takes 64 KB
 PATH_DEPTH: Final = 3  # a.b.c
 
 EMPTY, MIXED = "empty", "mixed"  # kinds of a list beside those of one scalar type
@@ -59,7 +59,7 @@ class Scalars:
     milliseconds: int = 0
 
     def tag(self, tag: str) -> int:
-        """Tell how many values were of a type."""
+        """Return how many values were of a type."""
         return self.tags.get(tag, 0)
 
     @property
@@ -119,7 +119,7 @@ def _is_time(text: str) -> bool:
 
 
 def _is_exact(number: Decimal) -> bool:
-    """Tell whether a DOUBLE reads back as the same decimal: 19.99 does, which binary does not hold either."""
+    """Return whether a DOUBLE reads back as the same decimal: 19.99 does, which binary does not hold either."""
     return Decimal(repr(float(number))) == number
 
 
@@ -147,7 +147,7 @@ class Seen:
         return self.times - self.own.tag("NULL")
 
     def kind(self, kind: str) -> int:
-        """Tell how many lists and sets were of a kind."""
+        """Return how many lists and sets were of a kind."""
         return self.kinds.get(kind, 0) if self.kinds else 0
 
     def count_list(self, tag: str, payload: list[Any]) -> None:
@@ -174,7 +174,7 @@ class Profile:
     """What a table's items were, all together.
 
     ``row_bytes`` adds up about how large the items' rows are, ``largest_row`` is the largest. ``others`` counts the
-    attributes whose names were not told apart.
+    attributes whose names were not counted separately.
     """
 
     max_names: int = MAX_NAMES
@@ -236,7 +236,7 @@ _PAIR_BYTES: Final = 4
 
 
 def _size(attribute: Attribute) -> int:
-    """Tell about how many bytes a value is in a row."""
+    """Return about how many bytes a value is in a row."""
     ((tag, payload),) = attribute.items()
     match tag:
         case "S":

@@ -19,7 +19,7 @@ from dynapinot.init.table_description import Described
 class Proposal:
     """Everything that is proposed for a table, and what it was made of.
 
-    ``folder`` is where the files go, ``method`` says how the items were read, ``warnings`` what wants looking at.
+    ``folder`` is where the files go, ``method`` says how the items were read, ``warnings`` what needs attention.
     """
 
     described: Described
@@ -36,7 +36,7 @@ class Proposal:
 
     @property
     def is_clear(self) -> bool:
-        """Whether nothing wants looking at."""
+        """Whether nothing needs attention."""
         return not self.warnings and not any(column.choice.conflict for column in self.columns.columns)
 
 

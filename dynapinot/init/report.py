@@ -24,12 +24,12 @@ _SHOWN: Final = 60  # characters of a name; DynamoDB takes 64 KB of any
 _LISTED: Final = 20  # names in a line
 _LEGEND: Final = (
     "! is a conflict of types. STRING(512) holds up to 512 characters, in UTF-16. A value that its column cannot hold"
-    " makes a dead letter of its change: kept in S3 and told by an alarm, and not in Pinot."
+    " makes a dead letter of its change: it is kept in S3 and raises an alarm, and is not in Pinot."
 )
 
 
 def report(console: Console, proposal: Proposal, *, paths: bool) -> None:
-    """Show the proposal; ``paths`` tells that maps have columns for their paths already."""
+    """Show the proposal; ``paths`` is whether maps already have columns for their paths."""
     naming, described = proposal.naming, proposal.described
     key = ", ".join(f"{shown(each.name)} ({each.kind}, {each.tag})" for each in described.key)
     page = _Page(console)

@@ -42,7 +42,7 @@ _THROTTLED: Final = ("ProvisionedThroughputExceededException", "ThrottlingExcept
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What the command is told.
+    """The command's options.
 
     ``sample`` is how many items to read, None for all. ``read_capacity`` is in read units a second, None for a part of
     what the table has. ``name`` and ``stream`` are made of the DynamoDB table's name where they are None.
@@ -97,7 +97,7 @@ def run(console: Console, aws: Aws, options: Options, *, progress: Console | Non
 
 
 def profile_items(pages: Iterable[Sequence[Item]], profile: Profile, count: Callable[[int], None]) -> None:
-    """Count what items have; ``count`` is told how many after each page."""
+    """Count what items have; ``count`` gets how many after each page."""
     for page in pages:
         for item in page:
             profile.add(item)
@@ -153,7 +153,7 @@ def _others(tables: Path, pinot_table: str) -> Iterator[Table]:
         try:
             (found,), _ = load_tables(tables, (folder.name,))
         except TableError:
-            continue  # it is not this command's to mend, and doctor and explain tell of it
+            continue  # this command does not fix it; doctor and explain report it
         yield found
 
 
@@ -195,7 +195,7 @@ def _shards(aws: Aws, described: Described, profile: Profile, options: Options) 
         peak, not_asked = peak_write_units(aws.client("cloudwatch"), described.name, datetime.now(UTC))
     row_bytes = profile.row_bytes // profile.items if profile.items else 0
     rate = write_rate(
-        told=options.writes_per_second,
+        given=options.writes_per_second,
         peak_units=peak,
         not_asked=not_asked,
         provisioned=described.write_units,

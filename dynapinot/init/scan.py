@@ -57,19 +57,19 @@ def reading_of(described: Described, *, sample: int | None, units_per_second: fl
         ON_DEMAND_UNITS if not described.read_units else max(1.0, described.read_units * PROVISIONED_SHARE)
     )
     if sample is None or 0 < described.items <= sample:
-        wanted = MAX_PAGE_ITEMS
+        page_items = MAX_PAGE_ITEMS
         most = math.ceil(described.items / ITEMS_PER_SEGMENT) if described.items else SEGMENTS_OF_ALL
         segments = max(THREADS, min(SEGMENTS_OF_ALL, most))
     else:
         segments = max(THREADS, min(MAX_SEGMENTS, math.ceil(sample / ITEMS_PER_SEGMENT)))
-        wanted = min(MAX_PAGE_ITEMS, math.ceil(sample / segments))
+        page_items = min(MAX_PAGE_ITEMS, math.ceil(sample / segments))
     # The first pages are asked for before any is paid, so together they are no more than a second's units; but half a
     # unit is the least that a page costs.
     item_bytes = described.item_bytes or UNKNOWN_ITEM_BYTES
     affordable = max(BYTES_PER_UNIT / 2, rate * BYTES_PER_UNIT / THREADS) / item_bytes
     return Reading(
         segments=segments,
-        page_items=max(1, min(wanted, int(affordable))),
+        page_items=max(1, min(page_items, int(affordable))),
         units_per_second=rate,
         sample=sample,
     )
@@ -99,7 +99,7 @@ def read_items(scan: Scan, reading: Reading, pace: Pace) -> Iterator[Sequence[It
     """Give the items page by page, as they come; at most THREADS pages are in memory.
 
     Segments take turns, so a sample has one page of each before it has two of any, and no page is asked for that the
-    sample has no room for. Raises what ``scan`` raises.
+    sample does not need. Raises what ``scan`` raises.
     """
     left = math.inf if reading.sample is None else reading.sample
     waiting: deque[tuple[int, Mapping[str, Any] | None]] = deque((segment, None) for segment in range(reading.segments))

@@ -1,4 +1,4 @@
-"""What DynamoDB tells of a table itself: its key, its stream, Time to Live, capacity, encryption, replicas."""
+"""What DynamoDB reports about a table: its key, its stream, Time to Live, capacity, encryption, replicas."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Described:
 
     ``items`` and ``bytes`` are DynamoDB's own counts, which it brings up to date about every six hours.
     ``view_type`` is that of the stream, None without one. ``ttl_attribute`` is None where Time to Live is off, and
-    ``ttl_unknown`` tells that it could not be asked. ``read_units`` and ``write_units`` are provisioned, 0 on demand.
+    ``ttl_unknown`` is why it could not be asked. ``read_units`` and ``write_units`` are provisioned, 0 on demand.
     ``key_arn`` is the KMS key's, if it is not DynamoDB's own. ``replicas`` are the regions of a global table.
     """
 

@@ -57,7 +57,7 @@ class _Batch:
 
 
 def first_failure(response: object, records: Sequence[Record]) -> int | None:
-    """Find the place in the batch from which everything comes again, None when all of it is done.
+    """Find the place in the batch from which everything is retried, None if all of it is done.
 
     An empty or null response and an empty or null list are a success; of several numbers the lowest counts. Raises
     ResponseError for an empty, null or misnamed identifier, and for one that is not in the batch.
@@ -112,7 +112,7 @@ class EventSource:
         self._settings = settings or Settings()
         self._names = names or Names()
         self._pick = pick
-        self._lanes: list[deque[_Batch]] = []  # those with something to do; parallel batches in turn
+        self._queues: list[deque[_Batch]] = []  # those with something to do; parallel batches in turn
         self._unsettled: deque[str] = deque()  # sequence numbers behind the checkpoint, in order
         self._settled: set[str] = set()  # those of them that are done with
 
@@ -123,14 +123,14 @@ class EventSource:
 
     def step(self) -> bool:
         """Read a batch if none is in hand, or else make one invocation; False when there was nothing to read."""
-        if not self._lanes:
+        if not self._queues:
             records = self._gather()
-            self._lanes = self._deal(records)
+            self._queues = self._deal(records)
             return bool(records)
-        lane = self._lanes.pop(self._pick(len(self._lanes)))
-        lane.extendleft(reversed(self._process(lane.popleft())))
-        if lane:
-            self._lanes.append(lane)
+        queue = self._queues.pop(self._pick(len(self._queues)))
+        queue.extendleft(reversed(self._process(queue.popleft())))
+        if queue:
+            self._queues.append(queue)
         return True
 
     def drain(self) -> None:
@@ -159,12 +159,12 @@ class EventSource:
 
     def _deal(self, records: Sequence[Record]) -> list[deque[_Batch]]:
         """Deal records to the parallel batches so that an item is always in the same one, in order."""
-        lanes: defaultdict[int, list[Record]] = defaultdict(list)
+        queues: defaultdict[int, list[Record]] = defaultdict(list)
         for record in records:
-            lanes[_hash_of_item(record) % self._settings.parallelization_factor].append(record)
+            queues[_hash_of_item(record) % self._settings.parallelization_factor].append(record)
         return [
-            deque(_Batch(records=batch) for batch in _batches(lane, self._settings.batch_size))
-            for lane in lanes.values()
+            deque(_Batch(records=batch) for batch in _batches(queue, self._settings.batch_size))
+            for queue in queues.values()
         ]
 
     def _process(self, batch: _Batch) -> Sequence[_Batch]:

@@ -23,12 +23,12 @@ class Names:
 
 
 def sequence_number(record: Record) -> str:
-    """Tell a record's sequence number."""
+    """Return a record's sequence number."""
     return str(record["dynamodb"]["SequenceNumber"])
 
 
 def created(record: Record) -> float:
-    """Tell when a change was made, in epoch seconds."""
+    """Return when a change was made, in epoch seconds."""
     return float(record["dynamodb"]["ApproximateCreationDateTime"])
 
 
@@ -37,7 +37,7 @@ def failure_document(
 ) -> dict[str, Any]:
     """Write what an S3 bucket gets as the on-failure destination: where the records were, and themselves as payload.
 
-    ``failed`` tells a function error from a response that reported failures. ``now`` is in epoch seconds.
+    ``failed`` is whether the function raised an error, rather than reported failures. ``now`` is in epoch seconds.
     https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-errors.html
     """
     first, last = records[0], records[-1]

@@ -31,7 +31,7 @@ _MAPPING_ID: Final = str(uuid.uuid5(uuid.NAMESPACE_DNS, FUNCTION))
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What the Lambda runtime tells a function of its invocation.
+    """What the Lambda runtime gives a function about its invocation.
 
     https://docs.aws.amazon.com/lambda/latest/dg/python-context.html
     """
@@ -46,7 +46,7 @@ class Context:
     deadline: float = field(default_factory=lambda: time.monotonic() + TIMEOUT_SECONDS)
 
     def get_remaining_time_in_millis(self) -> int:
-        """Tell how long the function may still run."""
+        """Return how long the function may still run."""
         return max(0, int((self.deadline - time.monotonic()) * 1000))
 
 

@@ -28,7 +28,7 @@ def read_value(data_type: str, value: object) -> Any:  # noqa: ANN401  # by the 
 
 
 def is_true(value: object) -> bool:
-    """Tell whether a delete column of whatever type is set, as Pinot's ``BooleanUtils.toBoolean`` does."""
+    """Return whether a delete column of whatever type is set, as Pinot's ``BooleanUtils.toBoolean`` does."""
     if isinstance(value, str):
         return value.lower() == "true" or value == "1"
     return value is True or (isinstance(value, int | float) and int(value) == 1)

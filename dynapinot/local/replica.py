@@ -48,7 +48,7 @@ class UpsertTable:
         return value.encode("utf-16-be") if isinstance(value, str) else value  # Java compares UTF-16 code units
 
     def is_delete(self, row: Row) -> bool:
-        """Tell a tombstone."""
+        """Return whether a row is a tombstone."""
         return is_true(row.get(self.delete))
 
     def _value(self, row: Row, name: str) -> Any:  # noqa: ANN401

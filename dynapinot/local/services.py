@@ -96,7 +96,7 @@ def records_in_turn() -> Iterator[None]:
 
 
 def _empty(port: int) -> None:
-    """Make the services forget what another server in this process was told: moto's memory is the process's."""
+    """Make the services forget what another server in this process was sent: moto's memory is the process's."""
     with closing(HTTPConnection(LOOPBACK, port, timeout=10)) as connection:
         connection.request("POST", "/moto-api/reset")
         connection.getresponse().read()

@@ -18,7 +18,7 @@ from decoder.change import decode_change
 from dynapinot import drift
 from dynapinot.aws import Aws
 from dynapinot.cli.app import app
-from dynapinot.drift import NOT_MAPPED, Drift, drift_in, drift_told
+from dynapinot.drift import NOT_MAPPED, Drift, drift_in, drift_in_logs
 from kinesis_fake import publish_everything
 
 KEY = {"id": {"S": "a"}}
@@ -89,7 +89,7 @@ LETTER = {"message": "change dead-lettered", "reason": "type_mismatch", "table":
 def test_what_the_function_told_is_counted():
     told = [METRIC, LETTER, {**METRIC, "unmapped_attributes": [["items", "size"]]}, {**LETTER, "column": None}]
     lines = [*map(json.dumps, told), "START RequestId", "[1]", '{"message": "tables loaded"}']
-    assert drift_told(lines) == [
+    assert drift_in_logs(lines) == [
         Drift(table="items", reason=NOT_MAPPED, where="colour", column="", types={}, count=1),
         Drift(table="items", reason=NOT_MAPPED, where="size", column="", types={}, count=2),
         Drift(table="items", reason="type_mismatch", where="", column="price", types={}, count=1),
@@ -115,7 +115,7 @@ def test_the_functions_own_output_is_understood(capsys):
     telemetry.measure(metrics, report, now_ms=1)
     metrics.flush_metrics()
     telemetry.log_report(Logger(service="drift"), report, set())
-    assert [(each.reason, each.where, each.column) for each in drift_told(capsys.readouterr().out.splitlines())] == [
+    assert [(each.reason, each.where, each.column) for each in drift_in_logs(capsys.readouterr().out.splitlines())] == [
         (NOT_MAPPED, "size", ""),
         ("type_mismatch", "", "price"),
     ]
@@ -144,7 +144,7 @@ def test_the_command_shows_drift_and_what_to_do(on_samples):
     assert result.exit_code == 1
     assert "Drift in 1 changes" in result.stdout
     assert 'items: size: add a column size to schema.json, or say leave_out = ["size"] in source.toml' in result.stdout
-    assert "items: price: give column price a type that takes it, or mend the item" in result.stdout
+    assert "items: price: give column price a type that takes it, or fix the item" in result.stdout
 
 
 def test_the_command_says_so_where_there_is_none(on_samples):

@@ -78,7 +78,7 @@ def test_the_items_table_is_the_one_that_is_replicated_or_named(read):
     one, other = (files.table(source={"dynamodb_table": name}) for name in ("one", "other"))
     assert read(A, tables=(one,))[0]["tableName"] == "one"
     assert read(A, tables=(one, other), dynamodb_table="other")[0]["tableName"] == "other"
-    with pytest.raises(CommandError, match="Plain items do not tell their table: give --table, one of one, other"):
+    with pytest.raises(CommandError, match="Plain items do not name their table: give --table, one of one, other"):
         read(A, tables=(other, one))
     assert read(RECORD, tables=(one, other)) == [RECORD]
 

@@ -381,7 +381,7 @@ def test_a_stack_that_is_not_there_is_refused(aws, look, answer_instead):
         raise ClientError(error, "DescribeStacks")
 
     answer_instead("DescribeStacks", refuse)
-    with pytest.raises(CommandError, match=r"^There is no stack nix in eu-west-1: mend --stack or --region$"):
+    with pytest.raises(CommandError, match=r"^There is no stack nix in eu-west-1: fix --stack or --region$"):
         look(function=None, stack="nix")
 
 

@@ -68,7 +68,7 @@ def test_the_shards_take_what_is_written(per_second, row_bytes):
 @pytest.mark.parametrize(
     ("known", "rate"),
     [
-        ({"told": 7.5, "peak_units": 100.0}, WriteRate(per_second=7.5, source="as you said")),
+        ({"given": 7.5, "peak_units": 100.0}, WriteRate(per_second=7.5, source="as you said")),
         (
             {"peak_units": 100.0, "provisioned": 5},
             WriteRate(per_second=100.0, source="100.0 write units in the busiest minute of 14 days, by CloudWatch"),
@@ -87,9 +87,9 @@ def test_the_shards_take_what_is_written(per_second, row_bytes):
             WriteRate(per_second=50, source="50 write units are provisioned; CloudWatch knows of no writes in 14 days"),
         ),
         (
-            {"provisioned": 50, "not_asked": "CloudWatch refused to tell (AccessDenied)"},
+            {"provisioned": 50, "not_asked": "CloudWatch refused the request (AccessDenied)"},
             WriteRate(
-                per_second=50, source="50 write units are provisioned; CloudWatch refused to tell (AccessDenied)"
+                per_second=50, source="50 write units are provisioned; CloudWatch refused the request (AccessDenied)"
             ),
         ),
         (
@@ -103,7 +103,7 @@ def test_the_shards_take_what_is_written(per_second, row_bytes):
     ],
 )
 def test_what_is_told_counts_before_what_is_measured_and_that_before_what_is_provisioned(known, rate):
-    nothing = {"told": None, "peak_units": None, "not_asked": None, "provisioned": 0, "item_bytes": 0}
+    nothing = {"given": None, "peak_units": None, "not_asked": None, "provisioned": 0, "item_bytes": 0}
     assert write_rate(**{**nothing, **known}) == rate
 
 
@@ -135,7 +135,7 @@ def test_the_busiest_minute_of_fourteen_days_is_asked_for_and_found():
         (FakeCloudWatch([0.0]), (None, None)),
         (
             FakeCloudWatch([60.0], error=ClientError({"Error": {"Code": "AccessDenied"}}, "GetMetricData")),
-            (None, "CloudWatch refused to tell (AccessDenied)"),
+            (None, "CloudWatch refused the request (AccessDenied)"),
         ),
         (FakeCloudWatch(error=EndpointConnectionError(endpoint_url="x")), (None, "CloudWatch did not answer")),
     ],

@@ -63,9 +63,9 @@ def test_names_that_pinot_does_not_take_are_mapped_and_the_reason_is_told():
         "n" * 128: ("n" * 200,),
     }
     assert {column.name: column.notes for column in columns.columns if column.notes} == {
-        "created_at_2": ("Pinot's SQL wants names of letters, digits and underscores",),
-        "name_2": ("Pinot does not tell upper from lower case, and another column has the name",),
-        "x": ("Pinot's SQL wants names of letters, digits and underscores",),
+        "created_at_2": ("Pinot's SQL needs names of letters, digits and underscores",),
+        "name_2": ("Pinot does not distinguish upper from lower case, and another column has the name",),
+        "x": ("Pinot's SQL needs names of letters, digits and underscores",),
         "order": ("a word of SQL, so write it in double quotes in queries",),
         "eventName": ("a column of this name would be filled with a property of the change, so source.toml maps it",),
         "n" * 128: ("longer than 128 characters, and Pinot makes files of that name",),

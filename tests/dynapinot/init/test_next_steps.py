@@ -131,7 +131,7 @@ ON_DEMAND = "The table's capacity is on demand: its writes may grow beyond what 
         ),
         (
             {"ttl_unknown": "AccessDeniedException"},
-            "DynamoDB did not tell whether Time to Live is on (AccessDeniedException).",
+            "DynamoDB did not report whether Time to Live is on (AccessDeniedException).",
         ),
         (
             {"replicas": ("us-east-1", "us-west-2")},
@@ -162,7 +162,7 @@ def test_large_rows_samples_and_guesses_are_told():
             "The largest row that was seen is about 600,000 bytes; one over 1,048,576 is a dead letter, unless its"
             " stream is configured for more (docs/limits.md)."
         ),
-        "A sample misses what is rare: --all reads every item, and dynapinot drift tells later what was missed.",
+        "A sample misses what is rare: --all reads every item, and dynapinot drift shows later what was missed.",
         "How often the table is written is not known, so the shard count is the least: never change it later.",
     ]
 

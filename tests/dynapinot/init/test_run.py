@@ -149,7 +149,7 @@ def test_conflicts_are_found_and_everything_is_told_with_its_reason(nasty, tmp_p
     assert code == FOUND
     for said in (
         "mostly: N in 39 (97.5%), S in 1 (2.5%). It becomes STRING(512). LONG would dead-letter 1 (2.5%).",
-        'pk#1 → pk_1, "\\u001b[31mred" → _31mred, [bold] → bold, created-at → created_at: Pinot\'s SQL wants names of',
+        'pk#1 → pk_1, "\\u001b[31mred" → _31mred, [bold] → bold, created-at → created_at: Pinot\'s SQL needs names of',
         "secret: as you said",
         "eventID: LONG would dead-letter 1 (2.5%)",
         "tags: multi-value STRING would read 1 (2.5%), the empty lists, as null",
