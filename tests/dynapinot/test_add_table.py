@@ -32,7 +32,7 @@ def console():
     return Console(file=io.StringIO(), width=100)
 
 
-def test_a_folder_becomes_a_table_and_what_pinot_does_not_know_is_told(pinot, controller, console):
+def test_a_folder_becomes_a_table_and_properties_that_pinot_does_not_know_are_reported(pinot, controller, console):
     pinot.unrecognized = {"/realtime/upsertConfig/snapshots": "ENABLE"}
     assert add_table(console, controller, FOLDER) == 0
     assert console.file.getvalue().splitlines() == [

@@ -70,7 +70,7 @@ def test_a_path_that_runs_through_something_else_is_found_where_that_stands():
         remove(KEY, {"size": {"S": "x"}}),  # what is gone drifts no more
     ],
 )
-def test_what_fits_or_is_gone_or_is_null_is_no_drift(record):
+def test_values_that_fit_and_deletes_and_nulls_are_no_drift(record):
     assert found(record) == []
 
 
@@ -86,7 +86,7 @@ METRIC = {"UnmappedAttributes": [2.0], "unmapped_attributes": [["items", "size"]
 LETTER = {"message": "change dead-lettered", "reason": "type_mismatch", "table": "items", "column": "price"}
 
 
-def test_what_the_function_told_is_counted():
+def test_drift_in_the_functions_log_is_counted():
     told = [METRIC, LETTER, {**METRIC, "unmapped_attributes": [["items", "size"]]}, {**LETTER, "column": None}]
     lines = [*map(json.dumps, told), "START RequestId", "[1]", '{"message": "tables loaded"}']
     assert drift_in_logs(lines) == [
@@ -147,7 +147,7 @@ def test_the_command_shows_drift_and_what_to_do(on_samples):
     assert "items: price: give column price a type that takes it, or fix the item" in result.stdout
 
 
-def test_the_command_says_so_where_there_is_none(on_samples):
+def test_the_command_reports_that_there_is_no_drift(on_samples):
     result = on_samples([{**KEY, "name": {"S": "x"}}])
     assert (result.exit_code, result.stdout) == (
         0,
@@ -181,7 +181,7 @@ def test_the_command_speaks_json(on_samples):
         ({}, "neither an event"),
     ],
 )
-def test_a_sample_that_cannot_be_used_is_told(on_samples, document, message):
+def test_a_sample_that_cannot_be_used_is_reported(on_samples, document, message):
     result = on_samples(document)
     assert (result.exit_code, result.stdout) == (2, "")
     assert message in result.stderr
@@ -214,7 +214,7 @@ def test_only_the_folders_that_are_named_are_looked_at(on_samples, tables):
     assert on_samples([{**KEY}], "--only", "items").exit_code == 0
 
 
-def test_a_table_that_cannot_be_used_is_told(on_samples, tables):
+def test_a_table_that_cannot_be_used_is_reported(on_samples, tables):
     (tables / "items" / "table.json").unlink()
     result = on_samples([])
     assert result.exit_code == 2
@@ -263,7 +263,7 @@ def test_the_pattern_asks_for_what_is_read():
     assert f'"{LETTER["message"]}"' in drift.PATTERN
 
 
-def test_a_log_group_that_is_not_there_is_told(monkeypatch):
+def test_a_log_group_that_is_not_there_is_reported(monkeypatch):
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     with mock_aws():

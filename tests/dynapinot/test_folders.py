@@ -19,7 +19,7 @@ def test_a_folder_without_a_readable_table_is_refused(tmp_path, text):
         read_documents(tmp_path)
 
 
-def test_what_wraps_a_folders_documents_is_taken_off(tmp_path):
+def test_the_wrappers_of_pinots_rest_api_are_removed(tmp_path):
     (tmp_path / "schema.json").write_text(json.dumps({"schema": {"schemaName": "t"}}))
     (tmp_path / "table.json").write_text(json.dumps({"REALTIME": {"tableName": "t_REALTIME"}}))
     assert read_documents(tmp_path) == ({"schemaName": "t"}, {"tableName": "t_REALTIME"})

@@ -52,7 +52,7 @@ def test_a_schema_that_is_put_replaces_the_one_there_is(pinot, controller):
     assert controller.schema("t") == {"schemaName": "t", "primaryKeyColumns": ["id"]}
 
 
-def test_segments_are_what_they_are_to_be_and_what_they_are(pinot, controller):
+def test_segments_have_an_ideal_state_and_an_external_view(pinot, controller):
     ideal = {"t__0__0__20240622T1848Z": {"Server_a": "CONSUMING"}}
     pinot.tables["t"] = Table(SCHEMA, CONFIG, ideal=ideal)
     assert (controller.ideal_state("t"), controller.external_view("t")) == (ideal, {})
@@ -64,11 +64,11 @@ def test_segments_are_what_they_are_to_be_and_what_they_are(pinot, controller):
     ("segment", "partition"),
     [("t__0__0__20240622T1848Z", 0), ("a_b__12__345__20240622T1848Z", 12), ("uploaded_2024", None), ("a__b__c", None)],
 )
-def test_a_segment_tells_its_partition(segment, partition):
+def test_the_partition_is_read_from_the_segments_name(segment, partition):
     assert pinot_server.partition_of(segment) == partition
 
 
-def test_what_pinot_refuses_is_its_own_sentence(pinot, controller):
+def test_a_refusal_by_pinot_is_quoted(pinot, controller):
     pinot.refusal = "The upsert table cannot have star-tree index."
     assert controller.validate(SCHEMA, CONFIG) == Validation(
         refusal="Invalid TableConfigs: t. The upsert table cannot have star-tree index."
@@ -111,7 +111,7 @@ def closed_port():
         return free.getsockname()[1]
 
 
-def test_a_server_that_is_not_there_is_told_in_a_line(monkeypatch):
+def test_a_server_that_cannot_be_reached_is_reported_in_one_line(monkeypatch):
     monkeypatch.setattr(pinot_server, "CONNECT_RETRIES", 0)
     url = f"http://127.0.0.1:{closed_port()}"
     with pytest.raises(CommandError, match=rf"^Pinot's controller at {url} cannot be reached \(ConnectionError\)"):
@@ -132,7 +132,7 @@ def test_a_server_that_comes_up_meanwhile_is_reached():
     server.server_close()
 
 
-def test_an_answer_is_an_answer_and_not_asked_for_again(pinot, controller):
+def test_an_error_response_is_not_retried(pinot, controller):
     pinot.well = False
     with pytest.raises(CommandError):
         controller.check_health()
@@ -178,13 +178,13 @@ def test_a_message_repeats_no_config_which_may_hold_credentials(pinot, controlle
         ("Basic eDp5", "Basic eDp5"),
     ],
 )
-def test_a_secret_goes_along_as_the_header_it_is_for(pinot, secret, header):
+def test_a_secret_is_sent_as_the_right_header(pinot, secret, header):
     pinot.secret = header
     assert Controller(pinot.url, secret).table_names() == []
     assert pinot.requests[-1][2]["Authorization"] == header
 
 
-def test_who_may_not_ask_is_told_what_to_set_and_not_what_was_tried(pinot):
+def test_a_denied_request_names_the_variable_to_set_and_not_the_secret(pinot):
     pinot.secret = "Bearer right"
     with pytest.raises(CommandError, match=r"refuses GET /tables \(403\): set PINOT_AUTH") as caught:
         Controller(pinot.url, "wrong-secret").table_names()
@@ -192,7 +192,7 @@ def test_who_may_not_ask_is_told_what_to_set_and_not_what_was_tried(pinot):
 
 
 @pytest.mark.parametrize("url", ["localhost:9000", "ftp://x", "http://", ""])
-def test_what_is_no_url_is_refused(url):
+def test_a_text_that_is_no_url_is_refused(url):
     with pytest.raises(CommandError, match=r"is no URL of a server: write http://host:port$"):
         Controller(url)
 

@@ -119,7 +119,7 @@ def test_computed_columns_and_attributes_without_a_column_are_left_aside():
         ("LONG", Decimal("7.0"), 7),
     ],
 )
-def test_what_a_column_must_hold(data_type, value, wanted):
+def test_a_column_must_hold_the_items_value(data_type, value, wanted):
     assert expected(data_type, value) == wanted
     assert type(expected(data_type, value)) is type(wanted)
 

@@ -112,21 +112,21 @@ def test_pinot_gets_the_shipped_table_with_the_emulator_in_its_stream_and_the_fu
     assert (made.schema, made.config) == (schema, {**config, "tableName": f"{NAME}_REALTIME"})
 
 
-def test_what_was_made_stays_and_it_is_said_how_to_remove_it(pinot):
+def test_created_resources_stay_and_the_output_says_how_to_remove_them(pinot):
     _, output = walk(pinot)
     assert list(pinot.tables) == [NAME]
     assert f"curl -X DELETE {pinot.url}/tableConfigs/{NAME}" in output
     assert "Its Kinesis was embedded and is gone now" in output
 
 
-def test_clean_takes_away_what_was_made_and_nothing_else(pinot):
+def test_clean_removes_the_created_resources_and_nothing_else(pinot):
     pinot.tables["another"] = Table({}, {})
     code, output = walk(pinot, clean=True)
     assert (code, list(pinot.tables)) == (WELL, ["another"])
     assert "What stays" not in output
 
 
-def test_what_cannot_be_removed_is_named_and_exits_1(pinot, monkeypatch):
+def test_a_resource_that_cannot_be_removed_is_named_and_exits_1(pinot, monkeypatch):
     answer = ReadingPinot.answer
     monkeypatch.setattr(
         ReadingPinot,
@@ -178,7 +178,7 @@ def closed_port():
 
 
 @pytest.mark.parametrize("server", ["controller", "broker"])
-def test_a_pinot_that_is_away_is_told_before_anything_is_made(pinot, server):
+def test_an_unreachable_pinot_is_reported_before_anything_is_created(pinot, server):
     url = f"http://127.0.0.1:{closed_port()}"
     with pytest.raises(CommandError, match=rf"^Pinot's {server} at {url} cannot be reached"):
         walk(pinot, **{server: url})
@@ -190,7 +190,7 @@ def test_a_broker_that_is_starting_is_not_well(pinot):
         walk(pinot, broker=starting.url)
 
 
-def test_a_table_that_pinot_refuses_is_told_with_the_kinesis_it_cannot_reach(pinot, monkeypatch):
+def test_a_table_that_pinot_refuses_is_reported_with_the_kinesis_it_cannot_reach(pinot, monkeypatch):
     answer = ReadingPinot.answer
     refused = (500, {"code": 500, "error": "Failed to list shards"})
     monkeypatch.setattr(
@@ -213,7 +213,7 @@ def test_a_table_that_pinot_refuses_is_told_with_the_kinesis_it_cannot_reach(pin
     assert len(removed) == 1  # what was made for a table that could not be
 
 
-def test_rows_that_never_come_are_told_with_what_was_seen_last_and_waited_for_once(pinot):
+def test_rows_that_never_arrive_are_reported_with_the_last_state_and_waited_for_once(pinot):
     pinot.ingest = lambda record: b'"INSERT"' not in record.data
     began = time.monotonic()
     code, output = walk(pinot, timeout=0.3)
@@ -229,7 +229,7 @@ def test_rows_that_never_come_are_told_with_what_was_seen_last_and_waited_for_on
     assert "What Pinot shows" not in output
 
 
-def test_a_broker_that_answers_with_exceptions_alone_is_told_by_its_last(pinot):
+def test_a_broker_that_answers_only_with_exceptions_is_reported_with_its_last_one(pinot):
     pinot.late = 10**9
     code, output = walk(pinot, timeout=0.2)
     assert code == FOUND
@@ -237,14 +237,14 @@ def test_a_broker_that_answers_with_exceptions_alone_is_told_by_its_last(pinot):
     assert f"Pinot's broker at {pinot.url} says 190: TableDoesNotExistError" in output
 
 
-def test_a_stale_row_is_no_equal_one(pinot):
+def test_a_stale_row_is_not_equal(pinot):
     pinot.ingest = lambda record: b'"MODIFY"' not in record.data
     code, output = walk(pinot, timeout=0.3)
     assert code == FOUND
     assert "venue_name is 'Updated Venue " in output
 
 
-def test_a_column_that_pinot_did_not_compute_is_told(pinot):
+def test_a_column_that_pinot_did_not_compute_is_reported(pinot):
     pinot.computes = False
     code, output = walk(pinot, timeout=0.2)
     assert code == FOUND
@@ -324,7 +324,7 @@ except CommandError as error:
 """
 
 
-def test_the_function_itself_goes_by_endpoints_that_run_already_and_a_second_run_touches_nothing(pinot, emulator):
+def test_the_function_uses_given_endpoints_and_a_second_run_touches_nothing(pinot, emulator):
     of_pinot = emulator.replace("127.0.0.1", "localhost")
 
     def run():

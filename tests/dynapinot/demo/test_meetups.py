@@ -112,7 +112,7 @@ def test_another_table_can_be_named(services):
     "arguments",
     [("publish",), ("update", "--meetup_id", "a", "--mtime", "1"), ("delete", "--meetup_id", "a", "--mtime", "1")],
 )
-def test_a_missing_table_is_told_in_one_line(services, arguments):
+def test_a_missing_table_is_reported_in_one_line(services, arguments):
     endpoint = services.environment["AWS_ENDPOINT_URL"]
     assert run(*arguments, code=2) == [
         f"Error: There is no table {MEETUPS_TABLE} in us-east-1 at {endpoint}: make it, or name another with --table"
@@ -130,14 +130,14 @@ def without_aws(monkeypatch, **variables):
         monkeypatch.setenv(name, value)
 
 
-def test_missing_credentials_are_told_in_one_line(monkeypatch):
+def test_missing_credentials_are_reported_in_one_line(monkeypatch):
     without_aws(monkeypatch, AWS_DEFAULT_REGION="us-east-1")
     assert run("publish", code=2) == [
         "Error: There are no AWS credentials: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
     ]
 
 
-def test_a_missing_region_is_told_in_one_line(monkeypatch):
+def test_a_missing_region_is_reported_in_one_line(monkeypatch):
     without_aws(monkeypatch)
     assert run("publish", code=2) == ["Error: There is no AWS region: give --region, or set AWS_DEFAULT_REGION"]
 
@@ -150,7 +150,7 @@ def test_a_missing_region_is_told_in_one_line(monkeypatch):
         ({"AWS_PROFILE": "nobody"}, "The config profile (nobody) could not be found"),
     ],
 )
-def test_whatever_else_the_sdk_says_is_told_in_one_line(monkeypatch, variables, said):
+def test_any_other_error_of_the_sdk_is_reported_in_one_line(monkeypatch, variables, said):
     credentials = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_DEFAULT_REGION": "us-east-1"}
     without_aws(monkeypatch, AWS_MAX_ATTEMPTS="1", **credentials, **variables)
     (line,) = run("publish", code=2)
@@ -158,7 +158,7 @@ def test_whatever_else_the_sdk_says_is_told_in_one_line(monkeypatch, variables, 
 
 
 @pytest.mark.usefixtures("meetups_stream")
-def test_what_dynamodb_refuses_is_told_in_one_line(services):
+def test_a_refusal_by_dynamodb_is_reported_in_one_line(services):
     services.dynamodb.create_table(
         TableName="keyed-otherwise",
         AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],

@@ -21,7 +21,7 @@ HOUR_MS = 3_600_000
         ({"age_ms": 19 * HOUR_MS}, [("error", "late")]),
     ],
 )
-def test_what_was_counted_is_judged(values, expected):
+def test_the_metrics_are_judged(values, expected):
     assert [(each.level, each.code) for each in metric_findings("replicator", values)] == expected
 
 

@@ -135,7 +135,7 @@ def missed(diagnosis):
     return {each.what for each in diagnosis.missed}
 
 
-def test_what_the_template_deploys_has_nothing_wrong(aws, look):
+def test_the_deployed_template_has_no_findings(aws, look):
     diagnosis = look()
     assert told(diagnosis) == []
     assert diagnosis.looked_at == [
@@ -271,14 +271,14 @@ def test_each_thing_that_is_broken_is_one_finding(aws, look, break_, expected):
     assert told(look()) == expected
 
 
-def test_a_function_that_is_not_there_is_told_and_the_streams_are_looked_at_all_the_same(aws, look):
+def test_a_function_that_is_not_there_is_reported_and_the_streams_are_looked_at_all_the_same(aws, look):
     diagnosis = look(function="nix")
     assert told(diagnosis) == [("error", "function_absent")]
     assert f"Kinesis: stream {STREAM}" in diagnosis.looked_at
     assert "DynamoDB: the table that is replicated" in missed(diagnosis)
 
 
-def test_a_sort_key_is_one_fault_whether_dynamodb_or_samples_tell_it(aws, look, folder, tmp_path):
+def test_a_missing_sort_key_is_one_fault_whether_dynamodb_or_samples_show_it(aws, look, folder, tmp_path):
     schema = with_setting(with_column("other", "STRING"), "primaryKeyColumns", ["other"])
     keyed = {"other": {"S": "a"}, "id": {"S": "b"}}
     event = {
@@ -313,7 +313,7 @@ def test_a_table_that_source_toml_names_is_looked_at_without_a_function(aws, loo
 @pytest.mark.parametrize(
     ("status", "expected"), [("ACTIVE", [("note", "microseconds")]), ("DISABLED", [("error", "destination")])]
 )
-def test_changes_that_come_by_kinesis_are_asked_of_the_table_that_source_toml_names(
+def test_changes_by_kinesis_are_checked_at_the_table_that_source_toml_names(
     aws, look, folder, answer_instead, status, expected
 ):
     aws["kinesis"].create_stream(StreamName="changes", ShardCount=1)
@@ -336,7 +336,7 @@ def test_changes_that_come_by_kinesis_are_asked_of_the_table_that_source_toml_na
     assert "Kinesis: stream changes of changes" in diagnosis.looked_at
 
 
-def test_the_tables_are_those_that_the_function_was_told(aws, look, folder):
+def test_the_tables_are_those_in_the_functions_settings(aws, look, folder):
     aws.set_variables(DEAD_LETTER_BUCKET=BUCKET, TABLES="items")
     folder()
     directory = folder("broken", config=with_setting(CONFIG, "tableName", ""))
@@ -354,7 +354,7 @@ def described(**outputs):
     return lambda _: {"Stacks": [stack]}
 
 
-def test_a_stack_tells_its_function_and_its_tables(aws, look, folder, answer_instead):
+def test_the_function_and_the_tables_are_read_from_the_stack(aws, look, folder, answer_instead):
     answer_instead("DescribeStacks", described(FunctionName=FUNCTION))
     folder()
     directory = folder("broken", config=with_setting(CONFIG, "tableName", ""))
@@ -364,7 +364,7 @@ def test_a_stack_tells_its_function_and_its_tables(aws, look, folder, answer_ins
     assert {"CloudFormation: stack stack", f"Lambda: function {FUNCTION}"} <= set(diagnosis.looked_at)
 
 
-def test_a_stack_that_tells_no_function_is_said_and_its_parameters_still_count(aws, look, folder, answer_instead):
+def test_a_stack_without_a_function_is_reported_and_its_parameters_still_count(aws, look, folder, answer_instead):
     answer_instead("DescribeStacks", described(Nothing="x"))
     folder()
     directory = folder("broken", config=with_setting(CONFIG, "tableName", ""))
@@ -385,7 +385,7 @@ def test_a_stack_that_is_not_there_is_refused(aws, look, answer_instead):
         look(function=None, stack="nix")
 
 
-def test_what_aws_refuses_is_said_and_hides_nothing_else(aws, look, answer_instead):
+def test_a_refusal_by_aws_is_reported_and_hides_nothing_else(aws, look, answer_instead):
     def refuse(_):
         error = {"Error": {"Code": "AccessDeniedException", "Message": "not authorized"}}
         raise ClientError(error, "GetFunctionConcurrency")
@@ -398,7 +398,7 @@ def test_what_aws_refuses_is_said_and_hides_nothing_else(aws, look, answer_inste
     ]
 
 
-def test_the_largest_record_that_kinesis_tells_is_compared_with_the_functions(aws, look, answer_instead):
+def test_the_largest_record_that_kinesis_reports_is_compared_with_the_functions(aws, look, answer_instead):
     summary = aws["kinesis"].describe_stream_summary(StreamName=STREAM)["StreamDescriptionSummary"]
     answer_instead(  # moto does not tell it
         "DescribeStreamSummary", lambda _: {"StreamDescriptionSummary": {**summary, "MaxRecordSizeInKiB": 10_240}}
@@ -420,5 +420,5 @@ def test_errors_in_a_tables_files_leave_the_rest_to_be_looked_at(aws, look, fold
         ("arn:aws:kinesis:us-east-1:1:stream/app", None),
     ],
 )
-def test_a_streams_arn_tells_its_table(arn, table):
+def test_the_table_is_read_from_the_streams_arn(arn, table):
     assert table_of(arn) == table

@@ -56,7 +56,7 @@ def test_each_thing_that_is_wrong_is_one_finding(setting, value, level, code):
     assert found_in(with_setting(GOOD, setting, value)) == [(level, code)]
 
 
-def test_a_sort_key_that_the_primary_key_leaves_out_is_told():
+def test_a_sort_key_that_the_primary_key_leaves_out_is_reported():
     assert found_in(WITH_SORT_KEY, table(with_column("at", "LONG"))) == [("warning", "rows_shared")]
 
 
@@ -68,7 +68,7 @@ def test_a_key_of_numbers_fits_any_column_that_takes_numbers():
     assert found_in(WITH_SORT_KEY, keyed) == [("error", "dead_letter.type_mismatch")]
 
 
-def test_old_images_are_needed_where_only_they_tell_which_row_goes():
+def test_old_images_are_needed_if_only_they_show_which_row_to_delete():
     description = with_setting(GOOD, "StreamSpecification.StreamViewType", "NEW_IMAGE")
     by_name = table(with_setting(SCHEMA, "primaryKeyColumns", ["name"]))
     filtered = table(source={"when": {"name": "x"}})
@@ -76,7 +76,7 @@ def test_old_images_are_needed_where_only_they_tell_which_row_goes():
     assert found_in(description, filtered) == [("error", "old_images")]
 
 
-def test_a_table_that_nobody_replicates_is_told():
+def test_a_table_that_nobody_replicates_is_reported():
     assert [each.code for each in table_findings(GOOD, (), source_arn=STREAM_ARN)] == ["no_table"]
 
 
@@ -92,13 +92,13 @@ def ttl(status, keep=False, **description):
     return [(each.level, each.code) for each in found]
 
 
-def test_what_becomes_of_deletes_by_time_to_live_is_a_note():
+def test_the_effect_of_deletes_by_time_to_live_is_a_note():
     assert ttl("DISABLED") == []
     assert ttl("ENABLED") == [("note", "ttl")]
     assert ttl("ENABLED", keep=True) == [("note", "ttl")]
 
 
-def test_time_to_live_of_a_global_table_is_not_told_from_a_delete_in_other_regions():
+def test_a_time_to_live_delete_of_a_global_table_looks_like_a_plain_delete_in_other_regions():
     replicas = [{"RegionName": "eu-west-1"}]
     assert ttl("ENABLED", keep=True, Replicas=replicas) == [("warning", "ttl_replicas")]
     assert ttl("ENABLED", Replicas=replicas) == [("note", "ttl")]
@@ -118,7 +118,7 @@ def destination(tables=None, **settings):
     return [(each.level, each.code) for each in found]
 
 
-def test_changes_that_do_not_go_where_the_function_reads_are_told():
+def test_changes_sent_elsewhere_than_the_function_reads_are_reported():
     assert destination() == []
     assert destination(DestinationStatus="DISABLED") == [("error", "destination")]
     assert destination(StreamArn=f"{KINESIS_ARN}-2") == [("error", "destination")]

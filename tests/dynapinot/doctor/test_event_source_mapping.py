@@ -91,11 +91,11 @@ def test_each_setting_that_is_wrong_is_one_finding(setting, value, level, code):
         ("FilterCriteria", {"Filters": []}),
     ],
 )
-def test_what_is_as_good_is_left_alone(setting, value):
+def test_an_equivalent_setting_is_not_reported(setting, value):
     assert found_in(with_setting(GOOD, setting, value)) == []
 
 
-def test_a_template_has_numbers_as_text_and_what_it_does_not_tell_is_not_judged():
+def test_numbers_may_be_text_in_a_template_and_unknown_settings_are_not_judged():
     texts = {**GOOD, "MaximumRetryAttempts": "3", "BisectBatchOnFunctionError": "true"}
     assert found_in(texts) == [("warning", "mapping_attempts")]
     names = ("FunctionResponseTypes", "BisectBatchOnFunctionError", "DestinationConfig", "MaximumRetryAttempts")
@@ -105,7 +105,7 @@ def test_a_template_has_numbers_as_text_and_what_it_does_not_tell_is_not_judged(
     assert found_in(with_setting(GOOD, "DestinationConfig.OnFailure.Destination", UNKNOWN)) == []
 
 
-def test_why_a_state_changed_is_told_unless_somebody_did_it():
+def test_the_reason_of_a_state_is_reported_unless_a_user_changed_it():
     (told,) = state_findings({**GOOD, "State": "Disabled", "StateTransitionReason": "no permission"}, PLACE)
     (usual,) = state_findings({**GOOD, "State": "Disabled"}, PLACE)
     assert told.problem == "it is Disabled (no permission), so no change is replicated"
@@ -121,6 +121,6 @@ def test_why_a_state_changed_is_told_unless_somebody_did_it():
         ([{"UUID": "2", "FunctionArn": f"{FUNCTION}-2", "State": "Enabled"}], [("note", "mapping_others")]),
     ],
 )
-def test_who_else_reads_the_source_is_told(others, expected):
+def test_who_else_reads_the_source_is_reported(others, expected):
     findings = shared_source_findings(FUNCTION, SOURCE, [GOOD, *others])
     assert [(each.level, each.code) for each in findings] == expected

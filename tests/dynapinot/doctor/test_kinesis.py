@@ -76,7 +76,7 @@ def test_each_thing_that_is_wrong_is_one_finding(setting, value, level, code):
         ("StreamStatus", "UPDATING"),
     ],
 )
-def test_what_is_as_good_is_left_alone(setting, value):
+def test_an_equivalent_setting_is_not_reported(setting, value):
     assert found_in(with_setting(GOOD, setting, value)) == []
 
 
@@ -88,12 +88,12 @@ def test_a_longer_flush_needs_a_longer_retention_and_an_unknown_one_is_not_judge
 
 
 @pytest.mark.parametrize("shards", [[CLOSED, OPEN[1]], [OPEN[1], CHILD], [CLOSED, OPEN[1], CHILD]])
-def test_a_stream_that_was_resharded_is_told_once(shards):
+def test_a_stream_that_was_resharded_is_reported_once(shards):
     (finding,) = shard_findings("items-stream", shards)
     assert (finding.level, finding.code) == ("error", "stream_resharded")
 
 
-def test_a_shard_tells_its_number_and_whether_it_takes_more():
+def test_a_shards_number_and_whether_it_is_closed_are_read():
     assert [(shard_number(shard), is_closed(shard)) for shard in (CLOSED, OPEN[1], CHILD)] == [
         (0, True),
         (1, False),
@@ -101,12 +101,12 @@ def test_a_shard_tells_its_number_and_whether_it_takes_more():
     ]
 
 
-def test_the_largest_record_is_what_kinesis_says_if_it_does():
+def test_the_largest_record_is_the_one_that_kinesis_reports():
     assert largest_record_bytes(GOOD) == 1_048_576
     assert largest_record_bytes({}) is None
 
 
-def test_a_function_that_reads_its_own_rows_is_told():
+def test_a_function_that_reads_its_own_rows_is_reported():
     (finding,) = own_source_findings(ARN, {ARN: "items"})
     assert (finding.level, finding.code) == ("error", "stream_loop")
     assert list(own_source_findings(f"{ARN}-2", {ARN: "items"})) == []

@@ -41,7 +41,7 @@ def test_a_server_that_dropped_nothing_has_nothing_wrong():
         "realtimeRowsFiltered",
     ],
 )
-def test_each_kind_of_lost_row_is_told(meter):
+def test_each_kind_of_lost_row_is_reported(meter):
     name = f"pinot_server_{meter}_Count"
     assert found_in(with_sample(f"{meter}_Count", 2.0)) == [("warning", "pinot_rows_lost", f"table items: {name}")]
 
@@ -61,7 +61,7 @@ def test_partitions_are_added_up_and_other_tables_left_out():
     assert finding.problem.startswith("3 rows were dropped")
 
 
-def test_a_partition_that_nobody_consumes_just_now_is_told():
+def test_a_partition_that_is_not_being_consumed_is_reported():
     text = TEXT.replace(" 1.0\n", " 0.0\n")
     assert found_in(text) == [("warning", "pinot_consuming", "table items: partition 0")]
 

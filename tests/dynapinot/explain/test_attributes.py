@@ -84,14 +84,14 @@ def test_why_an_attribute_goes_where_it_goes(attributes, parts, expected):
     assert list(account_for(insert(KEY, attributes), **parts).values()) == [expected]
 
 
-def test_an_empty_list_in_a_multi_value_column_is_said_to_be_empty():
+def test_an_empty_list_in_a_multi_value_column_is_reported_as_empty():
     schema = files.with_column("tags", "STRING", singleValueField=False)
     assert account_for(insert(KEY, {"tags": {"L": []}}), schema=schema) == {
         "tags": ("L", (), "column tags takes it: empty, so it is null")
     }
 
 
-def test_a_value_that_a_delete_goes_without_is_said_to():
+def test_a_value_that_a_delete_lacks_is_reported():
     assert account_for(remove(KEY, {"price": {"S": "cheap"}})) == {
         "price": (
             "S",

@@ -103,14 +103,14 @@ def test_nothing_to_explain_is_no_failure(explained):
         (b'{"Records": [' + b"1" * 5000 + b"]}", "0.json"),
     ],
 )
-def test_an_event_that_cannot_be_used_is_told_with_its_file_and_makes_the_exit_code_2(explained, text, message):
+def test_an_unusable_event_is_reported_with_its_file_and_exits_2(explained, text, message):
     result = explained(text)
     assert (result.exit_code, result.stdout) == (2, "")
     assert "0.json: " in result.stderr
     assert message in result.stderr
 
 
-def test_a_missing_event_is_told(tables):
+def test_a_missing_event_is_reported(tables):
     result = CliRunner().invoke(app, ["explain", "nix.json", "--tables", str(tables)])
     assert (result.exit_code, result.stderr) == (
         2,
@@ -125,7 +125,7 @@ def test_a_mistake_in_a_tables_files_makes_the_exit_code_2(explained, tables):
     assert "items/schema.json: primaryKeyColumns: it names no column" in result.stderr
 
 
-def test_a_warning_about_a_tables_files_goes_to_the_side(explained, tables):
+def test_a_warning_about_a_tables_files_is_written_to_stderr(explained, tables):
     config = {**CONFIG, "upsertConfig": {**CONFIG["upsertConfig"], "mode": "PARTIAL"}}
     (tables / "items" / "table.json").write_text(json.dumps(config))
     result = explained([insert(key("a"), {})])
@@ -147,14 +147,14 @@ def test_items_that_may_share_a_row_are_warned_of(explained):
     ]
 
 
-def test_changes_that_make_no_row_by_the_tables_own_rules_are_counted_to_the_side(explained, tables):
+def test_changes_that_a_tables_rules_exclude_are_counted_on_stderr(explained, tables):
     (tables / "items" / "source.toml").write_text('when = { name = "x" }')
     result = explained([insert(key("a"), {}), insert(key("b"), {"name": {"S": "x"}})])
     assert (result.exit_code, len(result.stdout.splitlines())) == (0, 1)
     assert result.stderr.startswith("1 changes make no row of any table")
 
 
-def test_what_is_said_to_the_side_is_said_once(explained):
+def test_messages_on_stderr_are_written_once(explained):
     records = [insert({**key("a"), "sk": {"S": "b"}}, {})]
     assert len(explained(records, records).stderr.splitlines()) == 2
 
@@ -221,7 +221,7 @@ def test_people_get_a_heading_a_row_and_its_size(explained):
     ]
 
 
-def test_people_are_told_of_dead_letters_and_of_changes_that_make_no_row(explained, tables):
+def test_people_see_dead_letters_and_changes_that_make_no_row(explained, tables):
     (tables / "items" / "source.toml").write_text("when = { name = 'x' }")
     records = [
         insert(key("a"), {"name": {"S": "y"}}),
@@ -252,7 +252,7 @@ def test_people_see_where_each_attribute_goes(explained):
     ]
 
 
-def test_several_files_are_told_apart_and_an_item_is_called_one(explained):
+def test_several_files_are_shown_separately_and_an_item_is_shown_as_an_item(explained):
     item = json.dumps(key("a")).encode()
     lines = explained(item, item, options=[]).stdout.splitlines()
     assert [line for line in lines if line.endswith(".json")] == [lines[0], lines[4]]

@@ -53,7 +53,7 @@ class FakeCloudWatch:
         (0.5, 1_000_000, 2),
     ],
 )
-def test_shards_have_room_for_four_times_of_the_rows_and_of_the_bytes(per_second, row_bytes, count):
+def test_shards_take_four_times_the_rows_and_the_bytes(per_second, row_bytes, count):
     rate = WriteRate(per_second=per_second, source="a test")
     assert shards_for(rate, row_bytes).count == count
 
@@ -102,7 +102,7 @@ def test_the_shards_take_what_is_written(per_second, row_bytes):
         ),
     ],
 )
-def test_what_is_told_counts_before_what_is_measured_and_that_before_what_is_provisioned(known, rate):
+def test_a_given_rate_is_used_before_a_measured_one_and_that_before_a_provisioned_one(known, rate):
     nothing = {"given": None, "peak_units": None, "not_asked": None, "provisioned": 0, "item_bytes": 0}
     assert write_rate(**{**nothing, **known}) == rate
 

@@ -85,7 +85,7 @@ def test_the_type_holds_everything_that_was_seen_and_the_reason_says_why(attribu
     assert (choice.label, choice.why) == (label, why)
 
 
-def test_types_in_conflict_are_told_with_counts_and_what_the_usual_type_would_do():
+def test_types_in_conflict_are_reported_with_counts_and_the_effect_of_the_usual_type():
     assert choose(seen_as(*times(997, {"N": "5"}), *times(3, {"S": "n/a"}))) == Choice(
         data_type="STRING",
         max_length=512,
@@ -128,7 +128,7 @@ def test_types_in_conflict_are_told_with_counts_and_what_the_usual_type_would_do
         ),
     ],
 )
-def test_a_conflict_is_what_no_usual_type_holds(attributes, conflict, alternative):
+def test_values_that_no_usual_type_holds_are_a_conflict(attributes, conflict, alternative):
     choice = choose(seen_as(*attributes))
     assert (choice.conflict, choice.alternative) == (conflict, alternative)
 
@@ -152,7 +152,7 @@ def test_a_conflict_is_what_no_usual_type_holds(attributes, conflict, alternativ
         ([{"S": "x"}, {"N": "1719082124"}], ()),
     ],
 )
-def test_what_looks_like_something_else_is_kept_and_told(attributes, hints):
+def test_values_that_look_like_another_type_are_kept_and_reported(attributes, hints):
     assert choose(seen_as(*attributes)).hints == hints
 
 
@@ -215,7 +215,7 @@ def test_what_looks_like_something_else_is_kept_and_told(attributes, hints):
         ("partition key", "B", [{"B": "AAH+"}], Choice(data_type="BYTES", why="the partition key, binary")),
     ],
 )
-def test_a_key_has_a_type_that_tells_all_keys_apart(kind, tag, attributes, choice):
+def test_a_key_has_a_type_that_keeps_all_keys_distinct(kind, tag, attributes, choice):
     assert choose_key(kind, tag, seen_as(*attributes) if attributes else None) == choice
 
 
@@ -237,7 +237,7 @@ def test_a_text_may_become_four_times_longer(longest, expected):
 
 
 @given(st.integers(0, MAX_ITEM_LENGTH))
-def test_a_length_is_never_below_what_was_seen_nor_above_what_an_item_holds(longest):
+def test_a_length_is_never_below_the_longest_seen_nor_above_what_an_item_holds(longest):
     assert max(512, longest) <= max_length(longest) <= MAX_ITEM_LENGTH
     assert max_length(longest) == MAX_ITEM_LENGTH or max_length(longest).bit_count() == 1
 

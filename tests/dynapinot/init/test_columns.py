@@ -12,7 +12,7 @@ def mapped_of(columns):
     return {column.name: column.prop or column.steps for column in columns.columns if column.mapped}
 
 
-def test_a_table_gets_its_key_then_its_attributes_by_name_then_what_the_change_tells():
+def test_columns_are_the_key_then_the_attributes_by_name_then_properties_of_the_change():
     item = {"sk": {"N": "7"}, "b": {"S": "x"}, "pk": {"S": "k"}, "a": {"BOOL": True}}
     columns = columns_of(item, key=key_of(("pk", "S"), ("sk", "N")))
     assert {column.name: column.choice.label for column in columns.columns} == {
@@ -40,7 +40,7 @@ def test_an_empty_table_gets_its_key():
     }
 
 
-def test_names_that_pinot_does_not_take_are_mapped_and_the_reason_is_told():
+def test_names_that_pinot_does_not_take_are_mapped_and_the_reason_is_reported():
     item = {
         "id": {"S": "k"},
         "created-at": {"S": "x"},
@@ -106,7 +106,7 @@ def test_no_mapped_column_is_called_like_a_setting_of_source_toml():
     ]
 
 
-def test_what_is_left_out_is_told_and_so_is_what_nobody_has():
+def test_attributes_left_out_are_reported_and_so_are_those_that_no_item_has():
     item = {"id": {"S": "k"}, "secret": {"S": "x"}, "aws:rep:deleting": {"BOOL": False}}
     columns = columns_of(item, leave_out=("secret", "typo", "secret"))
     assert columns.left_out == (
@@ -133,7 +133,7 @@ def test_of_too_many_attributes_the_frequent_ones_get_columns_and_the_rest_one_t
     assert columns.rest == tuple(sorted(f"rare-{n}" for n in range(200)))
 
 
-def test_attributes_that_were_not_told_apart_have_a_place_too():
+def test_attributes_that_were_not_counted_separately_have_a_place_too():
     items = [{"id": {"S": f"{n}"}, f"rare-{n}": {"S": "x"}} for n in range(3)]
     columns = propose_columns(profile_of(*items, max_names=2), ID)
     (rest,) = columns.of("rest")

@@ -76,7 +76,7 @@ def test_source_toml_has_what_the_schema_cannot_say():
     assert source_toml("app", columns, ttl_attribute="expires\a", origin=ORIGIN) == SOURCE
 
 
-def test_source_toml_does_not_speak_of_what_is_not():
+def test_source_toml_names_only_what_exists():
     columns = columns_of({"id": {"S": "k"}})
     assert tomllib.loads(source_toml("app", columns, ttl_attribute=None, origin=ORIGIN)) == {
         "dynamodb_table": "app",
@@ -100,7 +100,7 @@ def test_the_table_config_is_that_of_a_replica():
     assert [(each["stream.kinesis.topic.name"], each["region"]) for each in stream] == [("app-stream", "eu-west-1")]
 
 
-def test_the_function_reads_of_them_what_was_meant():
+def test_the_function_reads_the_files_as_they_were_meant():
     columns = columns_of(ITEM, key=KEY, paths=True, leave_out=("secret",))
     table = load(columns, ttl_attribute="expires", replication=2)
     assert (table.name, table.dynamodb_table, table.target) == ("app", "app", ("app-stream", "eu-west-1"))

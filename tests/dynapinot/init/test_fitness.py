@@ -102,7 +102,7 @@ def test_the_rest_keeps_what_gets_no_column(table, max_columns, paths):
 
 @settings(max_examples=100)
 @given(table=dynamodb_tables(), chosen=st.data())
-def test_what_is_left_out_is_left_out_and_nothing_else_is(table, chosen):
+def test_only_the_attributes_to_leave_out_are_left_out(table, chosen):
     key, items = table
     attributes = {name for item in items for name in item} - {attribute.name for attribute in key}
     leave_out = chosen.draw(st.lists(st.sampled_from(sorted(attributes)), unique=True)) if attributes else []
@@ -131,7 +131,7 @@ def test_the_random_tables_hold_all_that_there_is(capsys):
     assert seen.keys() >= single | several | {"JSON", "conflicts"}
 
 
-def test_decoding_is_what_the_values_are_compared_with():
+def test_decoded_values_are_compared():
     """The test compares with Python values, so their encoding must say just them."""
     value = {"a": [Decimal(1), None, frozenset({b"x"})]}
     assert decode(strategies.encode(value)) == value

@@ -72,7 +72,7 @@ def test_when_a_file_cannot_be_written_all_is_as_it_was(tmp_path, monkeypatch, f
     assert held(tmp_path) == {f"app/{name}": "old" for name in TEXTS}
 
 
-def test_a_file_where_the_folder_should_be_is_told(tmp_path):
+def test_a_file_where_the_folder_should_be_is_reported(tmp_path):
     (tmp_path / "app").write_text("a file")
     with pytest.raises(CommandError, match="it cannot be written: Not a directory"):
         write_files(tmp_path / "app", TEXTS)

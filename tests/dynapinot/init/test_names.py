@@ -65,7 +65,7 @@ def test_no_two_columns_have_one_name_whatever_its_case(wanted):
     assert all(len(name) <= MAX_COLUMN_NAME for name in given_names)
 
 
-def test_a_name_is_given_as_it_is_wanted_and_then_with_a_number():
+def test_a_free_name_is_given_unchanged_and_a_taken_one_with_a_number():
     names = Names(["id"])
     names.block(["When"])
     assert [names.claim(each) for each in ("name", "NAME", "name", "ID", "when")] == [
@@ -112,5 +112,5 @@ def test_a_streams_name_is_what_kinesis_takes(name, takes):
 
 
 @pytest.mark.parametrize(("name", "needs"), [("order", True), ("TimeStamp", True), ("value", False), ("name", False)])
-def test_words_of_sql_want_quotes(name, needs):
+def test_words_of_sql_need_quotes(name, needs):
     assert needs_quotes(name) == needs

@@ -146,15 +146,15 @@ ON_DEMAND = "The table's capacity is on demand: its writes may grow beyond what 
         ),
     ],
 )
-def test_what_matters_about_a_table_is_told(table, note):
+def test_important_properties_of_a_table_are_reported(table, note):
     assert note in list(notes_on(replace(TABLE, **table), whole=True, largest_row=100, shards=SHARDS))
 
 
-def test_what_does_not_matter_is_not_told():
+def test_differences_that_do_not_matter_are_not_reported():
     assert list(notes_on(TABLE, whole=True, largest_row=100, shards=SHARDS)) == [ON_DEMAND]
 
 
-def test_large_rows_samples_and_guesses_are_told():
+def test_large_rows_samples_and_guesses_are_reported():
     guessed = replace(SHARDS, rate=WriteRate(per_second=0, source="a test", guessed=True))
     assert list(notes_on(TABLE, whole=False, largest_row=600_000, shards=guessed)) == [
         ON_DEMAND,
@@ -167,7 +167,7 @@ def test_large_rows_samples_and_guesses_are_told():
     ]
 
 
-def test_tables_that_would_take_the_changes_too_are_told():
+def test_tables_that_would_take_the_changes_too_are_reported():
     assert neighbours([], "my_app") is None
     assert neighbours(["demo"], "my_app") == (
         "In the same folder, demo would take this table's changes too: deploy with Tables=my_app, or write"

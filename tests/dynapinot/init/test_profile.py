@@ -91,7 +91,7 @@ def test_a_map_of_too_many_different_keys_is_not_looked_into_any_more():
     assert (seen.own.tags, seen.wild, seen.keys) == ({"M": 4}, True, None)
 
 
-def test_names_beyond_those_that_are_told_apart_are_counted_together():
+def test_names_beyond_the_limit_are_counted_together():
     profile = profile_of({"a": {"S": "x"}, "b": {"S": "x"}}, {"c": {"S": "x"}, "a": {"S": "x"}}, max_names=2)
     assert (list(profile.attributes), profile.attributes["a"].times, profile.others) == (["a", "b"], 2, 1)
 

@@ -144,7 +144,7 @@ def nasty(services):
     return "My.Nasty-table"
 
 
-def test_conflicts_are_found_and_everything_is_told_with_its_reason(nasty, tmp_path):
+def test_conflicts_are_found_and_everything_is_reported_with_its_reason(nasty, tmp_path):
     code, shown = run(tmp_path, table=nasty, leave_out=("secret",))
     assert code == FOUND
     for said in (
@@ -273,13 +273,13 @@ def test_a_sample_reads_so_many_items_and_says_so(services, tmp_path):
         ({"leave_out": ("mtime",)}, "--leave-out mtime: it is the table's sort key, and rows need it"),
     ],
 )
-def test_what_cannot_be_is_refused_before_anything_is_read_or_written(demo, tmp_path, options, message):
+def test_impossible_options_are_refused_before_anything_is_read_or_written(demo, tmp_path, options, message):
     with pytest.raises(CommandError, match=f"^{message}"):
         run(tmp_path, **{"table": demo, **options})
     assert held(tmp_path) == []
 
 
-def test_another_table_on_the_stream_is_told_before_anything_is_written(demo, tmp_path):
+def test_another_table_on_the_stream_is_reported_before_anything_is_written(demo, tmp_path):
     run(tmp_path, table=demo)
     with pytest.raises(
         CommandError, match=r"^The table pinot_ingestion_demo reads the stream pinot_ingestion_demo-stream"
@@ -288,7 +288,7 @@ def test_another_table_on_the_stream_is_told_before_anything_is_written(demo, tm
     assert {path.name for path in tmp_path.iterdir()} == {"pinot_ingestion_demo"}
 
 
-def test_the_same_table_in_another_folder_is_told_before_anything_is_written(demo, tmp_path):
+def test_the_same_table_in_another_folder_is_reported_before_anything_is_written(demo, tmp_path):
     run(tmp_path, table=demo)
     (tmp_path / "pinot_ingestion_demo").rename(tmp_path / "elsewhere")
     with pytest.raises(CommandError, match=r"^Another folder in .* has the table pinot_ingestion_demo already"):
@@ -319,13 +319,13 @@ def aws_that_refuses_scans_as(code):
         ("AccessDeniedException", "AWS refused Scan: AccessDeniedException: no"),
     ],
 )
-def test_a_scan_that_is_throttled_or_refused_is_told_and_nothing_is_written(demo, tmp_path, code, message):
+def test_a_scan_that_is_throttled_or_refused_is_reported_and_nothing_is_written(demo, tmp_path, code, message):
     with pytest.raises(CommandError, match=f"^{message}$"):
         run(tmp_path, aws_that_refuses_scans_as(code), table=demo)
     assert held(tmp_path) == []
 
 
-def test_a_table_in_the_folder_that_takes_the_changes_too_is_told(demo, tmp_path):
+def test_a_table_in_the_folder_that_takes_the_changes_too_is_reported(demo, tmp_path):
     run(tmp_path, table=demo)
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "table.json").write_text("{")
@@ -346,7 +346,7 @@ def test_an_endpoint_of_ones_own_has_no_cloudwatch(demo, tmp_path, services):
     assert "Writes: not known (CloudWatch was not asked, because of --endpoint-url" in shown
 
 
-def test_writes_that_are_told_make_the_shards(demo, tmp_path):
+def test_the_given_writes_decide_the_shard_count(demo, tmp_path):
     document = json.loads(run(tmp_path, table=demo, writes_per_second=5_000.0, as_json=True)[1])
     assert document["shards"]["count"] == 20
     assert document["shards"]["writes_known_by"] == "as you said"
@@ -370,7 +370,7 @@ def test_the_busiest_minute_in_cloudwatch_makes_the_shards(services, tmp_path):
     assert (document["shards"]["writes_per_second"], document["shards"]["count"]) == (1_000.0, 4)
 
 
-def test_a_terminal_sees_how_far_it_is_and_nobody_else_does(demo, tmp_path):
+def test_progress_is_shown_only_in_a_terminal(demo, tmp_path):
     quiet, terminal = Terminal(), Terminal(is_terminal=True)
     options = Options(table=demo, tables=tmp_path, force=True)
     init.run(Terminal().console, AWS, options, progress=quiet.console)

@@ -106,7 +106,7 @@ def test_an_error_of_the_table_comes_through():
         list(read_items(scan, reading(3), Pace(1, clock=FakeClock(), sleep=FakeClock().sleep)))
 
 
-def test_no_more_is_spent_than_so_many_units_a_second():
+def test_spending_stays_within_the_units_per_second():
     clock = FakeClock()
     table = FakeTable([100] * 4, units=20.0)
     pace = Pace(10, clock=clock, sleep=clock.sleep)
@@ -116,7 +116,7 @@ def test_no_more_is_spent_than_so_many_units_a_second():
     assert (40 - 2 * THREADS) * 20 / 10 <= seconds <= 40 * 20 / 10
 
 
-def test_what_was_not_spent_is_not_saved_for_later():
+def test_unused_capacity_is_not_saved_for_later():
     clock = FakeClock()
     pace = Pace(10, clock=clock, sleep=clock.sleep)
     clock.now += 3_600

@@ -176,7 +176,7 @@ def test_a_response_that_reports_no_record_of_the_batch_fails_all_of_it(response
     assert function.batches == [[1, 2], [1, 2]]
 
 
-def test_everything_from_the_reported_record_on_comes_again():
+def test_everything_from_the_reported_record_on_is_retried():
     function = Function(failures("3"))
     source = mapping(Shard(*map(record, range(1, 6))), function)
     source.drain()
@@ -315,7 +315,7 @@ def test_a_report_of_the_first_record_is_a_retry_even_with_splitting():
     assert numbers(json.loads(given_up[0]["payload"])["Records"]) == [1, 2]
 
 
-def test_a_response_that_makes_no_sense_is_split_like_an_exception():
+def test_a_senseless_response_splits_the_batch_like_an_exception():
     function = Function(failures("999"))
     mapping(Shard(record(1), record(2)), function, bisect_batch_on_function_error=True).drain()
     assert function.batches == [[1, 2], [1], [2]]
@@ -343,7 +343,7 @@ def test_a_failing_record_is_given_up_when_it_gets_too_old():
     assert given_up[0]["requestContext"]["approximateInvokeCount"] == 5
 
 
-def test_what_is_given_up_is_written_as_for_a_bucket():
+def test_records_given_up_are_written_as_lambda_writes_them_to_a_bucket():
     given_up = []
     names = Names(stream_arn="arn:stream", shard_id="shard-1", function_arn="arn:function")
     clock = Clock()
@@ -383,7 +383,7 @@ def test_what_is_given_up_is_written_as_for_a_bucket():
     }
 
 
-def test_records_given_up_after_a_report_tell_of_no_function_error():
+def test_records_given_up_after_a_report_have_no_function_error():
     given_up = []
     mapping(Shard(record(1)), Function(failures("1")), maximum_retry_attempts=0, on_failure=given_up.append).drain()
     assert given_up[0]["responseContext"] == {"statusCode": 200, "executedVersion": "$LATEST"}
@@ -464,7 +464,7 @@ def test_a_parallel_batch_that_fails_holds_the_checkpoint_and_not_the_others():
     assert seen == [(None, ("1", "2", "3", "4", "5")), ("1", ("2", "3", "4", "5")), ("2", ("3", "5")), ("5", ())]
 
 
-def test_a_test_can_say_which_parallel_batch_goes_first():
+def test_a_test_can_choose_which_parallel_batch_goes_first():
     one, other = two_keys_of_different_lanes()
     function = Function()
     mapping(

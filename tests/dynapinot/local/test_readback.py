@@ -56,7 +56,7 @@ def test_a_value_is_read_by_the_type_of_its_column(data_type, value, read):
         ("LONG", [1, "2"]),
     ],
 )
-def test_what_pinot_would_drop_or_garble_is_refused(data_type, value):
+def test_values_that_pinot_would_drop_or_garble_are_refused(data_type, value):
     with pytest.raises(RowError, match=data_type):
         read_value(data_type, value)
 

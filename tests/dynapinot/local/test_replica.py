@@ -136,7 +136,7 @@ def test_a_field_that_is_no_column_is_let_be():
     assert made.ingest(0, json.dumps({**row(1), "input": {"a": 1}}).encode()) == {**row(1), "input": {"a": 1}}
 
 
-def test_what_the_model_knows_of_the_seed_s_table():
+def test_the_model_reads_the_seeds_table():
     read = read_upsert_table(
         json.loads((FOLDER / "schema.json").read_text()), json.loads((FOLDER / "table.json").read_text())
     )
