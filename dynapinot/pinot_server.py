@@ -1,4 +1,4 @@
-"""A running Pinot: what its controller knows of a table, and what its broker answers to a query.
+"""Clients of a running Pinot's controller and broker.
 
 Paths and answers are those of Pinot 1.5.1: the resources of ``pinot-controller``'s ``api/resources`` and
 ``PinotClientRequest`` of ``pinot-broker``.
@@ -127,7 +127,7 @@ def message_of(response: requests.Response) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Validation:
-    """What Pinot says of a schema and a table config: why it refuses them, and which properties it does not know."""
+    """Pinot's verdict on a schema and a table config: why it refuses them, and which properties it does not know."""
 
     refusal: str | None
     unrecognized: Sequence[str] = ()
@@ -219,7 +219,7 @@ class Controller:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What a query gives: the columns, Pinot's names of their types, and the rows, None for null.
+    """A query's answer: the columns, Pinot's names of their types, and the rows, None for null.
 
     ``statistics`` has the rest of the answer: numDocsScanned, numConsumingSegmentsQueried and so on.
     """

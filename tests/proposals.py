@@ -78,7 +78,7 @@ prices = st.integers(0, 10**6).map(lambda cents: Decimal(cents).scaleb(-2))
 
 
 class Long(str):
-    """A long text that is short where Hypothesis tells of it."""
+    """A long text that is short in the output of Hypothesis."""
 
     __slots__ = ()
 

@@ -81,13 +81,13 @@ def run(console: Console, options: Options, load_handler: LoadHandler = load_han
             screen=screen, handler=handler, services=services, files=files, stream_arn=stream_arn, log=log
         )
         table = parts.enter_context(meetups_table(setting.dynamodb_table))
-        pinot = _Shown(
+        pinot = _PinotTable(
             screen=screen,
             replication=replication,
             table=table,
             controller=controller,
             broker=broker,
-            patience=options.timeout,
+            timeout=options.timeout,
         )
         key, is_equal = walk(screen, table, replication.run, pinot.compare)
         if is_equal:
@@ -111,8 +111,8 @@ def _elsewhere(options: Options) -> dict[str, str]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Look:
-    """What both sides were seen to have: ``rows`` is None when Pinot did not answer."""
+class _State:
+    """The state of both sides: ``rows`` is None if Pinot did not answer."""
 
     items: int
     rows: int | None
@@ -120,15 +120,15 @@ class _Look:
 
 
 @dataclass(kw_only=True)
-class _Shown:
-    """What Pinot shows of the table, once it is what DynamoDB holds or patience (seconds) has ended."""
+class _PinotTable:
+    """The table in Pinot, read until it equals the DynamoDB table or the timeout (seconds) is over."""
 
     screen: Screen
     replication: Replication
     table: Table
     controller: Controller
     broker: Broker
-    patience: float
+    timeout: float
 
     @property
     def _upsert_table(self) -> UpsertTable:
@@ -139,7 +139,7 @@ class _Shown:
         began = time.monotonic()
         with self.screen.waiting("Waiting for Pinot"):
             look = self._look()
-            while look.different and not self.replication.problems and time.monotonic() - began < self.patience:
+            while look.different and not self.replication.problems and time.monotonic() - began < self.timeout:
                 time.sleep(POLL_SECONDS)
                 look = self._look()
         seconds = time.monotonic() - began
@@ -150,7 +150,7 @@ class _Shown:
             )
             self.screen.verdict(equal, ())
             return True
-        self.patience = 0
+        self.timeout = 0
         shows = "Pinot gives no answer" if look.rows is None else f"Pinot shows {look.rows} rows"
         last = f"{has}, {shows}, not equal after {seconds:.1f} s; what was seen last:"
         self.screen.verdict(last, [*look.different, *self._segments()])
@@ -180,18 +180,18 @@ class _Shown:
         self.screen.table(query, columns, rows)
         return rows
 
-    def _look(self) -> _Look:
+    def _look(self) -> _State:
         self.replication.run()
         held = list(items(self.table))
         try:
             rows = self._rows()
         except CommandError as error:  # until its segments are assigned a new table is no table to the broker
-            return _Look(items=len(held), rows=None, different=[*self.replication.problems, str(error)])
+            return _State(items=len(held), rows=None, different=[*self.replication.problems, str(error)])
         try:
             different = [*differences(held, rows, self._upsert_table), *self._not_computed(rows)]
         except RowError as error:
             different = [f"a row of Pinot cannot be read: {error}"]
-        return _Look(items=len(held), rows=len(rows), different=[*self.replication.problems, *different])
+        return _State(items=len(held), rows=len(rows), different=[*self.replication.problems, *different])
 
     def _rows(self) -> list[Row]:
         """Ask for every row; TIMESTAMP as a number, since Pinot writes it as text in its own time zone."""

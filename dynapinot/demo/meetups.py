@@ -31,7 +31,7 @@ Say: TypeAlias = Callable[[str], None]
 
 
 class MeetupsError(CommandError):
-    """What was asked for cannot be done; the message is one line that says why and what to do."""
+    """The command cannot do its work. The message is one line that says why and what to do."""
 
 
 def create_meetups_table(client: DynamoDBClient, name: str) -> str:

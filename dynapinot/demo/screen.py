@@ -1,4 +1,4 @@
-"""How the demo looks: readable in a terminal, and plain where there is none."""
+"""The demo's output: coloured in a terminal, and plain without one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What CloudWatch has counted of the function in the last day."""
+"""The function's metrics in CloudWatch, of the last day."""
 
 from __future__ import annotations
 
@@ -78,9 +78,11 @@ def values_of(answer: Mapping[str, Any]) -> Mapping[str, float]:
 def metric_findings(function: str, values: Mapping[str, float]) -> Iterator[Finding]:
     """Check what was counted."""
     where = f"function {function}"
-    letters = int(values.get("dead_letters", 0))
-    if letters:
-        problem = f"{letters} changes became dead letters in the last 24 h, and Pinot shows these items' older values"
+    dead_letters = int(values.get("dead_letters", 0))
+    if dead_letters:
+        problem = (
+            f"{dead_letters} changes became dead letters in the last 24 h, and Pinot shows these items' older values"
+        )
         remedy = "Fix the cause (dynapinot drift shows it), then run dynapinot redrive"
         yield warning("dead_letters", f"{where}: DeadLetters", problem, remedy)
     undelivered = int(values.get("undelivered", 0))

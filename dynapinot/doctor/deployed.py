@@ -1,4 +1,4 @@
-"""What is deployed: the function of a stack or of a name, and what it reads from and writes to."""
+"""The deployed function, of a stack or of a name, and what it reads from and writes to."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _DYNAMODB_STREAM_PARTS: Final = 4  # table/<name>/stream/<when>
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployed:
-    """What is known of what is deployed; ``settings`` is None where the function could not read them.
+    """The deployed function; ``settings`` is None if the function could not read them.
 
     ``sources`` are the ARNs of the streams that event source mappings hand to the function.
     """

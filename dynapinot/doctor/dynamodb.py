@@ -1,4 +1,4 @@
-"""The DynamoDB table, its stream, and where else its changes go: DynamoDB's own word on the source."""
+"""The DynamoDB table, its stream, and its streaming destinations, as DynamoDB describes them."""
 
 from __future__ import annotations
 
@@ -146,9 +146,9 @@ def _key_types(table: Table, source: str, types: Mapping[str, str]) -> Iterator[
             "OldImage": keys,
         },
     }
-    for letter in plan([record], [table], max_record_bytes=MAX_RECORD_BYTES).letters:
-        path = letter.error.path
-        if letter.error.reason == "type_mismatch" and path in types:
+    for dead_letter in plan([record], [table], max_record_bytes=MAX_RECORD_BYTES).letters:
+        path = dead_letter.error.path
+        if dead_letter.error.reason == "type_mismatch" and path in types:
             problem = (
                 f"it is a DynamoDB {types[path]}, which the column does not take: every change would be a dead letter"
             )

@@ -1,4 +1,4 @@
-"""What a preflight finds, and what it could not look at."""
+"""The findings of a diagnosis, and what it could not look at."""
 
 from __future__ import annotations
 
@@ -62,11 +62,11 @@ class Missed(NamedTuple):
 
 
 class AbsentError(Exception):
-    """What was asked for is not there."""
+    """The resource does not exist."""
 
 
 class Diagnosis:
-    """What has been found so far, each fault once, by the part of the path it is in."""
+    """The findings so far: each fault once, under the part of the path it is in."""
 
     def __init__(self) -> None:
         self.parts: dict[str, list[Finding]] = {}

@@ -1,4 +1,4 @@
-"""What a running Pinot has: the same table as these files, and somebody who consumes each of its shards."""
+"""A running Pinot: whether it has the table of these files, and consumes each shard of its stream."""
 
 from __future__ import annotations
 

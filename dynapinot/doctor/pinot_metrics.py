@@ -1,4 +1,4 @@
-"""What Pinot's servers count of rows that they dropped or changed, as Prometheus scrapes it.
+"""Counts of the rows that Pinot's servers dropped or changed, as Prometheus scrapes them.
 
 The names are those that the JMX exporter gives the meters of ``ServerMeter`` by Pinot's own configuration,
 ``docker/images/pinot/etc/jmx_prometheus_javaagent/configs/server.yml``.

@@ -1,4 +1,4 @@
-"""How a diagnosis is written: for a person, a line a finding under the part it is in; for scripts, JSON."""
+"""Write a diagnosis: a line for each finding, below the part of the path it is in, or JSON for scripts."""
 
 from __future__ import annotations
 

@@ -92,9 +92,9 @@ def sample_findings(
 
 
 def _dead_letters(batch: Plan, total: int, *, images_reported: bool) -> Iterator[Finding]:
-    letters = [(each.table or "", each.error.reason, each.error.path) for each in batch.letters]
-    details = {key: each.error.detail for key, each in zip(letters, batch.letters, strict=True)}
-    for (table, reason, path), count in Counter(letters).items():
+    dead_letters = [(each.table or "", each.error.reason, each.error.path) for each in batch.letters]
+    details = {key: each.error.detail for key, each in zip(dead_letters, batch.letters, strict=True)}
+    for (table, reason, path), count in Counter(dead_letters).items():
         if reason != "no_image" or not images_reported:
             yield Finding(
                 level="error",

@@ -1,4 +1,4 @@
-"""What Pinot needs so that it makes the table at all, and what it is better off with.
+"""Settings without which Pinot refuses to create the table, and settings that are better.
 
 The package ``pinot`` reports what makes rows wrong. This is about creating the table, which the function does not do.
 Each refusal is one of Pinot 1.5.1's ``TableConfig``, ``StreamConfig`` and ``TableConfigUtils``, and was run on them.

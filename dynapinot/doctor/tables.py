@@ -32,7 +32,7 @@ class Folder:
 
     @property
     def name(self) -> str:
-        """What the Pinot table is called."""
+        """The name of the Pinot table."""
         name = str(self.config.get("tableName") or self.path.name)
         return name.removesuffix("_REALTIME")
 

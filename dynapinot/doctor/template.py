@@ -33,7 +33,7 @@ _DEFAULT_TIMEOUT_S: Final = 3  # AWS::Lambda::Function
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:
-    """What a deployment gets beside the template: parameters, and the region, None if it is not configured.
+    """The parameters of a deployment, and its region, None if it is not configured.
 
     ``given`` are those of them that this template is going to be given, not those that a stack has.
     """

@@ -28,7 +28,7 @@ _PROPERTIES: Final = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class AttributeLine:
     """One attribute: its DynamoDB type, the columns that hold something of it, and a sentence that says why."""
 
     attribute: str
@@ -37,8 +37,8 @@ class Line:
     why: str
 
 
-def attributes(table: Table, image: Image, row: Row, values: Mapping[str, Any]) -> Iterator[Line]:
-    """Account for each attribute of the image that a row was made of; ``values`` are the row's.
+def explain_attributes(table: Table, image: Image, row: Row, values: Mapping[str, Any]) -> Iterator[AttributeLine]:
+    """Explain each attribute of the image that a row was made of; ``values`` are the row's.
 
     The image is one that became a row: each of its attributes is an object of one type tag.
     """
@@ -55,10 +55,10 @@ def attributes(table: Table, image: Image, row: Row, values: Mapping[str, Any]) 
             reasons.append(f"column {columns[-1]} holds it, with whatever no other column takes")
         if not reasons:
             reasons.append("no column takes it: it is not replicated")
-        yield Line(attribute=name, type=tag, columns=tuple(columns), why="; ".join(reasons))
+        yield AttributeLine(attribute=name, type=tag, columns=tuple(columns), why="; ".join(reasons))
 
 
-def others(table: Table, change: Change) -> Mapping[str, str]:
+def explain_other_columns(table: Table, change: Change) -> Mapping[str, str]:
     """Say what fills the columns that take no attribute."""
     filled = {column.name: _PROPERTIES[column.origin] for column in table.columns if isinstance(column.origin, str)}
     computed = {name: f"Pinot computes it: {expression}" for name, expression in table.computed.items()}

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from decoder.change import Change
 from dynapinot.errors import FOUND, WELL
-from dynapinot.explain import attributes as account
+from dynapinot.explain.attributes import AttributeLine, explain_attributes, explain_other_columns
 from dynapinot.folders import read_tables
 from dynapinot.samples import is_item, read_samples
 from handlers.letter import Letter
@@ -37,7 +37,7 @@ _STYLES: Final = {"INSERT": "bold green", "MODIFY": "bold yellow", "REMOVE": "bo
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What to show beside the rows: ``shards`` is the stream's number of them, None when it is not known."""
+    """The options: ``shards`` is the shard count of the stream, None if it is not known."""
 
     shards: int | None = None
     verbose: bool = False
@@ -63,13 +63,13 @@ def explain(records: Sequence[object], tables: Sequence[Table]) -> Iterator[str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Outcome:
-    """What a change is to one Pinot table: a row, a dead letter, or nothing, when it has neither."""
+    """The result of a change for one Pinot table: a row, a dead letter, or neither."""
 
     position: int
     change: Change | None
     table: Table | None
     entry: Entry | None = None
-    letter: Letter | None = None
+    dead_letter: Letter | None = None
 
 
 def _outcomes(batch: Plan, tables: Sequence[Table]) -> list[_Outcome]:
@@ -81,25 +81,25 @@ def _outcomes(batch: Plan, tables: Sequence[Table]) -> list[_Outcome]:
         for target, entries in batch.rows.items()
         for entry in entries
     ]
-    letters = [
-        _Outcome(position=each.position, change=each.change, table=by_name.get(each.table or ""), letter=each)
+    dead_letters = [
+        _Outcome(position=each.position, change=each.change, table=by_name.get(each.table or ""), dead_letter=each)
         for each in batch.letters
     ]
-    return sorted([*rows, *letters], key=lambda outcome: outcome.position)
+    return sorted([*rows, *dead_letters], key=lambda outcome: outcome.position)
 
 
 def _json_line(outcome: _Outcome, options: Options) -> str:
-    if outcome.letter:
-        letter = outcome.letter
-        dead_letter = {
-            "reason": letter.error.reason,
-            "path": letter.error.path,
-            "sequence_number": letter.sequence_number,
-            "table": letter.table,
-            "detail": letter.error.detail,
+    if outcome.dead_letter:
+        dead_letter = outcome.dead_letter
+        document = {
+            "reason": dead_letter.error.reason,
+            "path": dead_letter.error.path,
+            "sequence_number": dead_letter.sequence_number,
+            "table": dead_letter.table,
+            "detail": dead_letter.error.detail,
         }
         # The standard library's writer takes any name an event can hold, half a surrogate pair too.
-        return json.dumps({"dead_letter": dead_letter})
+        return json.dumps({"dead_letter": document})
     table, entry, change = outcome.table, outcome.entry, outcome.change
     if table is None or entry is None or change is None:
         raise AssertionError
@@ -115,9 +115,9 @@ def _json_line(outcome: _Outcome, options: Options) -> str:
         line |= {"bytes": entry.size, "put_units": _put_units(entry)}
         line["attributes"] = {
             each.attribute: {"type": each.type, "columns": each.columns, "why": each.why}
-            for each in _account(table, change, entry)
+            for each in _attribute_lines(table, change, entry)
         }
-        line["columns"] = account.others(table, change)
+        line["columns"] = explain_other_columns(table, change)
     return orjson.dumps(line).decode()
 
 
@@ -125,11 +125,11 @@ def _put_units(entry: Entry) -> int:
     return -(-entry.size // PUT_UNIT_BYTES)
 
 
-def _account(table: Table, change: Change, entry: Entry) -> Sequence[account.Line]:
-    """Account for the image that the row was made of, which is found by making the row again."""
+def _attribute_lines(table: Table, change: Change, entry: Entry) -> Sequence[AttributeLine]:
+    """Explain the image that the row was made of, which is found by making the row again."""
     row = next(row for row in table.rows(change, MAX_RECORD_BYTES) if row.data == entry.data)
     image = (change.old_image or change.keys) if row.is_delete else (change.new_image or {})
-    return tuple(account.attributes(table, image, row, orjson.loads(row.data)))
+    return tuple(explain_attributes(table, image, row, orjson.loads(row.data)))
 
 
 class _Page:
@@ -152,8 +152,8 @@ class _Page:
             named = set()
             for outcome in outcomes[position]:
                 named.add(outcome.table.name if outcome.table else None)
-                if outcome.letter:
-                    self._show_letter(outcome.letter)
+                if outcome.dead_letter:
+                    self._show_dead_letter(outcome.dead_letter)
                 elif outcome.table and outcome.entry and change:
                     self._show_row(outcome.table, outcome.entry, change)
             for table in self._tables:
@@ -171,19 +171,19 @@ class _Page:
         self._print(row)
         if not self._options.verbose:
             return
-        lines = _account(table, change, entry)
+        lines = _attribute_lines(table, change, entry)
         names = [line.attribute if line.attribute.isprintable() else json.dumps(line.attribute) for line in lines]
         width = max(map(len, names), default=0)
         for name, line in zip(names, lines, strict=True):
             self._print(Text(f"    {name:{width}}  {line.type:4}  ").append(line.why, "dim"))
-        for name, why in account.others(table, change).items():
+        for name, why in explain_other_columns(table, change).items():
             self._print(Text(f"    column {name}: ").append(why, "dim"))
 
-    def _show_letter(self, letter: Letter) -> None:
-        where = f" at {letter.error.path}" if letter.error.path else ""
-        head = f"  {letter.table}: " if letter.table else "  "
-        text = Text(head).append(f"dead letter: {letter.error.reason}", "bold red")
-        self._print(text.append(f"{where}: {letter.error.detail}"))
+    def _show_dead_letter(self, dead_letter: Letter) -> None:
+        where = f" at {dead_letter.error.path}" if dead_letter.error.path else ""
+        head = f"  {dead_letter.table}: " if dead_letter.table else "  "
+        text = Text(head).append(f"dead letter: {dead_letter.error.reason}", "bold red")
+        self._print(text.append(f"{where}: {dead_letter.error.detail}"))
 
     def _print(self, text: Text) -> None:
         self._console.print(text, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""How many shards the Kinesis stream needs: by how often the table is written, how large its rows are, and headroom."""
+"""The shard count of the Kinesis stream, from the write rate, the size of the rows, and headroom."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _PERIOD_SECONDS: Final = 60
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WriteRate:
-    """How many items are written in a busy second, and how that is known; ``guessed`` where it is not."""
+    """The number of items written in a busy second, and its source; ``guessed`` if it is not known."""
 
     per_second: float
     source: str
@@ -33,7 +33,7 @@ class WriteRate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shards:
-    """How many shards, for how many rows and bytes a second; ``count`` may be more than the template makes."""
+    """The shard count, for a rate of rows and bytes; ``count`` may be more than the template makes."""
 
     count: int
     rate: WriteRate

@@ -1,4 +1,4 @@
-"""Which column type an attribute becomes, and why: the first of a table of types that holds all that was seen."""
+"""The column type of an attribute, and the reason: the first type of a table that holds all values seen."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
-from dynapinot.init.percentage import share
+from dynapinot.init.percentage import count_and_percent
 from dynapinot.init.profile import EMPTY, MIXED, Scalars, Seen
 from pinot.schema import DEFAULT_MAX_LENGTH
 from pinot.values import MAX_DOCUMENT_NAME, MAX_MULTI_VALUES
@@ -123,7 +123,7 @@ def choose_key(kind: KeyKind, tag: str, seen: Seen | None) -> Choice:
             max_length=length,
             why=f"the {kind}: at most {length:,} bytes in DynamoDB",
             # No JSON: Pinot rewrites it, so two items could become one row.
-            conflict=f"U+0000 in {share(own.nul, own.tag('S'))}: dead letters, no key column holds it"
+            conflict=f"U+0000 in {count_and_percent(own.nul, own.tag('S'))}: dead letters, no key column holds it"
             if own.nul
             else None,
         )
@@ -155,12 +155,12 @@ def _conflict(seen: Seen) -> str | None:
     parts = []
     if len(groups) > 1:
         by_count = sorted(groups.items(), key=lambda each: -each[1])
-        parts.append(", ".join(f"{name} in {share(count, seen.values)}" for name, count in by_count))
+        parts.append(", ".join(f"{name} in {count_and_percent(count, seen.values)}" for name, count in by_count))
     if seen.own.nul:
-        parts.append(f"text with U+0000, where Pinot cuts a STRING, in {share(seen.own.nul, seen.values)}")
+        parts.append(f"text with U+0000, where Pinot cuts a STRING, in {count_and_percent(seen.own.nul, seen.values)}")
     if seen.long_names:
         problem = f"names of over {MAX_DOCUMENT_NAME:,} characters, which Pinot's JSON parser refuses, in"
-        parts.append(f"{problem} {share(seen.long_names, seen.values)}: dead letters, no column holds them")
+        parts.append(f"{problem} {count_and_percent(seen.long_names, seen.values)}: dead letters, no column holds them")
     return "; ".join(parts) or None
 
 
@@ -181,9 +181,9 @@ def _empty(seen: Seen, candidate: _Candidate) -> int:
 def _dead_letters(label: str, misfits: int, values: int, empty: int = 0) -> str:
     parts = []
     if misfits > empty:
-        parts.append(f"would dead-letter {share(misfits - empty, values)}")
+        parts.append(f"would dead-letter {count_and_percent(misfits - empty, values)}")
     if empty:
-        parts.append(f"would read {share(empty, values)}, the empty lists, as null")
+        parts.append(f"would read {count_and_percent(empty, values)}, the empty lists, as null")
     return f"{label} {' and '.join(parts)}"
 
 
@@ -199,12 +199,12 @@ def _why(seen: Seen, taken: _Candidate) -> str:
         case "LONG":
             return "whole numbers of at most 64 bits"
         case "DOUBLE":
-            some = "" if own.fractions == own.tag("N") else f" in {share(own.fractions, own.tag('N'))}"
+            some = "" if own.fractions == own.tag("N") else f" in {count_and_percent(own.fractions, own.tag('N'))}"
             return f"numbers, with a fraction{some}, all exact in a DOUBLE"
         case "BIG_DECIMAL" if own.fractions:
-            return f"{share(own.inexact, own.tag('N'))} of the numbers have digits that a DOUBLE has not"
+            return f"{count_and_percent(own.inexact, own.tag('N'))} of the numbers have digits that a DOUBLE has not"
         case "BIG_DECIMAL":
-            return f"whole numbers, {share(own.huge, own.tag('N'))} of them beyond 64 bits"
+            return f"whole numbers, {count_and_percent(own.huge, own.tag('N'))} of them beyond 64 bits"
         case "STRING" if len(groups) > 1:
             return f"{' and '.join(groups)}, all as text, up to {own.longest:,} characters"
         case "STRING":
@@ -237,7 +237,9 @@ def _why_lists(seen: Seen, elements: Scalars) -> list[str]:
     if not kinds:
         reasons.append("all lists are empty, so what they hold is open")
     elif seen.kind(EMPTY):
-        reasons.append(f"{share(seen.kind(EMPTY), seen.values)} are empty, which a multi-value column makes null")
+        reasons.append(
+            f"{count_and_percent(seen.kind(EMPTY), seen.values)} are empty, which a multi-value column makes null"
+        )
     if seen.kind(MIXED) or len(kinds) > 1:
         reasons.append("lists of mixed types")
     elif kinds & {"L", "M", "SS", "NS", "BS", "NULL"}:

@@ -1,4 +1,4 @@
-"""Which columns the proposed table has: of the key, attributes, paths into maps, the rest, and the change itself."""
+"""The columns of the proposed table: from the key, attributes, paths into maps, the rest, and the change itself."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ _CONTROL: Final = {*range(0x20), 0x7F}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Naming:
-    """What the two tables and the stream are called, and where the stream is."""
+    """The names of the two tables and the stream, and the region of the stream."""
 
     dynamodb_table: str
     pinot_table: str

@@ -1,4 +1,4 @@
-"""What columns, tables and streams are called: names that Pinot takes, and takes unquoted in its SQL."""
+"""Names of columns, tables and streams that Pinot takes, and takes unquoted in its SQL."""
 
 from __future__ import annotations
 

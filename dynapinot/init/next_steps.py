@@ -1,4 +1,4 @@
-"""What is to be done next, as commands, and what else matters about the table."""
+"""The next steps, as commands, and notes about the table."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final
 
 from dynapinot.init.capacity import MAX_SHARDS, SHARD_BYTES, Shards
 from dynapinot.init.files import Naming
-from dynapinot.init.table_description import NEW_AND_OLD, Described
+from dynapinot.init.table_description import NEW_AND_OLD, TableDescription
 
 RETENTION_HOURS: Final = 168  # KinesisRetentionHours of template.yaml: longer than Pinot's flush and worst outage
 SAMCONFIG_REGION: Final = "us-east-1"
@@ -25,7 +25,9 @@ class Step:
     note: str = ""
 
 
-def next_steps(described: Described, naming: Naming, shards: Shards, *, tables: str, shipped: bool) -> tuple[Step, ...]:
+def next_steps(
+    described: TableDescription, naming: Naming, shards: Shards, *, tables: str, shipped: bool
+) -> tuple[Step, ...]:
     """List what brings the proposal to life; ``tables`` is the folder of tables, ``shipped`` if the function has it."""
     return (
         _look(naming, tables),
@@ -49,7 +51,7 @@ def _look(naming: Naming, tables: str) -> Step:
     )
 
 
-def _stream(described: Described) -> Iterator[Step]:
+def _stream(described: TableDescription) -> Iterator[Step]:
     if described.view_type == NEW_AND_OLD:
         return
     update = f"aws dynamodb update-table --table-name {described.name} --region {described.region}"
@@ -77,7 +79,7 @@ def _stack(naming: Naming) -> str:
     return f"dynapinot-{naming.pinot_table.replace('_', '-')}"
 
 
-def _deploy(described: Described, naming: Naming, shards: Shards, *, tables: str, shipped: bool) -> Step:
+def _deploy(described: TableDescription, naming: Naming, shards: Shards, *, tables: str, shipped: bool) -> Step:
     arn = (
         f"$(aws dynamodb describe-table --table-name {described.name} --region {described.region}"
         " --query Table.LatestStreamArn --output text)"
@@ -140,7 +142,7 @@ def _check(naming: Naming, tables: str) -> Step:
     )
 
 
-def notes_on(described: Described, *, whole: bool, largest_row: int, shards: Shards) -> Iterator[str]:
+def notes_on(described: TableDescription, *, whole: bool, largest_row: int, shards: Shards) -> Iterator[str]:
     """Say what else matters about a table that is to be replicated; ``whole`` is whether all items were read."""
     if described.status != "ACTIVE":
         yield f"The table is {described.status}, not ACTIVE."

@@ -7,7 +7,7 @@ from typing import Final
 _LEAST: Final = 0.1  # percent; what one digit behind the point can say
 
 
-def share(part: int, whole: int) -> str:
+def count_and_percent(part: int, whole: int) -> str:
     """Write a count with its percentage: ``31 (0.3%)``."""
     return f"{part:,} ({percent(part, whole)})"
 

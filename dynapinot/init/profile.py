@@ -39,7 +39,7 @@ _timestamp_of_text = shapes_of("TIMESTAMP", None)["S"]
 
 @dataclass(slots=True)
 class Scalars:
-    """What single values were: an attribute's own, or those inside of its lists and sets.
+    """Counts of single values: an attribute's own, or those inside of its lists and sets.
 
     ``tags`` counts by DynamoDB type, lists and maps too. ``longest`` is the text's length that a STRING would need, in
     UTF-16 code units. Of the S: ``nul`` have a U+0000, ``times`` are what a TIMESTAMP takes, ``documents`` look like
@@ -64,7 +64,7 @@ class Scalars:
 
     @property
     def fractions(self) -> int:
-        """How many numbers were not whole."""
+        """The number of values with a fraction."""
         return self.tag("N") - self.whole - self.huge
 
     def count(self, tag: str, value: Any) -> None:  # noqa: ANN401  # the tag decides
@@ -125,7 +125,7 @@ def _is_exact(number: Decimal) -> bool:
 
 @dataclass(slots=True)
 class Seen:
-    """What one attribute was, at the top of items or inside of a map.
+    """Counts of one attribute, at the top of items or inside of a map.
 
     ``kinds`` counts its lists and sets by what they hold: one scalar type, ``EMPTY`` or ``MIXED``; ``elements`` their
     scalar values, ``longest_list`` the most there were in one. ``keys`` has what stands in its maps, None where that
@@ -143,7 +143,7 @@ class Seen:
 
     @property
     def values(self) -> int:
-        """How many of them were not NULL."""
+        """The number of values that were not NULL."""
         return self.times - self.own.tag("NULL")
 
     def kind(self, kind: str) -> int:
@@ -171,7 +171,7 @@ class Seen:
 
 @dataclass(slots=True, kw_only=True)
 class Profile:
-    """What a table's items were, all together.
+    """Counts of all items of a table.
 
     ``row_bytes`` adds up about how large the items' rows are, ``largest_row`` is the largest. ``others`` counts the
     attributes whose names were not counted separately.

@@ -12,7 +12,7 @@ from dynapinot.init.columns import Column, Columns
 from dynapinot.init.files import Naming
 from dynapinot.init.next_steps import Step
 from dynapinot.init.profile import Profile
-from dynapinot.init.table_description import Described
+from dynapinot.init.table_description import TableDescription
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +22,7 @@ class Proposal:
     ``folder`` is where the files go, ``method`` says how the items were read, ``warnings`` what needs attention.
     """
 
-    described: Described
+    described: TableDescription
     naming: Naming
     profile: Profile
     method: str

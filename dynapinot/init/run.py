@@ -29,7 +29,7 @@ from dynapinot.init.profile import Item, Profile
 from dynapinot.init.proposal import Proposal, as_document
 from dynapinot.init.report import empty_warning, method_of, report, show_files, show_written
 from dynapinot.init.scan import Pace, Reading, read_items, reading_of
-from dynapinot.init.table_description import Described, describe
+from dynapinot.init.table_description import TableDescription, describe
 from handlers.catalog import CONFIG, SCHEMA, SOURCE, load_tables
 from handlers.settings import SHIPPED_TABLES
 from pinot.errors import TableError
@@ -104,7 +104,7 @@ def profile_items(pages: Iterable[Sequence[Item]], profile: Profile, count: Call
         count(profile.items)
 
 
-def _naming(described: Described, options: Options) -> Naming:
+def _naming(described: TableDescription, options: Options) -> Naming:
     pinot_table = options.name or table_name(described.name)
     if not is_table_name(pinot_table):
         raise CommandError(
@@ -117,7 +117,7 @@ def _naming(described: Described, options: Options) -> Naming:
     return Naming(dynamodb_table=described.name, pinot_table=pinot_table, stream=stream, region=described.region)
 
 
-def _check(described: Described, options: Options, folder: Path) -> None:
+def _check(described: TableDescription, options: Options, folder: Path) -> None:
     """Refuse before the table is read what would be refused after it."""
     for attribute in described.key:
         if attribute.name in options.leave_out:
@@ -173,7 +173,7 @@ def _pace(reading: Reading) -> Pace:
 
 
 @contextmanager
-def _counted(console: Console, described: Described, reading: Reading) -> Iterator[Callable[[int], None]]:
+def _counted(console: Console, described: TableDescription, reading: Reading) -> Iterator[Callable[[int], None]]:
     """Show a progress bar, if there is a terminal, for the length of the block."""
     columns = (
         TextColumn("{task.description}"),
@@ -188,7 +188,7 @@ def _counted(console: Console, described: Described, reading: Reading) -> Iterat
         yield lambda items: bar.update(task, completed=items)
 
 
-def _shards(aws: Aws, described: Described, profile: Profile, options: Options) -> Shards:
+def _shards(aws: Aws, described: TableDescription, profile: Profile, options: Options) -> Shards:
     peak: float | None = None
     not_asked: str | None = "CloudWatch was not asked, because of --endpoint-url"
     if options.writes_per_second is None and aws.endpoint_url is None:
@@ -205,7 +205,7 @@ def _shards(aws: Aws, described: Described, profile: Profile, options: Options) 
 
 
 def _propose(
-    described: Described,
+    described: TableDescription,
     naming: Naming,
     profile: Profile,
     reading: Reading,

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from dynapinot.init.profile import Item
-from dynapinot.init.table_description import Described
+from dynapinot.init.table_description import TableDescription
 
 Page: TypeAlias = Mapping[str, Any]  # an answer to Scan
 Scan: TypeAlias = Callable[..., Page]  # a client's scan, which knows its table
@@ -40,7 +40,7 @@ ON_DEMAND_UNITS: Final = 1_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """How to read a table: in how many segments, how many items at a time, how fast, and when to stop.
+    """A plan to read a table: the number of segments, the items per page, the speed, and when to stop.
 
     ``sample`` is how many items to read, None is all of them.
     """
@@ -51,7 +51,7 @@ class Reading:
     sample: int | None
 
 
-def reading_of(described: Described, *, sample: int | None, units_per_second: float | None) -> Reading:
+def reading_of(described: TableDescription, *, sample: int | None, units_per_second: float | None) -> Reading:
     """Plan how to read a table."""
     rate = units_per_second or (
         ON_DEMAND_UNITS if not described.read_units else max(1.0, described.read_units * PROVISIONED_SHARE)

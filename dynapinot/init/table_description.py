@@ -16,7 +16,7 @@ NEW_AND_OLD: Final = "NEW_AND_OLD_IMAGES"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Described:
+class TableDescription:
     """A DynamoDB table as it is described.
 
     ``items`` and ``bytes`` are DynamoDB's own counts, which it brings up to date about every six hours.
@@ -46,11 +46,11 @@ class Described:
 
     @property
     def item_bytes(self) -> int:
-        """How large an item is on average; 0 where that is not known."""
+        """The average size of an item, 0 if it is not known."""
         return self.bytes // self.items if self.items else 0
 
 
-def describe(client: Any, table: str) -> Described:  # noqa: ANN401  # a boto3 client
+def describe(client: Any, table: str) -> TableDescription:  # noqa: ANN401  # a boto3 client
     """Ask DynamoDB about a table. Raises CommandError."""
     with refusals():
         try:
@@ -74,7 +74,7 @@ def _time_to_live(client: Any, table: str) -> tuple[str | None, str | None]:  # 
 
 def read_description(
     description: Mapping[str, Any], *, region: str, ttl_attribute: str | None = None, ttl_unknown: str | None = None
-) -> Described:
+) -> TableDescription:
     """Read the ``Table`` of a DescribeTable answer.
 
     https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TableDescription.html
@@ -87,7 +87,7 @@ def read_description(
     key = [KeyAttribute(name=by_kind["HASH"], kind="partition key", tag=tags[by_kind["HASH"]])]
     if "RANGE" in by_kind:
         key.append(KeyAttribute(name=by_kind["RANGE"], kind="sort key", tag=tags[by_kind["RANGE"]]))
-    return Described(
+    return TableDescription(
         name=description["TableName"],
         region=region,
         status=description["TableStatus"],

@@ -1,1 +1,1 @@
-"""What AWS and Pinot do, on this machine: for the demo, for the tests and for trying the function out."""
+"""AWS and Pinot on this machine: for the demo, for the tests and for trying the function out."""

@@ -1,4 +1,4 @@
-"""What Lambda does between a DynamoDB stream and a function: the event source mapping, for one shard.
+"""The event source mapping between a DynamoDB stream and a function, for one shard.
 
 Pure but for the callables it is handed, so that it polls a stream as well as a list, by a real clock or a fake one.
 What AWS documents is modelled as it is written; where AWS is silent the stricter reading is, and says so.

@@ -15,7 +15,7 @@ Condition: TypeAlias = Literal["RetryAttemptsExhausted", "RecordAgeExceeded"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Names:
-    """What the record of a failure calls the stream, its shard and the function."""
+    """The names of the stream, its shard and the function in the record of a failure."""
 
     stream_arn: str = "arn:aws:dynamodb:us-east-1:123456789012:table/table/stream/2024-06-22T18:00:00.000"
     shard_id: str = "shardId-00000000000000000000-00000000"

@@ -31,7 +31,7 @@ _MAPPING_ID: Final = str(uuid.uuid5(uuid.NAMESPACE_DNS, FUNCTION))
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What the Lambda runtime gives a function about its invocation.
+    """The context that the Lambda runtime gives a function.
 
     https://docs.aws.amazon.com/lambda/latest/dg/python-context.html
     """

@@ -1,4 +1,4 @@
-"""What Pinot 1.5.1 makes of the JSON values of a row, by column type; what it would drop or garble is refused."""
+"""The values that Pinot 1.5.1 reads from a row's JSON, by column type. Those it would drop or garble are refused."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ Key: TypeAlias = tuple[Hashable, ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpsertTable:
-    """What the model knows of a table: the type of each column, what identifies and orders rows, what deletes them.
+    """The parts of a table that the model needs: the columns' types, what identifies, orders and deletes rows.
 
     ``computed`` has, for each column that Pinot computes, its expression.
     """

@@ -1,4 +1,4 @@
-"""Attributes without a column and values that do not fit are noticed: in samples, and in what the function told."""
+"""Attributes without a column and values that do not fit are found, in samples and in the function's log."""
 
 from __future__ import annotations
 
@@ -87,8 +87,8 @@ LETTER = {"message": "change dead-lettered", "reason": "type_mismatch", "table":
 
 
 def test_drift_in_the_functions_log_is_counted():
-    told = [METRIC, LETTER, {**METRIC, "unmapped_attributes": [["items", "size"]]}, {**LETTER, "column": None}]
-    lines = [*map(json.dumps, told), "START RequestId", "[1]", '{"message": "tables loaded"}']
+    entries = [METRIC, LETTER, {**METRIC, "unmapped_attributes": [["items", "size"]]}, {**LETTER, "column": None}]
+    lines = [*map(json.dumps, entries), "START RequestId", "[1]", '{"message": "tables loaded"}']
     assert drift_in_logs(lines) == [
         Drift(table="items", reason=NOT_MAPPED, where="colour", column="", types={}, count=1),
         Drift(table="items", reason=NOT_MAPPED, where="size", column="", types={}, count=2),
@@ -234,7 +234,7 @@ def logs(monkeypatch):
         def paginate(self, **request):
             asked.append(request)
             events = [(now_ms - 3_600_000, METRIC), (now_ms - 3 * 86_400_000, LETTER)]
-            recent = [{"message": json.dumps(told)} for time, told in events if time >= request["startTime"]]
+            recent = [{"message": json.dumps(entry)} for time, entry in events if time >= request["startTime"]]
             yield {"events": recent[:1]}
             yield {"events": recent[1:]}
 
@@ -244,13 +244,13 @@ def logs(monkeypatch):
 
 
 def test_the_functions_log_is_read_page_by_page_as_far_back_as_asked(logs):
-    def told(*options):
+    def found(*options):
         result = CliRunner().invoke(app, ["drift", "--log-group", "/aws/lambda/dynapinot", "--json", *options])
         assert result.exit_code == 1
         return [(each["where"], each["column"]) for each in json.loads(result.stdout)["drift"]]
 
-    assert told() == [("colour", None), ("size", None)]
-    assert told("--hours", "100") == [("colour", None), ("size", None), ("", "price")]
+    assert found() == [("colour", None), ("size", None)]
+    assert found("--hours", "100") == [("colour", None), ("size", None), ("", "price")]
     assert logs[0] == {
         "logGroupName": "/aws/lambda/dynapinot",
         "startTime": 1_719_082_124_000 - 86_400_000,

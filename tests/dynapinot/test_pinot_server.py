@@ -164,8 +164,8 @@ def test_another_web_server_is_not_taken_for_pinot(pinot):
 
 
 def test_a_message_repeats_no_config_which_may_hold_credentials(pinot, controller, monkeypatch):
-    told = 'Invalid TableConfigs json string: {"secretKey": "s3cret"}. Reason: Unexpected character'
-    monkeypatch.setattr(Pinot, "answer", lambda *_: (400, {"code": 400, "error": told}))
+    message = 'Invalid TableConfigs json string: {"secretKey": "s3cret"}. Reason: Unexpected character'
+    monkeypatch.setattr(Pinot, "answer", lambda *_: (400, {"code": 400, "error": message}))
     assert controller.validate(SCHEMA, CONFIG).refusal == "Unexpected character"
 
 

@@ -108,7 +108,7 @@ def test_computed_columns_and_attributes_without_a_column_are_left_aside():
 
 
 @pytest.mark.parametrize(
-    ("data_type", "value", "wanted"),
+    ("data_type", "value", "needed"),
     [
         ("STRING", Decimal("1.50"), "1.50"),
         ("STRING", Decimal("1E+2"), "100"),
@@ -119,9 +119,9 @@ def test_computed_columns_and_attributes_without_a_column_are_left_aside():
         ("LONG", Decimal("7.0"), 7),
     ],
 )
-def test_a_column_must_hold_the_items_value(data_type, value, wanted):
-    assert expected(data_type, value) == wanted
-    assert type(expected(data_type, value)) is type(wanted)
+def test_a_column_must_hold_the_items_value(data_type, value, needed):
+    assert expected(data_type, value) == needed
+    assert type(expected(data_type, value)) is type(needed)
 
 
 @pytest.mark.parametrize(

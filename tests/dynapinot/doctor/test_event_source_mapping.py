@@ -1,4 +1,4 @@
-"""An event source mapping, as Lambda's API and as a template tell of it, broken in one way after the other."""
+"""An event source mapping, of Lambda's API and of a template, broken in one way after the other."""
 
 from __future__ import annotations
 
@@ -106,9 +106,9 @@ def test_numbers_may_be_text_in_a_template_and_unknown_settings_are_not_judged()
 
 
 def test_the_reason_of_a_state_is_reported_unless_a_user_changed_it():
-    (told,) = state_findings({**GOOD, "State": "Disabled", "StateTransitionReason": "no permission"}, PLACE)
+    (finding,) = state_findings({**GOOD, "State": "Disabled", "StateTransitionReason": "no permission"}, PLACE)
     (usual,) = state_findings({**GOOD, "State": "Disabled"}, PLACE)
-    assert told.problem == "it is Disabled (no permission), so no change is replicated"
+    assert finding.problem == "it is Disabled (no permission), so no change is replicated"
     assert usual.problem == "it is Disabled, so no change is replicated"
 
 

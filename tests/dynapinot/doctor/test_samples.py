@@ -1,4 +1,4 @@
-"""What samples tell, one fault at a time."""
+"""What samples show, one fault at a time."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ def test_the_remedy_of_each_dead_letter_is_that_of_the_page_on_the_mapping():
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in section.splitlines() if line.startswith("| `")]
     assert [row[0].strip("`") for row in rows] == list(REMEDIES)
     for reason, _, remedy in rows:
-        told = REMEDIES[reason.strip("`")]
-        assert told.lower() == remedy.replace("`", "").lower() or reason == "`no_table`"
+        shown = REMEDIES[reason.strip("`")]
+        assert shown.lower() == remedy.replace("`", "").lower() or reason == "`no_table`"
 
 
 def test_a_key_that_the_primary_key_leaves_out_is_reported_once():

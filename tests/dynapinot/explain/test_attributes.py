@@ -9,7 +9,8 @@ import pytest
 import files
 from changes import insert, remove
 from decoder.change import decode_change
-from dynapinot.explain import attributes as account
+from dynapinot.explain import attributes
+from dynapinot.explain.attributes import explain_attributes, explain_other_columns
 from pinot.metadata import METADATA
 from pinot.source import REST
 
@@ -21,7 +22,7 @@ def account_for(record, **parts):
     change = decode_change(record)
     table = files.table(**parts)
     (row,) = table.rows(change)
-    lines = account.attributes(table, change.new_image or change.old_image, row, json.loads(row.data))
+    lines = explain_attributes(table, change.new_image or change.old_image, row, json.loads(row.data))
     return {line.attribute: (line.type, line.columns, line.why) for line in lines if line.attribute != "id"}
 
 
@@ -112,7 +113,7 @@ def test_an_attribute_of_several_uses_names_them_all():
 
 
 def others(record, **parts):
-    return account.others(files.table(**parts), decode_change(record))
+    return explain_other_columns(files.table(**parts), decode_change(record))
 
 
 def test_the_other_columns_are_filled_by_the_change_or_by_pinot():
@@ -133,5 +134,5 @@ def test_a_version_without_a_sequence_number_is_but_the_time():
     assert others(record, source=source)["name"] == "the change's time"
 
 
-def test_every_property_of_a_change_is_put_in_words():
-    assert account._PROPERTIES.keys() == {*METADATA, REST}
+def test_every_property_of_a_change_has_a_description():
+    assert attributes._PROPERTIES.keys() == {*METADATA, REST}

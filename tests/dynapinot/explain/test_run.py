@@ -29,7 +29,7 @@ def tables(tmp_path):
 
 @pytest.fixture
 def explained(tables, tmp_path):
-    """Run explain on some records, or on a file's text; with JSON, unless it is told otherwise."""
+    """Run explain on some records, or on a file's text; with JSON by default."""
 
     def run(*events, options=("--json",)):
         files = []

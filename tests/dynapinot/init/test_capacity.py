@@ -1,4 +1,4 @@
-"""How many shards: by the busiest minute, or the next best that is known, and with room."""
+"""How many shards: by the busiest minute, or the next best that is known, and with headroom."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NOW = datetime(2024, 6, 22, tzinfo=UTC)
 
 
 class FakeCloudWatch:
-    """CloudWatch's metrics of tables in pages; it keeps what it was asked, and refuses if told so."""
+    """CloudWatch's metrics of tables in pages; it keeps the requests, and refuses them if it is set to."""
 
     def __init__(self, *pages, error=None):
         self.pages = pages
@@ -49,7 +49,7 @@ class FakeCloudWatch:
         (500, 1_000, 2),
         (501, 100, 3),
         (10_000, 100, 40),
-        (100, 100_000, 39),  # ten million bytes a second, and room for four times of that
+        (100, 100_000, 39),  # ten million bytes a second, and four times as much fits
         (0.5, 1_000_000, 2),
     ],
 )

@@ -65,7 +65,7 @@ def check(key, items, **options):
         image = encoded(item)
         keys = {attribute.name: image[attribute.name] for attribute in key}
         if any(each.get("S", "").count("\0") for each in keys.values()):
-            with pytest.raises(MisfitError, match=r"U\+0000"):  # no column of a key holds it, which the proposal tells
+            with pytest.raises(MisfitError, match=r"U\+0000"):  # no column of a key holds it, as the proposal says
                 list(table.rows(decode_change(insert(keys, image))))
             assert any("dead letters" in (column.choice.conflict or "") for column in columns.of("key"))
             continue

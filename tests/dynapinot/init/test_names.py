@@ -58,10 +58,10 @@ def test_a_safe_name_is_a_word_and_stays_what_it_is(text):
 
 
 @given(st.lists(st.sampled_from(["a", "A", "a_2", "A_2", "a" * 128, "a" * 127 + "b"])))
-def test_no_two_columns_have_one_name_whatever_its_case(wanted):
+def test_no_two_columns_have_one_name_whatever_its_case(requested):
     names = Names()
-    given_names = [names.claim(name) for name in wanted]
-    assert len({name.lower() for name in given_names}) == len(wanted)
+    given_names = [names.claim(name) for name in requested]
+    assert len({name.lower() for name in given_names}) == len(requested)
     assert all(len(name) <= MAX_COLUMN_NAME for name in given_names)
 
 

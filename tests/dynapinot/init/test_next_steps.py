@@ -9,13 +9,13 @@ import pytest
 from dynapinot.init.capacity import Shards, WriteRate
 from dynapinot.init.files import Naming
 from dynapinot.init.next_steps import neighbours, next_steps, notes_on
-from dynapinot.init.table_description import Described, read_description
+from dynapinot.init.table_description import TableDescription, read_description
 from proposals import key_of
 
 NAMING = Naming(dynamodb_table="my-app", pinot_table="my_app", stream="my_app-stream", region="eu-west-1")
 KEY_ARN = "arn:aws:kms:eu-west-1:123456789012:key/1abc"
 SHARDS = Shards(count=4, rate=WriteRate(per_second=900, source="a test"), row_bytes=100, bytes_per_second=90_000)
-TABLE = Described(
+TABLE = TableDescription(
     name="my-app",
     region="eu-west-1",
     status="ACTIVE",
@@ -193,7 +193,7 @@ def test_a_description_is_read_as_the_sdk_gives_it():
         "Replicas": [{"RegionName": "us-east-1"}, {"RegionName": "eu-west-1"}],
     }
     described = read_description(description, region="eu-west-1", ttl_attribute="expires")
-    assert described == Described(
+    assert described == TableDescription(
         name="my-app",
         region="eu-west-1",
         status="ACTIVE",

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from dynapinot.init.percentage import percent, share
+from dynapinot.init.percentage import count_and_percent, percent
 
 
 @pytest.mark.parametrize(
@@ -22,5 +22,5 @@ def test_a_percentage_never_says_none_of_some_nor_all_of_most(part, whole, text)
     assert percent(part, whole) == text
 
 
-def test_a_share_has_the_count_too():
-    assert share(12_345, 100_000) == "12,345 (12.3%)"
+def test_a_percentage_can_have_its_count():
+    assert count_and_percent(12_345, 100_000) == "12,345 (12.3%)"

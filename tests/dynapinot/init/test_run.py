@@ -62,7 +62,7 @@ def create(client, name, key=(("id", "S"),), items=(), **options):
 
 @pytest.fixture(scope="module")
 def services():
-    """The embedded services for all of these tests: each makes the tables it wants, and the command changes none."""
+    """The embedded services for all of these tests: each makes the tables it needs, and the command changes none."""
     with embedded_services() as running:
         yield running
 

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from dynapinot.init.profile import Profile
 from dynapinot.init.run import profile_items
 from dynapinot.init.scan import THREADS, Pace, Reading, read_items, reading_of
-from dynapinot.init.table_description import Described
+from dynapinot.init.table_description import TableDescription
 
 
 class FakeTable:
-    """A table whose items are in segments, as many in each as it is told; it keeps what it was asked."""
+    """A table whose items are in segments, with a given number in each; it keeps the requests."""
 
     def __init__(self, counts, make=lambda segment, number: {"id": {"S": f"{segment}-{number}"}}, units=0.5):
         self.counts = counts
@@ -126,7 +126,7 @@ def test_unused_capacity_is_not_saved_for_later():
 
 
 def described(*, items, size=0, read_units=0):
-    return Described(
+    return TableDescription(
         name="app",
         region="eu-west-1",
         status="ACTIVE",
