@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from dynapinot.errors import WELL
+from dynapinot.errors import OK
 from dynapinot.folders import read_documents
 from dynapinot.pinot_server import Controller
 
@@ -18,4 +18,4 @@ def add_table(console: Console, controller: Controller, folder: Path) -> int:
     for each in controller.add_table(schema, config):
         console.print(Text(f"Pinot does not know {each}", "yellow"), soft_wrap=True)
     console.print(Text(f"Made {config.get('tableName')} at {controller.url}"), soft_wrap=True)
-    return WELL
+    return OK

@@ -23,7 +23,7 @@ from decoder.change import Change, Image
 from decoder.errors import ChangeError
 from decoder.record import decode_record
 from dynapinot.aws import Aws, refusals
-from dynapinot.errors import FOUND, WELL
+from dynapinot.errors import FOUND, OK
 from dynapinot.folders import read_tables
 from dynapinot.samples import read_samples
 from pinot.path import follow
@@ -200,7 +200,7 @@ def _report(console: Console, found: Sequence[Drift], looked_at: str, counted: s
         console.print(f"No drift in {looked_at}: every attribute has its place and every value fits.", highlight=False)
     else:
         _show(console, found, looked_at, counted)
-    return FOUND if found else WELL
+    return FOUND if found else OK
 
 
 def _show(console: Console, found: Sequence[Drift], looked_at: str, counted: str) -> None:

@@ -6,9 +6,9 @@ from __future__ import annotations
 class CommandError(Exception):
     """The command cannot do its work. The message says what is wrong and what to do, in one line if possible.
 
-    The command line writes it to stderr and exits with :data:`UNUSABLE`.
+    The command line writes it to stderr and exits with :data:`FAILED`.
     """
 
 
 # The exit codes of all commands: all is well; something was found that needs attention; the command failed.
-WELL, FOUND, UNUSABLE = 0, 1, 2
+OK, FOUND, FAILED = 0, 1, 2

@@ -221,7 +221,7 @@ class Controller:
 class Answer:
     """A query's answer: the columns, Pinot's names of their types, and the rows, None for null.
 
-    ``statistics`` has the rest of the answer: numDocsScanned, numConsumingSegmentsQueried and so on.
+    ``statistics`` has the rest of the answer: numDocsScanned, numConsumingSegmentsQueried and others.
     """
 
     columns: Sequence[str]

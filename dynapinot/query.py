@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
-from dynapinot.errors import WELL
+from dynapinot.errors import OK
 from dynapinot.pinot_server import Broker
 
 
@@ -19,7 +19,7 @@ def query(console: Console, broker: Broker, sql: str, *, as_json: bool = False) 
         for row in answer.rows:
             line = json.dumps(dict(zip(answer.columns, row, strict=True)), ensure_ascii=False)
             console.print(Text(line), soft_wrap=True)
-        return WELL
+        return OK
     grid = Grid(show_edge=False, pad_edge=False, header_style="dim")
     for column in answer.columns:
         grid.add_column(Text(column), overflow="fold")
@@ -27,7 +27,7 @@ def query(console: Console, broker: Broker, sql: str, *, as_json: bool = False) 
         grid.add_row(*(Text("null", "dim") if value is None else Text(_cell(value)) for value in row))
     console.print(grid)
     console.print(Text(f"{len(answer.rows)} rows", "dim"))
-    return WELL
+    return OK
 
 
 def _cell(value: object) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import click
 from click.exceptions import Exit
 
-from dynapinot.errors import UNUSABLE, CommandError
+from dynapinot.errors import FAILED, CommandError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -25,7 +25,7 @@ def errors_in_one_line() -> Iterator[None]:
         yield
     except CommandError as error:
         click.echo(f"Error: {error}", err=True)
-        raise Exit(UNUSABLE) from None
+        raise Exit(FAILED) from None
 
 
 def console() -> Console:

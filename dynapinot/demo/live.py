@@ -26,7 +26,7 @@ from dynapinot.demo.pinot_table import seed_tables
 from dynapinot.demo.resources import Resources
 from dynapinot.demo.screen import Screen
 from dynapinot.demo.walk import HISTORY, LIVE, Replication, items, walk
-from dynapinot.errors import FOUND, WELL, CommandError
+from dynapinot.errors import FOUND, OK, CommandError
 from dynapinot.local.function import BUCKET, load_handler
 from dynapinot.local.readback import RowError
 from dynapinot.local.replica import Row, UpsertTable
@@ -44,10 +44,10 @@ _MOST_ROWS: Final = 1000  # Pinot's own limit is 10
 
 
 def run(console: Console, options: Options, load_handler: LoadHandler = load_handler) -> int:
-    """Walk, and return the exit code: WELL only if Pinot showed, after every step, what the table holds.
+    """Walk, and return the exit code: OK only if Pinot showed, after every step, what the table holds.
 
-    What was made stays, unless the options say otherwise or not all of it could be made. Raises CommandError for a
-    Pinot that is not there or refuses the table, for tables and streams that exist, and for what an emulator refuses.
+    Created resources stay, unless the options say otherwise or not all of them could be created. Raises CommandError
+    if Pinot cannot be reached or refuses the table, if a table or stream exists already, and for an emulator's errors.
     """
     if options.table_suffix and not _SUFFIX.fullmatch(options.table_suffix):
         raise CommandError("--table-suffix takes up to 40 letters, digits and underscores")
@@ -95,7 +95,7 @@ def run(console: Console, options: Options, load_handler: LoadHandler = load_han
         else:
             screen.title("What the function logged")
             screen.say(log.getvalue())
-    return WELL if is_equal and not left else FOUND
+    return OK if is_equal and not left else FOUND
 
 
 def _elsewhere(options: Options) -> dict[str, str]:

@@ -12,7 +12,7 @@ class Options:
     """Where everything is, None for what this command embeds; ``timeout`` in seconds is for each step of the walk.
 
     ``kinesis_endpoint_of_pinot`` is the same Kinesis as Pinot has to call it, from inside of a container for example.
-    ``table_suffix`` goes behind the names of the two tables and the stream; ``clean`` takes away what the demo made.
+    ``table_suffix`` is appended to the names of the two tables and the stream; ``clean`` removes what the demo created.
     """
 
     controller: str = CONTROLLER

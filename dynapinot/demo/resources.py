@@ -1,4 +1,4 @@
-"""What the demo creates at its Pinot, DynamoDB and Kinesis, and removes again."""
+"""The resources that the demo creates in Pinot, DynamoDB and Kinesis, and removes again."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Resources:
 
     @property
     def dynamodb_table(self) -> str:
-        """Name the DynamoDB table."""
+        """The name of the DynamoDB table."""
         return "-".join(filter(None, (MEETUPS_TABLE, self.options.table_suffix)))
 
     @property
@@ -78,7 +78,7 @@ class Resources:
         return arn
 
     def say_what_stays(self) -> None:
-        """Say what is left behind, and how to be rid of it."""
+        """Say what stays, and how to remove it."""
         self.screen.title("What stays")
         self.screen.say(f"Pinot's table {self._pinot_table}: {self.controller.url}/#/query")
         if not self.options.kinesis_endpoint:
@@ -86,7 +86,7 @@ class Resources:
                 "Its Kinesis was embedded and is gone now: Pinot keeps the rows for a while and reads no more."
             )
         remove = f"curl -X DELETE {self.controller.url}/tableConfigs/{self._pinot_table}"
-        self.screen.say(f"To remove it: {remove}; or run the demo with --clean, which takes away what it made.")
+        self.screen.say(f"To remove it: {remove}; or run the demo with --clean, which removes what it created.")
 
     def _existing(self) -> Iterator[str]:
         name = self._pinot_table
@@ -125,7 +125,7 @@ class Resources:
             try:
                 with refusals():
                     remove()
-            except CommandError as error:  # what else was made is to go all the same
+            except CommandError as error:  # the other resources are removed all the same
                 self.left.append(what)
                 self.screen.say(f"Not removed: {what}: {error}")
 

@@ -45,7 +45,7 @@ class Screen:
         self._labelled("change", Text.assemble((name, _STYLES.get(name, "")), rest))
 
     def row(self, shard: str, row: Mapping[str, Any]) -> None:
-        """Show a row as it stands on the stream."""
+        """Show a row as it is on the stream."""
         text = Text(json.dumps(row, ensure_ascii=False, separators=(", ", ": ")))
         JSONHighlighter().highlight(text)
         text.append(f"  on {shard}", "dim")

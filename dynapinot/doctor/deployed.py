@@ -23,7 +23,7 @@ _DYNAMODB_STREAM_PARTS: Final = 4  # table/<name>/stream/<when>
 class Deployed:
     """The deployed function; ``settings`` is None if the function could not read them.
 
-    ``sources`` are the ARNs of the streams that event source mappings hand to the function.
+    ``sources`` are the ARNs of the streams that event source mappings send to the function.
     """
 
     function: str
@@ -92,7 +92,7 @@ def _look_at_mappings(
     found = diagnosis.ask(f"Lambda: event source mappings of {name}", lambda: _mappings(client, FunctionName=name))
     if found is None:
         return []
-    # A deployment leaves behind what is on its way out.
+    # A deployment leaves mappings that are being deleted.
     mappings = [each for each in found if each.get("State") != "Deleting" and _is_stream(each.get("EventSourceArn"))]
     if not mappings:
         problem = "no stream is connected to it, so no change is replicated"

@@ -51,7 +51,7 @@ def look(diagnosis: Diagnosis, aws: Aws, name: str, tables: Sequence[Table], *, 
 
 
 def absent(name: str) -> Finding:
-    """Say that there is no such table."""
+    """Report that there is no such table."""
     return error("table_absent", f"table {name}", "there is no such table", "Fix its name or the region", about=name)
 
 
@@ -160,7 +160,7 @@ def _key_types(table: Table, source: str, types: Mapping[str, str]) -> Iterator[
 def ttl_findings(
     name: str, ttl: Mapping[str, Any], table: Mapping[str, Any], ours: Sequence[Table]
 ) -> Iterator[Finding]:
-    """Say what becomes of deletes by Time to Live."""
+    """Report what happens to deletes by Time to Live."""
     if ttl.get("TimeToLiveStatus") not in ("ENABLED", "ENABLING"):
         return
     keeping = sorted(each.name for each in ours if each.keep_ttl_deletes)
@@ -180,7 +180,7 @@ def ttl_findings(
 
 
 def backup_findings(name: str, backups: Mapping[str, Any]) -> Iterator[Finding]:
-    """Say when a gap of more than 24 hours could not be found again."""
+    """Report that a gap of more than 24 hours could not be repaired."""
     recovery = backups.get("PointInTimeRecoveryDescription") or {}
     if recovery.get("PointInTimeRecoveryStatus") != "ENABLED":
         problem = "it is off, and after an outage of over 24 hours nothing shows what was deleted meanwhile"

@@ -1,4 +1,4 @@
-"""The event source mapping between the changes and the function: its settings, and how it fares.
+"""The event source mapping between the changes and the function: its settings, and its state.
 
 A template and Lambda's API name the settings alike, so one set of checks is for both. Defaults are those of
 https://docs.aws.amazon.com/lambda/latest/api/API_CreateEventSourceMapping.html
@@ -25,7 +25,7 @@ _PASSING_STATES: Final = ("Creating", "Enabling", "Updating")
 
 
 class Place(NamedTuple):
-    """Where settings stand: their name in messages, and what distinguishes them ("" for the only mapping)."""
+    """A place that has settings: its name in messages, and what distinguishes them ("" for the only mapping)."""
 
     where: str
     about: str = ""
@@ -39,14 +39,14 @@ def setting_findings(
     yield from _destination(settings, place, bucket)
     yield from _limits(settings, place, timeout_s)
     if settings.get("StartingPosition", "TRIM_HORIZON") == "LATEST":
-        problem = "LATEST can miss changes that are made while the mapping comes to life"
+        problem = "LATEST can miss changes that are made while the mapping starts"
         yield _warning("position", place, "StartingPosition", problem, "Write TRIM_HORIZON, and make the mapping again")
     filters = settings.get("FilterCriteria")
     if isinstance(filters, Mapping) and filters.get("Filters"):
         problem = "Lambda drops changes before the function sees them, deletes among them"
         yield _warning("filter", place, "FilterCriteria", problem, "Remove it: say when in source.toml")
     if settings.get("TumblingWindowInSeconds"):
-        problem = "a window hands on a state, and the function has none"
+        problem = "a window passes on a state, and the function has none"
         yield _warning("window", place, "TumblingWindowInSeconds", problem, "Remove it")
     metrics = settings.get("MetricsConfig")
     if metrics is not UNKNOWN and "EventCount" not in ((metrics or {}).get("Metrics") or ()):
@@ -104,7 +104,7 @@ def _limits(settings: Mapping[str, Any], place: Place, timeout_s: int | None) ->
 
 
 def state_findings(mapping: Mapping[str, Any], place: Place) -> Iterator[Finding]:
-    """Check how a mapping fares, by GetEventSourceMapping's answer."""
+    """Check the state of a mapping, by GetEventSourceMapping's answer."""
     state = mapping.get("State", "")
     reason = mapping.get("StateTransitionReason")
     why = f" ({reason})" if reason and reason not in _USUAL_REASONS else ""
@@ -131,13 +131,13 @@ def shared_source_findings(
     where = f"source {source_arn}"
     if len(own) > 1:
         problem = (
-            f"{len(own)} mappings hand it to the same function, which publishes each change so often, in any order"
+            f"{len(own)} mappings send it to the same function, which publishes each change as many times, in any order"
         )
         remedy = f"Keep one, and delete the others: {', '.join(str(each.get('UUID')) for each in own[1:])}"
         yield warning("mapping_twice", where, problem, remedy, about=source_arn)
     if others:
         problem = f"other functions read it too: {', '.join(others)}"
-        remedy = "Know that a shard of a DynamoDB stream has two readers at the most"
+        remedy = "Know that a shard of a DynamoDB stream has at most two readers"
         yield note("mapping_others", where, problem, remedy, about=source_arn)
 
 

@@ -1,4 +1,4 @@
-"""The Kinesis streams that Pinot reads: one a table, provisioned, never resharded, and patient."""
+"""The Kinesis streams that Pinot reads: one for each table, provisioned, never resharded, with a long retention."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def summary_findings(summary: Mapping[str, Any], flush: int | None) -> Iterator[
 def mode_findings(name: str, where: str, mode: object) -> Iterator[Finding]:
     """Check that the stream does not split its shards by itself."""
     if mode not in (None, "PROVISIONED"):
-        problem = f"its mode is {mode}: it splits shards as it likes, and after a split old rows stay beside the new"
+        problem = f"its mode is {mode}: it splits shards by itself, and after a split old rows stay beside the new"
         remedy = "Make a PROVISIONED stream with more shards than will be needed, a new Pinot table, and switch"
         yield error("stream_mode", where, problem, remedy, about=name)
 

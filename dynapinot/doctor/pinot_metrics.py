@@ -76,7 +76,7 @@ def meter_findings(url: str, text: str, tables: Collection[str]) -> Iterator[Fin
         if name == _CONSUMING and not value:
             partition = labels.get("partition", "?")
             where = f"table {table}: partition {partition}"
-            problem = f"the server at {url} does not consume it just now"
+            problem = f"the server at {url} does not consume it at the moment"
             remedy = f"Look again; if it stays so: POST /tables/{table}/resumeConsumption, and see the server's log"
             yield warning("pinot_consuming", where, problem, remedy, about=f"{table} {partition}")
     for table in tables:

@@ -132,7 +132,7 @@ def _look_at_stream(where: str, stream: Mapping[str, Any], replication: int, fin
     limit = stream.get("requests_per_second_limit", 1)
     if str(limit).isdecimal() and int(limit) * replication > READS_PER_SECOND:
         problem = (
-            f"{replication} servers read each shard so often, and Kinesis lets all readers read it 5 times a second"
+            f"{replication} servers read each shard that often, and Kinesis allows 5 reads a second by all readers"
         )
         findings.warning(f"{where}.requests_per_second_limit", problem, f"Write {READS_PER_SECOND // replication or 1}")
 

@@ -16,7 +16,7 @@ from rich.highlighter import JSONHighlighter
 from rich.text import Text
 
 from decoder.change import Change
-from dynapinot.errors import FOUND, WELL
+from dynapinot.errors import FOUND, OK
 from dynapinot.explain.attributes import AttributeLine, explain_attributes, explain_other_columns
 from dynapinot.folders import read_tables
 from dynapinot.samples import is_item, read_samples
@@ -217,7 +217,7 @@ def run(
     for warning in warnings:
         warn(f"warning: {warning}")
     page = _Page(console, tables, options)
-    exit_code = WELL
+    exit_code = OK
     shown: set[str] = set()
     for file, records in zip(files, samples, strict=True):
         batch = plan(records, tables, max_record_bytes=MAX_RECORD_BYTES)

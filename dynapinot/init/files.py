@@ -128,7 +128,7 @@ def source_toml(dynamodb_table: str, columns: Columns, *, ttl_attribute: str | N
         lines += [
             "",
             f"# Time to Live is on, by the attribute {toml_text(ttl_attribute)}.",
-            '# "delete": what it deletes is deleted in Pinot too; "keep": those rows stay in Pinot for ever.',
+            '# "delete": what it deletes is deleted in Pinot too; "keep": those rows stay in Pinot forever.',
             'ttl_deletes = "delete"',
         ]
     left_out = [each.attribute for each in columns.left_out]

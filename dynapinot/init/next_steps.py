@@ -28,7 +28,7 @@ class Step:
 def next_steps(
     described: TableDescription, naming: Naming, shards: Shards, *, tables: str, shipped: bool
 ) -> tuple[Step, ...]:
-    """List what brings the proposal to life; ``tables`` is the folder of tables, ``shipped`` if the function has it."""
+    """List how to use the proposal; ``tables`` is the folder of tables, ``shipped`` if the function has it."""
     return (
         _look(naming, tables),
         *_stream(described),
@@ -101,7 +101,7 @@ def _deploy(described: TableDescription, naming: Naming, shards: Shards, *, tabl
     if described.key_arn:
         notes.append("TableKeyArn is only for a key of your own: leave it out if AWS manages that key.")
     if shards.count > MAX_SHARDS:
-        notes.append(f"The template makes {MAX_SHARDS} shards at the most: make the stream yourself, as below.")
+        notes.append(f"The template makes {MAX_SHARDS} shards at most: make the stream yourself, as below.")
     return Step(
         title="Deploy the function and its Kinesis stream",
         commands=(*(() if shipped else (copy,)), "make build", "\n".join(lines).removesuffix(" \\")),

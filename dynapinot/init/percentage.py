@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-_LEAST: Final = 0.1  # percent; what one digit behind the point can say
+_LEAST: Final = 0.1  # percent; the least that one decimal shows
 
 
 def count_and_percent(part: int, whole: int) -> str:
@@ -13,7 +13,7 @@ def count_and_percent(part: int, whole: int) -> str:
 
 
 def percent(part: int, whole: int) -> str:
-    """Write a percentage with at most one digit behind the point; never 0% of something, nor 100% of not all."""
+    """Write a percentage with at most one decimal; never 0% of something, nor 100% of not all."""
     if not part or not whole:
         return "0%"
     value = 100 * part / whole

@@ -18,7 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from dynapinot.aws import Aws, refusals
 from dynapinot.defaults import SAMPLE_ITEMS
-from dynapinot.errors import FOUND, WELL, CommandError
+from dynapinot.errors import FOUND, OK, CommandError
 from dynapinot.init.capacity import Shards, peak_write_units, shards_for, write_rate
 from dynapinot.init.columns import propose_columns
 from dynapinot.init.files import Naming, file_texts
@@ -93,7 +93,7 @@ def run(console: Console, aws: Aws, options: Options, *, progress: Console | Non
     if not options.dry_run:
         write_files(folder, proposal.files)
     _show(console, proposal, options)
-    return WELL if proposal.is_clear else FOUND
+    return OK if proposal.is_clear else FOUND
 
 
 def profile_items(pages: Iterable[Sequence[Item]], profile: Profile, count: Callable[[int], None]) -> None:

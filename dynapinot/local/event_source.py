@@ -1,6 +1,6 @@
 """The event source mapping between a DynamoDB stream and a function, for one shard.
 
-Pure but for the callables it is handed, so that it polls a stream as well as a list, by a real clock or a fake one.
+Pure except for the callables it gets, so that it polls a stream as well as a list, by a real clock or a fake one.
 What AWS documents is modelled as it is written; where AWS is silent the stricter reading is, and says so.
 
 Polling, batches, parallel batches: https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html
@@ -122,7 +122,7 @@ class EventSource:
         return tuple(number for number in self._unsettled if number not in self._settled)
 
     def step(self) -> bool:
-        """Read a batch if none is in hand, or else make one invocation; False when there was nothing to read."""
+        """Read a batch if none is waiting, or else make one invocation; False if there was nothing to read."""
         if not self._queues:
             records = self._gather()
             self._queues = self._deal(records)
@@ -134,7 +134,7 @@ class EventSource:
         return True
 
     def drain(self) -> None:
-        """Go on until nothing is left to read: for ever, if the function never succeeds and nothing limits retries."""
+        """Go on until nothing is left to read: forever, if the function never succeeds and nothing limits retries."""
         while self.step():
             pass
 

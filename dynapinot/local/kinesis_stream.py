@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamRecord:
-    """One record as it stands on a shard."""
+    """One record of a shard."""
 
     shard: str
     key: str
@@ -23,7 +23,7 @@ class StreamRecord:
 def all_shards(client: KinesisClient, stream: str) -> list[ShardTypeDef]:
     """List a stream's shards, closed ones too, as ListShards gives them.
 
-    Without a paginator: botocore's names the stream beside the token, and Kinesis takes the one or the other.
+    Without a paginator: botocore's names the stream beside the token, and Kinesis takes only one of them.
     https://github.com/boto/botocore/issues/2009
     """
     pages = [client.list_shards(StreamName=stream)]

@@ -21,7 +21,7 @@ from dynapinot.demo import live
 from dynapinot.demo.meetups import create_meetups_table
 from dynapinot.demo.options import Options
 from dynapinot.demo.pinot_table import PINOT_TABLE, stream_config
-from dynapinot.errors import FOUND, WELL, CommandError
+from dynapinot.errors import FOUND, OK, CommandError
 from dynapinot.folders import read_documents
 from handlers.catalog import load_tables
 from handlers.settings import SHIPPED_TABLES
@@ -75,7 +75,7 @@ def verdicts(output):
 def test_each_step_is_waited_for_and_all_that_pinot_shows_is_equal(pinot):
     pinot.late = 3
     code, output = walk(pinot)
-    assert code == WELL, output
+    assert code == OK, output
     counts = [line.partition(", equal in every value that has a column, after ")[0] for line in verdicts(output)[:3]]
     assert counts == [f"= DynamoDB has {number} items, Pinot shows {number} rows" for number in (3, 3, 2)]
     assert "of the function" not in output
@@ -84,7 +84,7 @@ def test_each_step_is_waited_for_and_all_that_pinot_shows_is_equal(pinot):
 
 def test_the_seed_s_queries_are_shown_with_what_pinot_answers(pinot):
     code, output = walk(pinot)
-    assert code == WELL, output
+    assert code == OK, output
     live_query, history = output.split("SELECT meetup_id, ")[1], output.split("SET skipUpsert=true; ")[1]
     assert live_query.count("POINT (") == 2
     assert "WHERE meetup_id = '" in history
@@ -122,7 +122,7 @@ def test_created_resources_stay_and_the_output_says_how_to_remove_them(pinot):
 def test_clean_removes_the_created_resources_and_nothing_else(pinot):
     pinot.tables["another"] = Table({}, {})
     code, output = walk(pinot, clean=True)
-    assert (code, list(pinot.tables)) == (WELL, ["another"])
+    assert (code, list(pinot.tables)) == (OK, ["another"])
     assert "What stays" not in output
 
 
@@ -149,7 +149,7 @@ def test_a_table_that_exists_is_left_alone_and_another_name_is_offered(pinot):
     )
     assert pinot.tables == {NAME: theirs}
     code, output = walk(pinot, table_suffix="mine")
-    assert code == WELL, output
+    assert code == OK, output
     assert pinot.tables.keys() == {NAME, f"{NAME}_mine"}
     stream = stream_config(pinot.tables[f"{NAME}_mine"].config)
     assert stream["stream.kinesis.topic.name"] == "pinot-ingestion-stream-mine"
@@ -332,7 +332,7 @@ def test_the_function_uses_given_endpoints_and_a_second_run_touches_nothing(pino
         return subprocess.run(arguments, capture_output=True, text=True, timeout=180, check=False)
 
     done = run()
-    assert (done.returncode, done.stderr) == (WELL, ""), done.stdout
+    assert (done.returncode, done.stderr) == (OK, ""), done.stdout
     assert len(verdicts(done.stdout)) == 4
     assert stream_config(pinot.tables[NAME].config)["endpoint"] == of_pinot
     assert "Its Kinesis was embedded" not in done.stdout

@@ -51,7 +51,7 @@ SOURCE = """\
 dynamodb_table = "app"
 
 # Time to Live is on, by the attribute "expires\\u0007".
-# "delete": what it deletes is deleted in Pinot too; "keep": those rows stay in Pinot for ever.
+# "delete": what it deletes is deleted in Pinot too; "keep": those rows stay in Pinot forever.
 ttl_deletes = "delete"
 
 # Attributes that are not replicated, on purpose.

@@ -99,7 +99,7 @@ def test_an_encrypted_table_and_many_shards_change_how_it_is_deployed():
     assert step.commands[0] == "make build"
     assert "--region us-east-1 --parameter-overrides" not in step.commands[1]  # samconfig.toml has that one
     assert step.commands[1].endswith(f"KinesisShardCount=501 \\\n  TableKeyArn={KEY_ARN}")
-    assert "500 shards at the most" in step.note
+    assert "500 shards at most" in step.note
 
 
 def test_a_stream_of_ones_own_is_provisioned_and_keeps_a_week():

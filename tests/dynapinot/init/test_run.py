@@ -15,7 +15,7 @@ from dynapinot.aws import Aws
 from dynapinot.defaults import MEETUPS_TABLE
 from dynapinot.demo import meetups
 from dynapinot.demo.meetups import create_meetups_table
-from dynapinot.errors import FOUND, WELL, CommandError
+from dynapinot.errors import FOUND, OK, CommandError
 from dynapinot.init import run as init
 from dynapinot.init.run import Options
 from dynapinot.local.services import embedded_services
@@ -94,7 +94,7 @@ SPECS = {
 
 def test_the_demos_table_gets_files_that_the_function_takes(demo, tmp_path):
     code, shown = run(tmp_path, table=demo)
-    assert code == WELL
+    assert code == OK
     assert held(tmp_path) == [f"pinot_ingestion_demo/{name}" for name in ("schema.json", "source.toml", "table.json")]
     schema = json.loads((tmp_path / "pinot_ingestion_demo" / "schema.json").read_text())
     assert {spec["name"]: spec["dataType"] for spec in schema["dimensionFieldSpecs"]} == SPECS
@@ -225,7 +225,7 @@ def test_the_document_has_the_same_for_scripts(nasty, tmp_path):
 
 def test_a_dry_run_shows_the_files_and_writes_nothing(demo, tmp_path):
     code, shown = run(tmp_path, table=demo, dry_run=True)
-    assert (code, held(tmp_path)) == (WELL, [])
+    assert (code, held(tmp_path)) == (OK, [])
     assert '{"name": "rsvp_count", "dataType": "LONG"}' in shown
     assert f'dynamodb_table = "{demo}"' in shown
     assert "Written" not in shown
@@ -238,7 +238,7 @@ def test_files_that_are_there_are_overwritten_only_by_force(demo, tmp_path):
     with pytest.raises(CommandError, match=r"schema.json, .*table.json, .*source.toml: there already; give --force"):
         run(tmp_path, table=demo)
     assert schema.read_text() == "mine"
-    assert run(tmp_path, table=demo, dry_run=True)[0] == WELL
+    assert run(tmp_path, table=demo, dry_run=True)[0] == OK
     assert schema.read_text() == "mine"
     run(tmp_path, table=demo, force=True)
     assert json.loads(schema.read_text())["schemaName"] == "pinot_ingestion_demo"
