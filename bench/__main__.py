@@ -17,7 +17,7 @@ from bench.product import ROOT
 from bench.report import show, show_grid, show_race, show_rest
 from bench.result import describe, read, write
 from bench.sizing import grids
-from dynapinot.errors import UNUSABLE, WELL, CommandError
+from dynapinot.errors import FAILED, OK, CommandError
 
 OUT: Final = ROOT / ".cache" / "bench"
 
@@ -41,7 +41,7 @@ def main(arguments: Sequence[str]) -> int:
                 return _page(options, console)
     except (CommandError, decode.UnequalError) as error:
         Console(stderr=True).print(str(error), style="red", highlight=False, soft_wrap=True)
-        return UNUSABLE
+        return FAILED
 
 
 def wanted_of(only: Sequence[str]) -> set[str]:
@@ -85,7 +85,7 @@ def run(options: Namespace, console: Console) -> int:
     with file.with_suffix(".txt").open("w", encoding="utf-8") as text:
         show(result, Console(file=text, width=_WIDTH))
     console.print(f"written: {file} and, beside it, .svg and .txt", highlight=False, soft_wrap=True)
-    return WELL
+    return OK
 
 
 def _compare(options: Namespace, console: Console) -> int:
@@ -101,13 +101,13 @@ def _model(options: Namespace, console: Console) -> int:
         show_grid(grid, console)
     if result.quick:
         console.print("Of a quick run, whose numbers are none to go by.", style="yellow")
-    return WELL
+    return OK
 
 
 def _page(options: Namespace, console: Console) -> int:
     page.publish(options.result)
     console.print(f"written: {page.PAGE}, {page.RESULT} and {page.PICTURE}", highlight=False, soft_wrap=True)
-    return WELL
+    return OK
 
 
 def _parser() -> ArgumentParser:

@@ -21,7 +21,7 @@ from bench.measure import Effort, Heading, Race, Way, cpu_block, race
 from bench.product import Handler, parser, runtime, start
 from bench.rivals import FIRST, MARSHALLER, OURS, RIVALS
 from bench.shapes import SEED
-from dynapinot.local import Context
+from dynapinot.local.function import Context
 
 SUITE: Final = "batch"
 SIZES: Final = (1, 10, 100, 1_000)

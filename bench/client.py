@@ -20,7 +20,7 @@ from bench.measure import Effort, Heading, Race, Way, cpu_block, race
 from bench.product import connect, decode
 from bench.rivals import FIRST, FLOOR, OURS, Row
 from bench.shapes import SHAPES, Shape
-from dynapinot.local import LOOPBACK
+from dynapinot.local.services import LOOPBACK
 
 if TYPE_CHECKING:
     from mypy_boto3_kinesis import KinesisClient

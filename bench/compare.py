@@ -13,7 +13,7 @@ from rich.table import Table
 from bench.measure import Race, Summary, summarize
 from bench.result import Result
 from bench.rivals import MARSHALLER, OURS
-from dynapinot.errors import FOUND, WELL
+from dynapinot.errors import FOUND, OK
 
 Verdict: TypeAlias = Literal["better", "worse", "same", "too few rounds", "new", "gone"]
 
@@ -81,7 +81,7 @@ def _ratio(race: Race, name: str) -> Summary:
 
 
 def run(old: Result, new: Result, console: Console) -> int:
-    """Print what changed; FOUND when dynapinot has become worse anywhere, else WELL."""
+    """Print what changed; FOUND when dynapinot has become worse anywhere, else OK."""
     lines = compare(old, new)
     for result, when in ((old, "old"), (new, "new")):
         quick = ", a quick run: no numbers to go by" if result.quick else ""
@@ -108,7 +108,7 @@ def run(old: Result, new: Result, console: Console) -> int:
     console.print(table)
     worse = [line for line in lines if line.contender in {OURS, MARSHALLER} and line.verdict == "worse"]
     console.print(f"{len(worse)} of dynapinot's ratios are worse beyond noise", highlight=False)
-    return FOUND if worse else WELL
+    return FOUND if worse else OK
 
 
 def _text(ratio: Summary | None) -> str:

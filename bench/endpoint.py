@@ -29,7 +29,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from bench.product import ROOT, python_path
-from dynapinot.local import LOOPBACK, replaced_environment, sdk_variables
+from dynapinot.local.services import LOOPBACK, replaced_environment, sdk_variables
 
 CERTIFICATE: Final = "certificate.pem"
 _KEY: Final = "key.pem"

@@ -20,7 +20,7 @@ from bench.measure import Effort, Heading, Race, Way, cpu_block, race
 from bench.product import Handler, parser, runtime, start
 from bench.rivals import FIRST, MARSHALLER, OURS, RIVALS, Rival
 from bench.shapes import SHAPES, Shape
-from dynapinot.local import Context
+from dynapinot.local.function import Context
 
 if TYPE_CHECKING:
     from mypy_boto3_kinesis import KinesisClient

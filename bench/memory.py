@@ -27,7 +27,7 @@ from bench.measure import LEAST_SAMPLES, Effort, Heading, Race, Way, race
 from bench.product import Handler, python_path, start
 from bench.rivals import FIRST, OURS, RIVALS
 from bench.shapes import SEED
-from dynapinot.local import Context
+from dynapinot.local.function import Context
 
 SUITE: Final = "memory"
 EVENT: Final = "event"

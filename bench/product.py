@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any, Final, Protocol, TypeAlias
 
 import bench
+from decoder.records import ParsedRecords, Records
 from handlers import clients
 from handlers.catalog import load_tables
 from handlers.parser import Marshaller
-from decoder.records import ParsedRecords, Records
 from handlers.planner import Account, Planner
 from pinot.table import Table
 from publisher.concurrency import publish_concurrently, worker_threads
@@ -59,8 +59,8 @@ def decoder(tables: Sequence[Table]) -> Callable[[Sequence[object]], list[Entry]
     def decode_batch(records: Sequence[object]) -> list[Entry]:
         account = Account(records=records if isinstance(records, Records) else ParsedRecords(records))
         entries = [entry for _, entry in planner.rows(account)]
-        if account.letters or account.ignored:
-            detail = f"{len(account.letters)} dead letters, {account.ignored} changes ignored"
+        if account.dead_letters or account.ignored:
+            detail = f"{len(account.dead_letters)} dead letters, {account.ignored} changes ignored"
             raise ValueError(f"{detail}: the shape is wrong")
         return entries
 

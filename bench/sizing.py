@@ -33,7 +33,7 @@ from bench.rivals import FIRST
 from bench.shapes import SEED, SHAPES
 from bench.simulation import simulate
 from bench.targets import judge
-from dynapinot.proposal.capacity import HEADROOM, SHARD_BYTES, SHARD_RECORDS, WriteRate, shards_for
+from dynapinot.init.capacity import HEADROOM, SHARD_BYTES, SHARD_RECORDS, WriteRate, shards_for
 
 SCALES: Final = (1_000, 10_000, 100_000)  # changes a second
 USUAL: Final = 1_000  # changes a second, where a table shows one load

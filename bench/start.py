@@ -24,7 +24,7 @@ from bench.measure import Effort, Heading, Race, Way, race
 from bench.product import ROOT, START, environment, python_path
 from bench.rivals import FIRST, OURS
 from bench.shapes import SEED
-from dynapinot.local import sdk_variables
+from dynapinot.local.services import sdk_variables
 
 SUITE: Final = "start"
 ALL: Final = "powertools-all"

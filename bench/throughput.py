@@ -20,7 +20,7 @@ from bench.measure import Effort, Heading, Race, Way, race
 from bench.product import decode, publish_to
 from bench.rivals import FIRST, OURS
 from bench.shapes import SEED
-from dynapinot.proposal.capacity import SHARD_BYTES, SHARD_RECORDS
+from dynapinot.init.capacity import SHARD_BYTES, SHARD_RECORDS
 from publisher.entry import Entry
 from publisher.order import Outcome
 

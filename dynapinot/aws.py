@@ -1,4 +1,4 @@
-"""The commands' AWS clients, and what AWS refuses in a sentence."""
+"""The commands' AWS clients, and AWS's errors as one sentence."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _CONFIG: Final = Config(connect_timeout=5, read_timeout=60, retries={"mode": "st
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Aws:
-    """Where AWS is; None is what the SDK finds by its own variables and files."""
+    """The region and the endpoint of AWS; None is what the SDK finds in its own variables and files."""
 
     region: str | None = None
     endpoint_url: str | None = None

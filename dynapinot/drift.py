@@ -23,8 +23,8 @@ from decoder.change import Change, Image
 from decoder.errors import ChangeError
 from decoder.record import decode_record
 from dynapinot.aws import Aws, refusals
-from dynapinot.errors import FOUND, WELL
-from dynapinot.folders import read_folders
+from dynapinot.errors import FOUND, OK
+from dynapinot.folders import read_tables
 from dynapinot.samples import read_samples
 from pinot.path import follow
 from pinot.table import Column, Table
@@ -44,8 +44,8 @@ class Drift:
     """One thing in which items have drifted from a table's columns.
 
     ``reason`` is :data:`NOT_MAPPED`, or why a value does not fit its ``column``; ``where`` is the attribute or the path
-    of the value, empty where the logs do not tell it. ``types`` counts the DynamoDB types, by changes; empty in what
-    the function told.
+    of the value, empty if the logs do not have it. ``types`` counts the DynamoDB types, by changes; empty in what
+    the function logged.
     """
 
     table: str
@@ -59,7 +59,7 @@ class Drift:
         """Say what to do."""
         if self.reason == NOT_MAPPED:
             return f'add a column {self.where} to schema.json, or say leave_out = ["{self.where}"] in source.toml'
-        return f"give column {self.column} a type that takes it, or mend the item: each such change is a dead letter"
+        return f"give column {self.column} a type that takes it, or fix the item: each such change is a dead letter"
 
 
 class _Place(NamedTuple):
@@ -115,27 +115,27 @@ def _tag(attribute: object) -> str:
         return "malformed"
 
 
-def drift_told(lines: Iterable[str]) -> list[Drift]:
-    """Find what the function told: of attributes in the records of its metric, of misfits in its log."""
+def drift_in_logs(lines: Iterable[str]) -> list[Drift]:
+    """Find drift in the function's log: unmapped attributes by the metric's records, misfits by the dead letters'."""
     counts: Counter[_Place] = Counter()
     for line in lines:
         try:
-            told = json.loads(line)
+            entry = json.loads(line)
         except ValueError:
             continue
-        if not isinstance(told, dict):
+        if not isinstance(entry, dict):
             continue
-        for table, attribute in told.get("unmapped_attributes", ()):
+        for table, attribute in entry.get("unmapped_attributes", ()):
             counts[_Place(table, NOT_MAPPED, attribute, "")] += 1
-        if told.get("message") == _MISFIT_MESSAGE and told.get("column"):
-            counts[_Place(told["table"], told["reason"], "", told["column"])] += 1
+        if entry.get("message") == _MISFIT_MESSAGE and entry.get("column"):
+            counts[_Place(entry["table"], entry["reason"], "", entry["column"])] += 1
     return [Drift(**place._asdict(), types={}, count=counts[place]) for place in sorted(counts)]
 
 
 def changes_of(
     files: Sequence[Path], tables: Sequence[Table], warn: Say, *, now_ms: int, dynamodb_table: str | None
 ) -> list[Change]:
-    """Read the changes of sample files; what is no change is told by ``warn``. Raises CommandError for a file."""
+    """Read the changes of sample files; ``warn`` reports what is no change. Raises CommandError for a file."""
     changes = []
     for file in files:
         for position, record in enumerate(read_samples(file, tables, now_ms=now_ms, dynamodb_table=dynamodb_table)):
@@ -147,7 +147,7 @@ def changes_of(
 
 
 def log_lines(aws: Aws, log_group: str, *, since_ms: int) -> Iterator[str]:
-    """Read what the function told since then of its log group. Raises CommandError."""
+    """Read what the function wrote to its log group since then. Raises CommandError."""
     with refusals():
         pages = aws.client("logs").get_paginator("filter_log_events")
         for page in pages.paginate(logGroupName=log_group, startTime=since_ms, filterPattern=PATTERN):
@@ -166,19 +166,19 @@ def run_on_samples(
     as_json: bool,
 ) -> int:
     """Look for drift in sample files; return the exit code. Raises CommandError."""
-    tables, _ = read_folders(tables_dir, only)
+    tables, _ = read_tables(tables_dir, only)
     changes = changes_of(files, tables, warn, now_ms=now_ms, dynamodb_table=dynamodb_table)
-    return _tell(console, drift_in(changes, tables), f"{len(changes)} changes", "changes", as_json=as_json)
+    return _report(console, drift_in(changes, tables), f"{len(changes)} changes", "changes", as_json=as_json)
 
 
 def run_on_logs(console: Console, aws: Aws, log_group: str, *, since_ms: int, as_json: bool) -> int:
-    """Look for drift in what the function told; return the exit code. Raises CommandError."""
+    """Look for drift in what the function logged; return the exit code. Raises CommandError."""
     moment = datetime.fromtimestamp(since_ms / 1000, UTC)
-    found = drift_told(log_lines(aws, log_group, since_ms=since_ms))
-    return _tell(console, found, f"{log_group} since {moment:%Y-%m-%d %H:%M} UTC", "times told", as_json=as_json)
+    found = drift_in_logs(log_lines(aws, log_group, since_ms=since_ms))
+    return _report(console, found, f"{log_group} since {moment:%Y-%m-%d %H:%M} UTC", "times logged", as_json=as_json)
 
 
-def _tell(console: Console, found: Sequence[Drift], looked_at: str, counted: str, *, as_json: bool) -> int:
+def _report(console: Console, found: Sequence[Drift], looked_at: str, counted: str, *, as_json: bool) -> int:
     if as_json:
         document: dict[str, Any] = {
             "looked_at": looked_at,
@@ -200,7 +200,7 @@ def _tell(console: Console, found: Sequence[Drift], looked_at: str, counted: str
         console.print(f"No drift in {looked_at}: every attribute has its place and every value fits.", highlight=False)
     else:
         _show(console, found, looked_at, counted)
-    return FOUND if found else WELL
+    return FOUND if found else OK
 
 
 def _show(console: Console, found: Sequence[Drift], looked_at: str, counted: str) -> None:

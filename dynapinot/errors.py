@@ -1,14 +1,14 @@
-"""What every command says when it cannot do what was asked."""
+"""The error of all commands, and their exit codes."""
 
 from __future__ import annotations
 
 
 class CommandError(Exception):
-    """What was asked for cannot be done; the message names what is wrong and says what to do, in a line if it can.
+    """The command cannot do its work. The message says what is wrong and what to do, in one line if possible.
 
-    The command line writes it to stderr and exits with :data:`UNUSABLE`.
+    The command line writes it to stderr and exits with :data:`FAILED`.
     """
 
 
-# The exit codes of all commands: done and well; done, and something found that wants looking at; not done.
-WELL, FOUND, UNUSABLE = 0, 1, 2
+# The exit codes of all commands: all is well; something was found that needs attention; the command failed.
+OK, FOUND, FAILED = 0, 1, 2

@@ -1,4 +1,4 @@
-"""A running Pinot: what its controller knows of a table, and what its broker answers to a query.
+"""Clients of a running Pinot's controller and broker.
 
 Paths and answers are those of Pinot 1.5.1: the resources of ``pinot-controller``'s ``api/resources`` and
 ``PinotClientRequest`` of ``pinot-broker``.
@@ -6,27 +6,19 @@ Paths and answers are those of Pinot 1.5.1: the resources of ``pinot-controller`
 
 from __future__ import annotations
 
-import json
 import re
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final, TypeAlias
 from urllib.parse import quote, urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
-from rich.console import Console
-from rich.table import Table as Grid
-from rich.text import Text
 from urllib3.util import Retry
 
-from dynapinot.errors import WELL, CommandError
-
-CONTROLLER: Final = "http://localhost:9000"  # where a Pinot that was not configured otherwise listens
-BROKER: Final = "http://localhost:8099"
-AUTH_VARIABLE: Final = "PINOT_AUTH"
+from dynapinot.defaults import AUTH_VARIABLE, BROKER, CONTROLLER
+from dynapinot.errors import CommandError
 
 CONNECT_SECONDS: Final = 5
 READ_SECONDS: Final = 60
@@ -57,7 +49,7 @@ def authorization(secret: str) -> str:
 
 
 def partition_of(segment: str) -> int | None:
-    """Tell which partition a segment consumed or consumes, None of one that was uploaded.
+    """Return which partition a segment consumed or consumes, None of one that was uploaded.
 
     For Kinesis it is the shard's number: ``shardId-000000000003`` is 3 (KinesisStreamMetadataProvider).
     """
@@ -135,7 +127,7 @@ def message_of(response: requests.Response) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Validation:
-    """What Pinot says of a schema and a table config: why it refuses them, and which properties it does not know."""
+    """Pinot's verdict on a schema and a table config: why it refuses them, and which properties it does not know."""
 
     refusal: str | None
     unrecognized: Sequence[str] = ()
@@ -194,12 +186,12 @@ class Controller:
         self._server.document(self._server.answer("DELETE", f"/tableConfigs/{quote(name, safe='')}"))
 
     def is_enabled(self, name: str) -> bool:
-        """Tell whether a table is enabled."""
+        """Return whether a table is enabled."""
         state: str = self._get(f"/tables/{quote(name, safe='')}/state", type="realtime")["state"]
         return state == "enabled"
 
     def is_paused(self, name: str) -> bool:
-        """Tell whether somebody, or Pinot itself, has paused a table's consumption."""
+        """Return whether somebody, or Pinot itself, has paused a table's consumption."""
         return bool(self._get(f"/tables/{quote(name, safe='')}/pauseStatus")["pauseFlag"])
 
     def ideal_state(self, name: str) -> View:
@@ -227,9 +219,9 @@ class Controller:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What a query gives: the columns, Pinot's names of their types, and the rows, None for null.
+    """A query's answer: the columns, Pinot's names of their types, and the rows, None for null.
 
-    ``statistics`` has the rest of the answer: numDocsScanned, numConsumingSegmentsQueried and so on.
+    ``statistics`` has the rest of the answer: numDocsScanned, numConsumingSegmentsQueried and others.
     """
 
     columns: Sequence[str]
@@ -274,57 +266,8 @@ class Broker:
         )
 
 
-def read_folder(folder: Path) -> tuple[Document, Document]:
-    """Read a table folder's schema and config, without what Pinot's REST API wraps them in. Raises CommandError."""
-    documents = []
-    for name, wrappers in (("schema.json", ("schema",)), ("table.json", ("REALTIME", "realtime"))):
-        file = folder / name
-        try:
-            document = json.loads(file.read_text(encoding="utf-8"))
-        except (OSError, ValueError, RecursionError) as error:
-            raise CommandError(f"{file}: it cannot be read as JSON: {error}") from None
-        inner = [
-            document[key] for key in wrappers if isinstance(document, dict) and isinstance(document.get(key), dict)
-        ]
-        documents.append(inner[0] if inner else document)
-        if not isinstance(documents[-1], dict):
-            raise CommandError(f"{file}: it is no JSON object")
-    return documents[0], documents[1]
-
-
-def add_table(console: Console, controller: Controller, folder: Path) -> int:
-    """Make a folder's table in Pinot: ``dynapinot add-table``. Raises CommandError."""
-    schema, config = read_folder(folder)
-    for each in controller.add_table(schema, config):
-        console.print(Text(f"Pinot does not know {each}", "yellow"), soft_wrap=True)
-    console.print(Text(f"Made {config.get('tableName')} at {controller.url}"), soft_wrap=True)
-    return WELL
-
-
-def query(console: Console, broker: Broker, sql: str, *, as_json: bool = False) -> int:
-    """Show what a query gives, as a table or a line of JSON for each row: ``dynapinot query``. Raises CommandError."""
-    answer = broker.query(sql)
-    if as_json:
-        for row in answer.rows:
-            line = json.dumps(dict(zip(answer.columns, row, strict=True)), ensure_ascii=False)
-            console.print(Text(line), soft_wrap=True)
-        return WELL
-    grid = Grid(show_edge=False, pad_edge=False, header_style="dim")
-    for column in answer.columns:
-        grid.add_column(Text(column), overflow="fold")
-    for row in answer.rows:
-        grid.add_row(*(Text("null", "dim") if value is None else Text(_cell(value)) for value in row))
-    console.print(grid)
-    console.print(Text(f"{len(answer.rows)} rows", "dim"))
-    return WELL
-
-
-def _cell(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
 def _table_configs(schema: Document, config: Document) -> Document:
-    """Put a schema and a config into one document, as /tableConfigs takes them; it wants the table's name bare."""
+    """Put a schema and a config into one document, as /tableConfigs takes them; it needs the table's bare name."""
     name = str(config.get("tableName", "")).removesuffix("_REALTIME")
     return {"tableName": name, "schema": schema, "realtime": config}
 

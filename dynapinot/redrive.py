@@ -1,4 +1,4 @@
-"""``dynapinot redrive``: the dead letter bucket, counted or made good, with a progress bar."""
+"""``dynapinot redrive``: count or redrive the dead letter bucket, with a progress bar."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColum
 from rich.table import Table as Grid
 
 from dynapinot.aws import refusals
-from dynapinot.errors import FOUND, WELL
-from dynapinot.folders import read_folders
+from dynapinot.errors import FOUND, OK
+from dynapinot.folders import read_tables
 from handlers import clients
 from handlers.deadline import seconds_from_now
 from pinot.table import Target
@@ -41,11 +41,11 @@ def run(
     dry_run: bool,
     as_json: bool = False,
 ) -> int:
-    """Redrive, or with ``dry_run`` count; return the exit code: 0 when nothing is left to be made good, else 1.
+    """Redrive, or with ``dry_run`` count; return the exit code: 0 if nothing is left to redrive, else 1.
 
     Raises CommandError.
     """
-    tables, _ = read_folders(tables_dir, only)
+    tables, _ = read_tables(tables_dir, only)
     with refusals():
         bucket = open_bucket(clients.s3(), bucket_name, PREFIXES if prefix is None else (prefix,))
         if dry_run:
@@ -62,7 +62,7 @@ def run(
                     bucket,
                     tables,
                     read_item=read,
-                    publish=partial(_publish_patiently, streams),
+                    publish=partial(_publish_with_retries, streams),
                     max_record_bytes=max_record_bytes,
                     remaining=lambda: math.inf,
                     on_object=seen,
@@ -75,10 +75,10 @@ def run(
         if not dry_run:
             console.print(f"{done.redriven} changes made good by {done.rows} rows, of {done.objects} objects")
         _show(console, title, done)
-    return FOUND if done.failing else WELL
+    return FOUND if done.failing else OK
 
 
-def _publish_patiently(streams: clients.Streams, target: Target, entries: Sequence[Entry]) -> Published:
+def _publish_with_retries(streams: clients.Streams, target: Target, entries: Sequence[Entry]) -> Published:
     return streams.publish_within(seconds_from_now(SECONDS_FOR_ROWS))(target, entries)
 
 

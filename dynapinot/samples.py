@@ -39,7 +39,7 @@ def read_samples(
 
 
 def is_item(record: object) -> bool:
-    """Tell a record that was made of a plain item: nobody knows its table's key."""
+    """Return whether a record was made from a plain item, for which the table's key is not known."""
     return isinstance(record, dict) and record.get("recordFormat") == ITEM
 
 
@@ -117,7 +117,7 @@ def _text(file: Path) -> str:
 def _source_of(tables: Sequence[Table]) -> str | None:
     names = sorted({table.dynamodb_table for table in tables if table.dynamodb_table is not None})
     if len(names) > 1:
-        raise CommandError(f"Plain items do not tell their table: give --table, one of {', '.join(names)}")
+        raise CommandError(f"Plain items do not name their table: give --table, one of {', '.join(names)}")
     return names[0] if names else None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from copy import deepcopy
 
-from pinot.assembly import Files, read_table
+from pinot.compile import Files, read_table
 
 REMOVED = object()
 

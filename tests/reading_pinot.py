@@ -1,7 +1,8 @@
 """A Pinot that reads the stream its tables name, at the endpoint they name, and shows it some polls late.
 
-The model (dynapinot.replica) says which rows a query sees, SQLite runs it over them; what Pinot adds is added here:
-TIMESTAMP as text (DataSchema.ColumnDataType.format), the computed location, $docId, and error 190 until it is assigned.
+The model (dynapinot.local.replica) says which rows a query sees, SQLite runs it over them. What Pinot adds is added
+here: TIMESTAMP as text (DataSchema.ColumnDataType.format), the computed location, $docId, and error 190 until it is
+assigned.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from datetime import UTC, datetime
 
 import boto3
 
-from dynapinot.kinesis_stream import StreamReader
-from dynapinot.replica import Replica, read_upsert_table
+from dynapinot.local.kinesis_stream import StreamReader
+from dynapinot.local.replica import Replica, read_upsert_table
 from pinot_fake import Pinot, broker_response, result
 
 SET = re.compile(r"\s*SET (\w+)\s*=\s*(\w+);")

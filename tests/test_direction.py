@@ -42,7 +42,7 @@ PURE_STANDARD = {
         "typing",
     ),
 }
-PURE_OUTSIDE = {"orjson"}
+PURE_OUTSIDE = {"msgspec", "orjson"}
 PURE = {"decoder", "pinot"}
 ROOTS = {"handlers/stream.py", "handlers/heartbeat.py", "handlers/redrive.py"}
 

@@ -53,7 +53,7 @@ def read_template(file: Path) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resource:
-    """One resource that a stack would have, its properties as far as they can be told (UNKNOWN where not)."""
+    """One resource that a stack would have, its properties as far as they are known (UNKNOWN where not)."""
 
     name: str
     type: str

@@ -1,4 +1,4 @@
-"""What is deployed: the function of a stack or of a name, and what it reads from and writes to."""
+"""The deployed function, of a stack or of a name, and what it reads from and writes to."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, Final
 
 from dynapinot.aws import Aws
-from dynapinot.doctor import function, mapping, stream, telemetry
+from dynapinot.doctor import cloudwatch, event_source_mapping, function, kinesis
 from dynapinot.doctor.finding import AbsentError, Diagnosis, error
 from dynapinot.doctor.template import Deployment
 from dynapinot.errors import CommandError
@@ -21,9 +21,9 @@ _DYNAMODB_STREAM_PARTS: Final = 4  # table/<name>/stream/<when>
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployed:
-    """What is known of what is deployed; ``settings`` is None where the function could not read them.
+    """The deployed function; ``settings`` is None if the function could not read them.
 
-    ``sources`` are the ARNs of the streams that event source mappings hand to the function.
+    ``sources`` are the ARNs of the streams that event source mappings send to the function.
     """
 
     function: str
@@ -39,7 +39,7 @@ def find_stack(diagnosis: Diagnosis, aws: Aws, name: str) -> tuple[str | None, D
             f"CloudFormation: stack {name}", lambda: client.describe_stacks(StackName=name), ("ValidationError",)
         )
     except AbsentError:
-        raise CommandError(f"There is no stack {name} in {client.meta.region_name}: mend --stack or --region") from None
+        raise CommandError(f"There is no stack {name} in {client.meta.region_name}: fix --stack or --region") from None
     if answer is None:
         return None, Deployment()
     stack = answer["Stacks"][0]
@@ -58,7 +58,7 @@ def look(diagnosis: Diagnosis, aws: Aws, name: str, *, now_ms: int) -> Deployed 
         configuration = diagnosis.ask(what, lambda: client.get_function_configuration(FunctionName=name), _ABSENT)
     except AbsentError:
         problem = f"there is none in {client.meta.region_name}"
-        absent = error("function_absent", f"function {name}", problem, "Mend its name or the region", about=name)
+        absent = error("function_absent", f"function {name}", problem, "Fix its name or the region", about=name)
         diagnosis.add(function.PART, [absent])
         return None
     if configuration is None:
@@ -76,7 +76,7 @@ def look(diagnosis: Diagnosis, aws: Aws, name: str, *, now_ms: int) -> Deployed 
     if bucket:
         _look_at_bucket(diagnosis, aws, bucket)
     service = function.environment_of(configuration).get("POWERTOOLS_SERVICE_NAME") or SERVICE
-    telemetry.look(diagnosis, aws, function=configuration["FunctionName"], service=service, now_ms=now_ms)
+    cloudwatch.look(diagnosis, aws, function=configuration["FunctionName"], service=service, now_ms=now_ms)
     return Deployed(function=name, settings=settings, sources=sources)
 
 
@@ -92,24 +92,27 @@ def _look_at_mappings(
     found = diagnosis.ask(f"Lambda: event source mappings of {name}", lambda: _mappings(client, FunctionName=name))
     if found is None:
         return []
-    # A deployment leaves behind what is on its way out.
+    # A deployment leaves mappings that are being deleted.
     mappings = [each for each in found if each.get("State") != "Deleting" and _is_stream(each.get("EventSourceArn"))]
     if not mappings:
         problem = "no stream is connected to it, so no change is replicated"
         none = error("mapping_absent", f"function {name}", problem, "Deploy with TableStreamArn", about=name)
-        diagnosis.add(mapping.PART, [none])
+        diagnosis.add(event_source_mapping.PART, [none])
     for each in mappings:
         uuid = each["UUID"]
-        place = mapping.Place(f"event source mapping {uuid}", "" if len(mappings) == 1 else uuid)
+        place = event_source_mapping.Place(f"event source mapping {uuid}", "" if len(mappings) == 1 else uuid)
         timeout = configuration.get("Timeout")
-        diagnosis.add(mapping.PART, mapping.state_findings(each, place))
-        diagnosis.add(mapping.PART, mapping.setting_findings(each, place, timeout_s=timeout, bucket=bucket))
+        diagnosis.add(event_source_mapping.PART, event_source_mapping.state_findings(each, place))
+        diagnosis.add(
+            event_source_mapping.PART,
+            event_source_mapping.setting_findings(each, place, timeout_s=timeout, bucket=bucket),
+        )
     sources = sorted({each["EventSourceArn"] for each in mappings})
     for source in sources:
         read = partial(_mappings, client, EventSourceArn=source)
         every = diagnosis.ask(f"Lambda: event source mappings of {source}", read)
         if every is not None:
-            diagnosis.add(mapping.PART, mapping.shared_source_findings(arn, source, every))
+            diagnosis.add(event_source_mapping.PART, event_source_mapping.shared_source_findings(arn, source, every))
     return sources
 
 
@@ -140,11 +143,11 @@ def look_at_change_stream(diagnosis: Diagnosis, aws: Aws, source_arn: str) -> No
     except AbsentError:
         remedy = "Deploy with the stream that the table's changes go to (TableStreamArn)"
         absent = error("change_stream_absent", f"stream {name}", "there is no such stream", remedy, about=source_arn)
-        diagnosis.add(stream.PART, [absent])
+        diagnosis.add(kinesis.PART, [absent])
 
 
 def table_of(source_arn: str) -> str | None:
-    """Tell the DynamoDB table of a stream's ARN, None where it is one of Kinesis, which does not tell."""
+    """Return the DynamoDB table of a stream's ARN, None for a Kinesis stream, whose ARN does not name the table."""
     parts = source_arn.split(":", 5)[-1].split("/")
     return parts[1] if len(parts) >= _DYNAMODB_STREAM_PARTS and parts[0] == "table" else None
 

@@ -1,4 +1,4 @@
-"""What a preflight finds, and what it could not look at."""
+"""The findings of a diagnosis, and what it could not look at."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dynapinot.errors import CommandError
 
 Level: TypeAlias = Literal["error", "warning", "note"]
 
-UNKNOWN: Final = object()  # a setting's value that cannot be told here
+UNKNOWN: Final = object()  # a setting's value that is not known here
 
 # The exit code of each level: a note is nothing wrong.
 _EXIT_CODES: Final[dict[Level, int]] = {"note": 0, "warning": 1, "error": 2}
@@ -62,11 +62,11 @@ class Missed(NamedTuple):
 
 
 class AbsentError(Exception):
-    """What was asked for is not there."""
+    """The resource does not exist."""
 
 
 class Diagnosis:
-    """What has been found so far, each fault once, by the part of the path it is in."""
+    """The findings so far: each fault once, under the part of the path it is in."""
 
     def __init__(self) -> None:
         self.parts: dict[str, list[Finding]] = {}
@@ -118,5 +118,5 @@ class Diagnosis:
 
     @property
     def exit_code(self) -> int:
-        """Tell how bad it is: 0 nothing, 1 warnings or something that was asked and not answered, 2 errors."""
+        """Return how bad it is: 0 nothing, 1 warnings or something that was asked and not answered, 2 errors."""
         return max((int(bool(self.refused)), *(_EXIT_CODES[finding.level] for finding in self.findings)))

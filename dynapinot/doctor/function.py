@@ -1,4 +1,4 @@
-"""The function: what it was told, and whether it can work."""
+"""The function: its configuration, and whether it can work."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def environment_of(configuration: Mapping[str, Any]) -> Mapping[str, str]:
 
 
 def hidden_environment(configuration: Mapping[str, Any]) -> str | None:
-    """Tell why the variables cannot be seen, None if they can: who asks may not use the key they are encrypted with."""
+    """Return why the variables cannot be seen (no access to the key they are encrypted with), None if they can."""
     failure = (configuration.get("Environment") or {}).get("Error")
     return f"{failure.get('ErrorCode')}: {failure.get('Message')}" if failure else None
 
@@ -58,7 +58,9 @@ def function_findings(configuration: Mapping[str, Any]) -> Iterator[Finding]:
         yield error("function_environment", f"{where}: {variable}", f"it {rest}", "Set it, and deploy again")
     timeout = configuration.get("Timeout", LEAST_TIMEOUT_S)
     if timeout < LEAST_TIMEOUT_S:
-        problem = f"{timeout} s may be over before the last request to Kinesis is, and the batch comes again and again"
+        problem = (
+            f"{timeout} s may be over before the last request to Kinesis is, and the batch is retried again and again"
+        )
         yield warning(
             "function_timeout", f"{where}: Timeout", problem, f"Set TimeoutSeconds to {LEAST_TIMEOUT_S} or more"
         )

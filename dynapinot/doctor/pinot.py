@@ -1,49 +1,24 @@
-"""What a running Pinot has: the same table as these files, and somebody who consumes each of its shards."""
+"""A running Pinot: whether it has the table of these files, and consumes each shard of its stream."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from dynapinot.doctor.finding import Diagnosis, Finding, error, note, warning
-from dynapinot.doctor.stream import is_closed, shard_number
+from dynapinot.doctor.kinesis import is_closed, shard_number
+from dynapinot.doctor.pinot_differences import deployed_findings, read_files
 from dynapinot.doctor.tables import Folder
 from dynapinot.errors import CommandError
 from dynapinot.pinot_server import Answer, Broker, Controller, Validation, View, partition_of
-from pinot import errors
-from pinot.assembly import Files, examine
-from pinot.config import TableConfig, read_config
+from pinot.config import read_config
 from pinot.errors import Findings, TableError
-from pinot.schema import Field, Schema, read_schema
 
 PART: Final = "Pinot"
 
 CONSUMING: Final = "CONSUMING"
-_MEND: Final = "Make sure that the broker is up, and that servers serve the table"
-
-# What of a table config decides which rows come and which are shown, by the names of both sides.
-_SETTINGS: Final = {
-    "stream": "stream.kinesis.topic.name",
-    "region": "region",
-    "mode": "upsertConfig.mode",
-    "delete_column": "upsertConfig.deleteRecordColumn",
-    "comparison_column": "upsertConfig.comparisonColumns",
-    "time_column": "segmentsConfig.timeColumnName",
-    "transforms": "ingestionConfig.transformConfigs",
-    "filter_function": "ingestionConfig.filterConfig.filterFunction",
-    "handles_nulls": "tableIndexConfig.nullHandlingEnabled",
-    "forgets_deletes_after": "upsertConfig.deletedKeysTTL",
-}
-_OF_COLUMNS: Final = {
-    "data_type": "dataType",
-    "single_value": "singleValueField",
-    "max_length": "maxLength, or what becomes of longer ones",
-    "unit_ms": "format",
-    "transform": "transformFunction",
-    "is_date_time": "kind of field",
-}
+_REMEDY: Final = "Make sure that the broker is up, and that servers serve the table"
 
 
 def look(
@@ -80,7 +55,7 @@ def look(
 
 def unwell(url: str, why: str) -> Finding:
     """Say that the controller cannot be asked."""
-    return error("pinot_unwell", f"controller {url}", why, "Start it, or mend --controller", about=url)
+    return error("pinot_unwell", f"controller {url}", why, "Start it, or fix --controller", about=url)
 
 
 def look_by_query(diagnosis: Diagnosis, broker: Broker, folder: Folder, now_ms: int) -> None:
@@ -97,7 +72,7 @@ def look_by_query(diagnosis: Diagnosis, broker: Broker, folder: Folder, now_ms: 
         answer = broker.query(sql)
     except CommandError as mistake:
         diagnosis.add(
-            PART, [error("pinot_query", f"table {table.name}: a query", str(mistake), _MEND, about=table.name)]
+            PART, [error("pinot_query", f"table {table.name}: a query", str(mistake), _REMEDY, about=table.name)]
         )
         diagnosis.saw(what)
         return
@@ -107,8 +82,8 @@ def look_by_query(diagnosis: Diagnosis, broker: Broker, folder: Folder, now_ms: 
 
 
 def _unit_ms(folder: Folder, column: str) -> float:
-    """Tell how many milliseconds a step of a column is."""
-    schema, _ = _read(folder.schema, folder.config)
+    """Return how many milliseconds a step of a column is."""
+    schema, _ = read_files(folder.schema, folder.config)
     field = schema.field(column) if schema else None
     return float(field.unit_ms) if field and field.unit_ms else 1
 
@@ -128,103 +103,23 @@ def _streams_of_others(controller: Controller, name: str) -> dict[str, tuple[str
 
 
 def validation_findings(folder: Folder, validation: Validation) -> Iterator[Finding]:
-    """Tell what Pinot says of the files."""
+    """Report what Pinot says about the files."""
     where = str(folder.path)
     if validation.refusal is not None:
         problem = f"Pinot refuses them: {validation.refusal}"
-        yield error("pinot_refuses", where, problem, "Mend the files", about=folder.name)
+        yield error("pinot_refuses", where, problem, "Fix the files", about=folder.name)
     for path in validation.unrecognized:
         document, _, setting = path.partition(".")
         file = "schema.json" if document == "schema" else "table.json"
-        if not setting.endswith(_TOLD):
+        if not setting.endswith(_REPORTED):
             where = f"{folder.path / file}: {setting}"
             problem = "Pinot does not know this property, and ignores it"
             yield warning(
-                "pinot_unrecognized", where, problem, "Mend its name, or remove it", about=f"{folder.name} {path}"
+                "pinot_unrecognized", where, problem, "Fix its name, or remove it", about=f"{folder.name} {path}"
             )
 
 
-_TOLD: Final = ("segmentsConfig.schemaName",)  # by ``creation.notes``
-
-
-def deployed_findings(folder: Folder, schema: Mapping[str, Any] | None, config: Mapping[str, Any]) -> Iterator[Finding]:
-    """Compare what Pinot has with the files: column by column, and setting by setting where it matters."""
-    name = folder.name
-    if schema is None:
-        problem = "Pinot has no schema of the table's name"
-        yield error("pinot_schema", f"table {name}", problem, f"Add {folder.path / 'schema.json'}", about=name)
-        return
-    worse = list(_worse_there(folder, schema, config))
-    yield from worse
-    told = [finding.where for finding in worse]
-    local_schema, local_config = _read(folder.schema, folder.config)
-    there_schema, there_config = _read(schema, config)
-    differences: list[Finding] = []
-    if local_schema and there_schema:
-        differences += _schema_differences(name, local_schema, there_schema)
-    if local_config and there_config:
-        differences += _config_differences(name, local_config, there_config)
-    yield from (each for each in differences if not any(where.startswith(each.where) for where in told))
-
-
-def _read(schema: Mapping[str, Any], config: Mapping[str, Any]) -> tuple[Schema | None, TableConfig | None]:
-    """Read both documents as the function would; what cannot be read is told of the files, or by ``_worse_there``."""
-    read_there, config_there = None, None
-    with suppress(TableError):
-        read_there = read_schema(schema, Findings("schema"))
-    with suppress(TableError):
-        config_there = read_config(config, Findings("config"))
-    return read_there, config_there
-
-
-def _schema_differences(name: str, here: Schema, there: Schema) -> Iterator[Finding]:
-    remedy = "Deploy the function from the files that Pinot was given, or give Pinot these"
-    here_fields, there_fields = ({field.name: field for field in schema.fields} for schema in (here, there))
-    for column in sorted(here_fields.keys() | there_fields.keys()):
-        where = f"table {name}: column {column}"
-        difference = _field_difference(here_fields.get(column), there_fields.get(column))
-        if difference:
-            yield error("pinot_schema", where, difference, remedy, about=f"{name} {column}")
-    if here.primary_key != there.primary_key:
-        problem = f"Pinot has {', '.join(there.primary_key)}, schema.json {', '.join(here.primary_key)}"
-        remedy = "Make a new stream and a new table: a primary key cannot be changed"
-        yield error("pinot_schema", f"table {name}: primaryKeyColumns", problem, remedy, about=f"{name} primary key")
-
-
-def _field_difference(here: Field | None, there: Field | None) -> str | None:
-    if there is None:
-        return "Pinot does not have it, and ignores its values"
-    if here is None:
-        return "only Pinot has it, and it stays empty"
-    different = [words for name, words in _OF_COLUMNS.items() if getattr(here, name) != getattr(there, name)]
-    return f"Pinot has another {' and another '.join(different)} than schema.json" if different else None
-
-
-def _config_differences(name: str, here: TableConfig, there: TableConfig) -> Iterator[Finding]:
-    for attribute, setting in _SETTINGS.items():
-        if getattr(here, attribute) != getattr(there, attribute):
-            problem = "Pinot has another value than table.json"
-            remedy = "Give Pinot this table config, or deploy the function from the one that Pinot has"
-            yield error("pinot_config", f"table {name}: {setting}", problem, remedy, about=f"{name} {attribute}")
-
-
-def _worse_there(folder: Folder, schema: Mapping[str, Any], config: Mapping[str, Any]) -> Iterator[Finding]:
-    """Find what is wrong with what Pinot has and right in the files: a retention that somebody added, for example."""
-    known = {(_last(finding.where), finding.problem) for finding in _said(folder.schema, folder.config)}
-    for finding in _said(schema, config):
-        if (_last(finding.where), finding.problem) not in known:
-            where = f"table {folder.name}: {finding.where}"
-            about = f"{folder.name} {finding.where} {finding.problem}"
-            make = error if finding.level == "error" else warning
-            yield make("pinot_there", where, finding.problem, f"In Pinot: {finding.remedy}", about=about)
-
-
-def _last(where: str) -> str:
-    return where.rpartition(".")[2]
-
-
-def _said(schema: Mapping[str, Any], config: Mapping[str, Any]) -> Collection[errors.Finding]:
-    return examine(schema, config, {}, Files())[1]
+_REPORTED: Final = ("segmentsConfig.schemaName",)  # by ``table_creation.notes``
 
 
 def state_findings(name: str, *, enabled: bool, paused: bool) -> Iterator[Finding]:
@@ -248,7 +143,7 @@ def segment_findings(name: str, ideal: View, actual: View) -> Iterator[Finding]:
         if partition is not None:
             partitions[partition] |= {segment} if CONSUMING in servers.values() else set()
     if not partitions:
-        problem = "it has no segment, so nobody consumes its stream"
+        problem = "it has no segment, so no server consumes its stream"
         remedy = "See the controller's log: it makes them when it reaches the stream with its credentials"
         yield error("pinot_segments", f"table {name}", problem, remedy, about=name)
     resume = f"POST /tables/{name}/resumeConsumption, and see the server's log"
@@ -278,14 +173,14 @@ def partition_findings(name: str, ideal: View, shards: Sequence[Mapping[str, Any
     missing = sorted({shard_number(shard) for shard in shards if not is_closed(shard)} - partitions)
     if missing and partitions:
         numbers = ", ".join(map(str, missing))
-        problem = f"nobody consumes the shards {numbers} of its stream"
+        problem = f"no server consumes the shards {numbers} of its stream"
         remedy = "Run the controller's task RealtimeSegmentValidationManager; after a split see docs/operations.md"
         yield error("pinot_shards", f"table {name}", problem, remedy, about=name)
     strange = sorted(each for each in partitions - {shard_number(shard) for shard in shards} if each is not None)
     if strange:
         numbers = ", ".join(map(str, strange))
         problem = f"it has partitions {numbers}, and the stream has no such shards: it is another stream, or resharded"
-        remedy = "Make a new Pinot table for this stream, and fill it anew"
+        remedy = "Make a new Pinot table for this stream, and fill it again"
         yield error("pinot_partitions", f"table {name}", problem, remedy, about=name)
 
 

@@ -1,4 +1,4 @@
-"""How a diagnosis is written: for a person, a line a finding under the part it is in; for scripts, JSON."""
+"""Write a diagnosis: a line for each finding, below the part of the path it is in, or JSON for scripts."""
 
 from __future__ import annotations
 
@@ -10,13 +10,31 @@ from typing import Any, Final
 from rich.console import Console
 from rich.text import Text
 
-from dynapinot.doctor import function, mapping, pinot, samples, source, stream, tables, telemetry, template
+from dynapinot.doctor import (
+    cloudwatch,
+    dynamodb,
+    event_source_mapping,
+    function,
+    kinesis,
+    pinot,
+    samples,
+    tables,
+    template,
+)
 from dynapinot.doctor.finding import Diagnosis, Finding, Level
 
 # The way a change goes, after what can be known of files.
 _PARTS: Final = (
-    *(tables.PART, template.PART, samples.PART, source.PART, mapping.PART, function.PART, telemetry.PART),
-    *(stream.PART, pinot.PART),
+    *(
+        tables.PART,
+        template.PART,
+        samples.PART,
+        dynamodb.PART,
+        event_source_mapping.PART,
+        function.PART,
+        cloudwatch.PART,
+    ),
+    *(kinesis.PART, pinot.PART),
 )
 _STYLES: Final[dict[Level, str]] = {"error": "bold red", "warning": "yellow", "note": "cyan"}
 _LEVELS: Final[tuple[Level, ...]] = ("error", "warning", "note")
@@ -63,12 +81,12 @@ def _line(finding: Finding) -> Text:
 
 def _verdict(diagnosis: Diagnosis) -> Text:
     counts = Counter(finding.level for finding in diagnosis.findings)
-    told = [f"{counts[level]} {level}{'s' * (counts[level] != 1)}" for level in _LEVELS if counts[level]]
+    summary = [f"{counts[level]} {level}{'s' * (counts[level] != 1)}" for level in _LEVELS if counts[level]]
     if diagnosis.refused:
-        told.append(f"{len(diagnosis.refused)} that could not be looked at")
+        summary.append(f"{len(diagnosis.refused)} that could not be looked at")
     if diagnosis.exit_code:
-        return Text(", ".join(told), "bold red" if counts["error"] else "bold yellow")
-    return Text(", ".join(("nothing wrong in what was looked at", *told)), "green")
+        return Text(", ".join(summary), "bold red" if counts["error"] else "bold yellow")
+    return Text(", ".join(("nothing wrong in what was looked at", *summary)), "green")
 
 
 def _say(console: Console, text: Text) -> None:

@@ -11,13 +11,25 @@ from typing import Any
 from rich.console import Console
 
 from dynapinot.aws import Aws
-from dynapinot.doctor import deployed, function, meters, pinot, report, samples, source, stream, tables, template
+from dynapinot.defaults import AUTH_VARIABLE
+from dynapinot.doctor import (
+    deployed,
+    dynamodb,
+    function,
+    kinesis,
+    pinot,
+    pinot_metrics,
+    report,
+    samples,
+    tables,
+    template,
+)
 from dynapinot.doctor.deployed import Deployed
 from dynapinot.doctor.finding import Diagnosis
 from dynapinot.doctor.tables import Folder
 from dynapinot.doctor.template import Deployment
 from dynapinot.errors import CommandError
-from dynapinot.pinot_server import AUTH_VARIABLE, Broker, Controller
+from dynapinot.pinot_server import Broker, Controller
 from handlers.settings import SHIPPED_TABLES
 from pinot.table import Table
 
@@ -76,7 +88,7 @@ def diagnose(tables_dir: Path, places: Places, *, now_ms: int) -> Diagnosis:
     replicas = [folder.table for folder in folders if folder.table]
     for folder in folders:
         if folder.table is None:
-            diagnosis.miss(f"{folder.path}: what depends on its files", "they have errors: mend these first")
+            diagnosis.miss(f"{folder.path}: what depends on its files", "they have errors: fix these first")
     if places.events:
         samples.look(diagnosis, places.events, replicas, now_ms=now_ms, dynamodb_table=places.dynamodb_table)
     else:
@@ -87,7 +99,7 @@ def diagnose(tables_dir: Path, places: Places, *, now_ms: int) -> Diagnosis:
 
 
 def _names(tables_dir: Path, places: Places, deployment: Deployment, there: Deployed | None) -> Sequence[str]:
-    """Tell which folders are replicated: the deployed function knows, or else the deployment to be; none for all."""
+    """Return which folders are replicated: the deployed function knows, or else the deployment to be; none for all."""
     if places.only:
         return places.only
     if there and there.settings:
@@ -97,14 +109,14 @@ def _names(tables_dir: Path, places: Places, deployment: Deployment, there: Depl
 
 
 def _deployment(tables_dir: Path, places: Places, known: Deployment) -> Deployment:
-    """Put together what a deployment is told: samconfig.toml, what a stack was given, and what is given here."""
+    """Put together the parameters of a deployment: samconfig.toml, what a stack was given, and what is given here."""
     file = _template(tables_dir, places)
-    told = template.read_samconfig(file.parent / template.SAMCONFIG) if file else Deployment()
-    given = {**told.parameters, **template.overrides(list(places.parameters))}
+    configured = template.read_samconfig(file.parent / template.SAMCONFIG) if file else Deployment()
+    given = {**configured.parameters, **template.overrides(list(places.parameters))}
     return Deployment(
-        parameters={**told.parameters, **known.parameters, **given},
+        parameters={**configured.parameters, **known.parameters, **given},
         given=given,
-        region=places.region or known.region or told.region,
+        region=places.region or known.region or configured.region,
     )
 
 
@@ -133,23 +145,23 @@ def _look_at_aws(
         return {}
     if not (places.function or places.stack):
         diagnosis.miss("Lambda: the function and its event source mapping", "give --stack or --function")
-    diagnosis.miss("IAM: what the function and Pinot's servers may do", "AWS tells only when it is done")
+    diagnosis.miss("IAM: what the function and Pinot's servers may do", "AWS reports it only when something is denied")
     replicas = [folder.table for folder in folders if folder.table]
     _look_at_sources(diagnosis, aws, replicas, there.sources if there else ())
     shards: dict[str, Shards] = {}
     arns: dict[str, str] = {}
     for folder in folders:
-        seen = stream.look(diagnosis, aws, folder)
+        seen = kinesis.look(diagnosis, aws, folder)
         if seen is None or folder.table is None:
             continue
         summary, shards[folder.name] = seen
         arns[str(summary.get("StreamARN"))] = folder.name
-        largest = stream.largest_record_bytes(summary)
+        largest = kinesis.largest_record_bytes(summary)
         if there and there.settings and largest is not None:
             found = function.record_limit_findings(there.settings, folder.table.stream, largest)
             diagnosis.add(function.PART, found)
     for arn in there.sources if there else ():
-        diagnosis.add(stream.PART, stream.own_source_findings(arn, arns))
+        diagnosis.add(kinesis.PART, kinesis.own_source_findings(arn, arns))
     return shards
 
 
@@ -164,7 +176,7 @@ def _look_at_sources(diagnosis: Diagnosis, aws: Aws, replicas: Sequence[Table], 
             deployed.look_at_change_stream(diagnosis, aws, arn)
             sources = {each: known or arn for each, known in sources.items()}
     for name, known in sources.items():
-        source.look(diagnosis, aws, name, replicas, source_arn=known)
+        dynamodb.look(diagnosis, aws, name, replicas, source_arn=known)
     if not sources:
         why = "nothing names it: give --stack or --function, or say dynamodb_table in source.toml"
         diagnosis.miss("DynamoDB: the table that is replicated", why)
@@ -188,7 +200,7 @@ def _look_at_pinot(
     else:
         diagnosis.miss("Pinot: what queries see", "give --broker URL")
     for url in places.metrics_urls:
-        meters.look(diagnosis, url, [folder.name for folder in folders])
+        pinot_metrics.look(diagnosis, url, [folder.name for folder in folders])
     if not places.metrics_urls:
         diagnosis.miss("Pinot: rows that servers dropped", "give --metrics-url of each server's Prometheus exporter")
 

@@ -1,4 +1,4 @@
-"""What samples of changes tell: which would be dead letters, and what of an item is not replicated."""
+"""What samples of changes show: which of them would be dead letters, and which attributes are not replicated."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from decoder.change import Change
+from dynapinot.doctor.dynamodb import OLD_IMAGES, VIEW_TYPE, rows_shared, view_type_findings
 from dynapinot.doctor.finding import Diagnosis, Finding
-from dynapinot.doctor.source import OLD_IMAGES, VIEW_TYPE, rows_shared, view_type_findings
 from dynapinot.samples import is_item, read_samples
 from handlers.planner import Plan, plan
 from pinot.table import Table
@@ -64,14 +64,14 @@ def sample_findings(
     records: Sequence[object], tables: Sequence[Table], *, max_record_bytes: int = MAX_RECORD_BYTES
 ) -> Iterator[Finding]:
     """Find what is wrong with changes, or with the tables in the light of them. Names no values."""
-    untold = [_counts_microseconds_untold(record) for record in records]
-    yield from _microseconds(records, sum(untold))
-    told = [_with_precision(record) if wrong else record for record, wrong in zip(records, untold, strict=True)]
-    batch = plan(told, tables, max_record_bytes=max_record_bytes)
-    streamed = [change for position, change in batch.changes.items() if not is_item(told[position])]
+    unstated = [_counts_microseconds_unstated(record) for record in records]
+    yield from _microseconds(records, sum(unstated))
+    corrected = [_with_precision(record) if wrong else record for record, wrong in zip(records, unstated, strict=True)]
+    batch = plan(corrected, tables, max_record_bytes=max_record_bytes)
+    streamed = [change for position, change in batch.changes.items() if not is_item(corrected[position])]
     in_view = list(_view_types(streamed, tables))
     yield from in_view
-    yield from _dead_letters(batch, len(records), told_of_images=bool(in_view))
+    yield from _dead_letters(batch, len(records), images_reported=bool(in_view))
     for table in tables:
         for keys in {
             frozenset(change.keys): change.keys for change in streamed if table.replicates(change.table)
@@ -91,11 +91,11 @@ def sample_findings(
         )
 
 
-def _dead_letters(batch: Plan, total: int, *, told_of_images: bool) -> Iterator[Finding]:
-    letters = [(each.table or "", each.error.reason, each.error.path) for each in batch.letters]
-    details = {key: each.error.detail for key, each in zip(letters, batch.letters, strict=True)}
-    for (table, reason, path), count in Counter(letters).items():
-        if reason != "no_image" or not told_of_images:
+def _dead_letters(batch: Plan, total: int, *, images_reported: bool) -> Iterator[Finding]:
+    dead_letters = [(each.table or "", each.error.reason, each.error.path) for each in batch.dead_letters]
+    details = {key: each.error.detail for key, each in zip(dead_letters, batch.dead_letters, strict=True)}
+    for (table, reason, path), count in Counter(dead_letters).items():
+        if reason != "no_image" or not images_reported:
             yield Finding(
                 level="error",
                 code=f"dead_letter.{reason}",
@@ -112,11 +112,11 @@ def _view_types(changes: Sequence[Change], tables: Sequence[Table]) -> Iterator[
     for change in changes:
         if change.view_type is not None:
             seen.setdefault((change.table, change.view_type), change)
-    told: set[tuple[str, str]] = set()
+    reported: set[tuple[str, str]] = set()
     for (source, view_type), change in seen.items():
         for finding in view_type_findings(source or "the table", view_type, change.keys, tables):
-            if finding.code in (VIEW_TYPE, OLD_IMAGES) and (finding.code, finding.about) not in told:
-                told.add((finding.code, finding.about))
+            if finding.code in (VIEW_TYPE, OLD_IMAGES) and (finding.code, finding.about) not in reported:
+                reported.add((finding.code, finding.about))
                 yield finding
 
 
@@ -147,30 +147,30 @@ def _unmapped(table: str, names: Sequence[str]) -> Finding:
     )
 
 
-def _microseconds(records: Sequence[object], untold: int) -> Iterator[Finding]:
-    told = sum(_inner(record).get(_PRECISION) == _MICROSECONDS for record in records)
-    where = f"the record: dynamodb.{_TIME}"
-    if untold:
+def _microseconds(records: Sequence[object], unstated: int) -> Iterator[Finding]:
+    stated = sum(_inner(record).get(_PRECISION) == _MICROSECONDS for record in records)
+    where, total = f"the record: dynamodb.{_TIME}", len(records)
+    if unstated:
         yield Finding(
             level="error",
             code="microseconds_untold",
             about="",
             where=where,
-            problem=f"{untold} of {len(records)} changes count microseconds, do not say so, and would be dead letters",
+            problem=f"{unstated} of {total} changes count microseconds, do not say so, and would be dead letters",
             remedy=f'Send "{_PRECISION}": "{_MICROSECONDS}" with them, as Kinesis Data Streams for DynamoDB do',
         )
-    elif told:
+    elif stated:
         yield Finding(
             level="note",
             code="microseconds",
             about="",
             where=where,
-            problem=f"{told} of {len(records)} changes count microseconds, and a row's time is floored to milliseconds",
+            problem=f"{stated} of {total} changes count microseconds, and a row's time is floored to milliseconds",
             remedy="Leave it, or set the streaming destination's precision to MILLISECOND",
         )
 
 
-def _counts_microseconds_untold(record: object) -> bool:
+def _counts_microseconds_unstated(record: object) -> bool:
     inner = _inner(record)
     time = inner.get(_TIME)
     if not isinstance(time, int | float) or isinstance(time, bool):

@@ -10,11 +10,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
-from dynapinot.doctor import creation
+from dynapinot.doctor import table_creation
 from dynapinot.doctor.finding import Diagnosis, Finding
 from handlers.catalog import CONFIG, SCHEMA, SOURCE, load_tables
 from pinot import errors
-from pinot.assembly import Files, examine
+from pinot.compile import Files, compile_table
 from pinot.errors import Findings, TableError
 from pinot.table import Table
 
@@ -32,7 +32,7 @@ class Folder:
 
     @property
     def name(self) -> str:
-        """What the Pinot table is called."""
+        """The name of the Pinot table."""
         name = str(self.config.get("tableName") or self.path.name)
         return name.removesuffix("_REALTIME")
 
@@ -61,7 +61,7 @@ def look(diagnosis: Diagnosis, tables_dir: Path, names: Collection[str] = ()) ->
 
 
 def _documents(folder: Path) -> tuple[Any, Any, dict[str, Any]] | None:
-    """Parse a folder's files, None if one of them cannot be read: that is told already."""
+    """Parse a folder's files, None if one of them cannot be read, which is reported already."""
     try:
         schema, config = (json.loads((folder / name).read_text(encoding="utf-8")) for name in (SCHEMA, CONFIG))
         source = folder / SOURCE
@@ -73,7 +73,7 @@ def _documents(folder: Path) -> tuple[Any, Any, dict[str, Any]] | None:
 
 def _examine(path: Path, schema: Any, config: Any, source: dict[str, Any]) -> tuple[Folder, list[errors.Finding]]:  # noqa: ANN401  # any JSON
     files = Files(schema=str(path / SCHEMA), config=str(path / CONFIG), source=str(path / SOURCE))
-    table, found = examine(schema, config, source, files)
+    table, found = compile_table(schema, config, source, files)
     folder = Folder(
         path=path,
         schema=_unwrapped(schema, "schema"),
@@ -82,7 +82,7 @@ def _examine(path: Path, schema: Any, config: Any, source: dict[str, Any]) -> tu
     )
     in_config = Findings(files.config)
     if folder.config:
-        creation.look_at_config(folder.config, in_config)
+        table_creation.look_at_config(folder.config, in_config)
     return folder, [*found, *in_config.found]
 
 
@@ -104,7 +104,7 @@ def _finding(found: errors.Finding) -> Finding:
 
 
 def _notes(folder: Folder) -> Iterator[Finding]:
-    for name, where, problem, remedy in creation.notes(folder.schema, folder.config):
+    for name, where, problem, remedy in table_creation.notes(folder.schema, folder.config):
         file = folder.path / name
         about = f"{file}: {problem}"
         yield Finding(level="note", code=where, about=about, where=f"{file}: {where}", problem=problem, remedy=remedy)

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from dynapinot.doctor.cloudformation import Resource, Template, read_template
-from dynapinot.doctor.creation import flush_ms, stream_settings
+from dynapinot.doctor.dynamodb import rows_shared, view_type_findings
+from dynapinot.doctor.event_source_mapping import Place, setting_findings
 from dynapinot.doctor.finding import UNKNOWN, Diagnosis, Finding, error, warning
 from dynapinot.doctor.function import HANDLER
-from dynapinot.doctor.mapping import Place, setting_findings
-from dynapinot.doctor.source import rows_shared, view_type_findings
-from dynapinot.doctor.stream import mode_findings, retention_findings
+from dynapinot.doctor.kinesis import mode_findings, retention_findings
+from dynapinot.doctor.table_creation import flush_ms, stream_settings
 from dynapinot.doctor.tables import Folder
 from dynapinot.errors import CommandError
 from pinot.table import Table
@@ -33,7 +33,7 @@ _DEFAULT_TIMEOUT_S: Final = 3  # AWS::Lambda::Function
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:
-    """What a deployment is told beside the template: parameters, and the region, None if nobody says.
+    """The parameters of a deployment, and its region, None if it is not configured.
 
     ``given`` are those of them that this template is going to be given, not those that a stack has.
     """
@@ -44,7 +44,7 @@ class Deployment:
 
 
 def read_samconfig(file: Path) -> Deployment:
-    """Read what ``sam deploy`` would be told; a file that is not there tells nothing. Raises CommandError.
+    """Read the settings of ``sam deploy``; there are none without a file. Raises CommandError.
 
     https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/serverless-sam-cli-config.html
     """
@@ -98,8 +98,8 @@ def _parameter_findings(declared: Mapping[str, Any], given: Mapping[str, str], f
             remedy = f"Did you mean {close[0]}?" if close else f"Use {', '.join(sorted(declared))}"
             yield error("parameter_unknown", where, "the template has no such parameter", remedy, about=name)
         elif problem := _refusal(rule, value):
-            told = rule.get("ConstraintDescription") or rule.get("AllowedPattern") or "see its description"
-            yield error("parameter_refused", where, problem, f"It must be: {told}", about=name)
+            allowed = rule.get("ConstraintDescription") or rule.get("AllowedPattern") or "see its description"
+            yield error("parameter_refused", where, problem, f"It must be: {allowed}", about=name)
 
 
 def _refusal(rule: Mapping[str, Any], value: str) -> str | None:
@@ -129,7 +129,7 @@ def template_findings(template: Template, file: str, folders: Sequence[Folder]) 
         name = stream.properties.get("Name")
         if not unmatched and isinstance(name, str) and tables and name not in [table.stream for table in tables]:
             problem = f"it makes the stream {name}, which no table.json names"
-            remedy = "Mend KinesisStreamName, or give the stream that there is as KinesisStreamArn"
+            remedy = "Fix KinesisStreamName, or give the existing stream as KinesisStreamArn"
             yield warning("stream_unused", f"{file}: {stream.name}", problem, remedy, about=name)
     for place, settings, timeout in _mappings(template, file):
         yield from setting_findings(settings, place, timeout_s=timeout, bucket=None)
@@ -150,15 +150,15 @@ def _unmatched(template: Template, file: str, tables: Sequence[Table]) -> Iterat
         if table.stream in names:
             regions = sorted({pattern.split(":")[3] for pattern in patterns if pattern.endswith(f"/{table.stream}")})
             problem = f"the stream {table.stream} is in {' and '.join(regions)}, and table.json says {table.region}"
-            remedy = "Mend region in table.json, or deploy to that region"
+            remedy = "Fix region in table.json, or deploy to that region"
         else:
             problem = f"table.json names the stream {table.stream}, and the function may publish to {', '.join(names)}"
-            remedy = "Mend stream.kinesis.topic.name, or KinesisStreamName, or add its ARN (OtherKinesisStreamArns)"
+            remedy = "Fix stream.kinesis.topic.name, or KinesisStreamName, or add its ARN (OtherKinesisStreamArns)"
         yield error("stream_unmatched", where, problem, remedy, about=table.name)
 
 
 def _publishable(template: Template) -> Iterator[Any]:
-    """Give the ARNs that roles of the template may put records to, UNKNOWN among them where that cannot be told."""
+    """Give the ARNs that roles of the template may put records to, UNKNOWN among them where that is not known."""
     for role in template.resources("AWS::IAM::Role"):
         for policy in role.properties.get("Policies") or ():
             document = policy.get("PolicyDocument") if isinstance(policy, Mapping) else {}

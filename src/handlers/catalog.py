@@ -9,7 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, NoReturn
 
-from pinot.assembly import Files, read_table
+from pinot.compile import Files, read_table
 from pinot.errors import Finding, TableError
 from pinot.table import Table
 

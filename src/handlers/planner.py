@@ -30,20 +30,20 @@ _Rows: TypeAlias = "list[tuple[Target, Entry]]"
 
 @dataclass(slots=True, kw_only=True)
 class Account:
-    """What there is to say of a batch's changes so far, beside their rows.
+    """What is known of a batch's changes so far, beside their rows.
 
-    ``times_ms`` has, by position, when each was made, 0 where that could not be read, and ``row_counts`` how many rows
-    it became; ``letters`` are the changes that can never become rows. ``left_out`` counts, by column and reason, old
-    values that a delete's row had to go without; ``ignored`` the changes that every table's own rules leave out.
+    ``times_ms`` has the time of each change by position, 0 for one that cannot be read; ``row_counts`` how many rows it
+    became. ``dead_letters`` are the changes that can never become rows. ``left_out`` counts, by table, column and reason,
+    old values that a delete's row does without. ``ignored`` counts the changes that every table's rules leave out.
     ``shared`` names, for each table, the attributes of the DynamoDB key that its primary key leaves out: items that
-    differ only there share a row. ``unmapped`` names, for each table, the attributes of items that nothing in its files
-    uses. ``differences`` counts changes of which the typed path made other rows than the exact path.
+    differ only there share a row. ``unmapped`` names, for each table, the attributes that its files do not use.
+    ``differences`` counts changes of which the typed path made other rows than the exact path.
     """
 
     records: Records
     times_ms: array[int] = field(default_factory=lambda: array("q"))
     row_counts: array[int] = field(default_factory=lambda: array("I"))
-    letters: list[DeadLetter] = field(default_factory=list)
+    dead_letters: list[DeadLetter] = field(default_factory=list)
     left_out: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     shared: dict[str, Sequence[str]] = field(default_factory=dict)
     unmapped: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
@@ -89,44 +89,41 @@ class Planner:
 
     def rows(self, account: Account) -> Iterator[tuple[Target, Entry]]:
         """Make the rows of a batch's records, in their order, each with the stream that it is for."""
-        records, max_bytes = account.records, self._max_bytes
-        for position in range(len(records)):
-            text = records.text(position)
-            made = [typed.row(text, max_bytes) for _, _, typed in self._last]
-            if not made or None in made:
+        for position in range(len(account.records)):
+            made = self._typed(account.records.text(position))
+            if made is None:
                 yield from self._exact(account, position)
                 continue
+            rows = [(route.target, Entry(row[0], row[1], position)) for route, row in made if row[0] is not None]
             self._typed_changes += 1
             if self._typed_changes % CHECKED_EVERY == 0:
-                yield from self._checked(account, position, made)
+                exact = self._exact(account, position)
+                account.differences += exact != rows
+                yield from exact
                 continue
-            count = 0
-            for (table, target, _), (key, data, time_ms, unmapped) in zip(self._last, made, strict=True):
-                if key is not None:
-                    count += 1
-                    yield target, Entry(key, data, position)
+            for route, (_, _, _, unmapped) in made:
                 if unmapped:
-                    account.unmapped[table.name].update(unmapped)
-            account.times_ms.append(time_ms)
-            account.row_counts.append(count)
-            account.ignored += not count
+                    account.unmapped[route.table.name].update(unmapped)
+            account.times_ms.append(made[0][1][2])
+            account.row_counts.append(len(rows))
+            account.ignored += not rows
+            yield from rows
 
-    def _checked(self, account: Account, position: int, made: Sequence[Made | None]) -> _Rows:
-        """Make the rows of a record by the exact path, and count it if they are not those that were made."""
-        typed = [
-            (target, Entry(each[0], each[1], position))
-            for (_, target, _), each in zip(self._last, made, strict=True)
-            if each and each[0] is not None
-        ]
-        rows = self._exact(account, position)
-        account.differences += rows != typed
-        return rows
+    def _typed(self, text: bytes | Raw) -> list[tuple[_Route, Made]] | None:
+        """Make the rows of a change by its JSON, for all of its tables; None where the exact path has to decide."""
+        made = []
+        for route in self._last:
+            row = route.typed.row(text, self._max_bytes)
+            if row is None:
+                return None
+            made.append((route, row))
+        return made or None
 
     def _exact(self, account: Account, position: int) -> _Rows:
         """Parse a record and make its rows by every rule."""
         record = account.records[position]
         rows: _Rows = []
-        letters, time_ms = len(account.letters), 0
+        dead_letters, time_ms = len(account.dead_letters), 0
         change = None
         try:
             inner = change_record(record)
@@ -142,12 +139,12 @@ class Planner:
                             account.unmapped[table.name].update(row.unmapped)
                         rows.append((target, Entry(row.key, row.data, position)))
                 except ChangeError as error:
-                    account.letters.append(_letter(position, record, error, table.name, change))
+                    account.dead_letters.append(_dead_letter(position, record, error, table.name, change))
                 if self._is_typed:
                     typed.learn(change)
-            account.ignored += not rows and len(account.letters) == letters
+            account.ignored += not rows and len(account.dead_letters) == dead_letters
         except ChangeError as error:
-            account.letters.append(_letter(position, record, error, None, change))
+            account.dead_letters.append(_dead_letter(position, record, error, None, change))
         account.times_ms.append(time_ms)
         account.row_counts.append(len(rows))
         return rows
@@ -176,6 +173,8 @@ def plan(records: Sequence[object], tables: Sequence[Table], *, max_record_bytes
     return batch
 
 
-def _letter(position: int, record: object, error: ChangeError, table: str | None, change: Change | None) -> DeadLetter:
-    # Without the traceback, whose frames would hold the whole batch until the garbage collector finds the circle.
+def _dead_letter(
+    position: int, record: object, error: ChangeError, table: str | None, change: Change | None
+) -> DeadLetter:
+    # Without the traceback: its frames would keep the whole batch until the garbage collector finds the cycle.
     return DeadLetter(position=position, record=record, error=error.with_traceback(None), table=table, change=change)

@@ -84,8 +84,9 @@ def relay(event: object, planner: Planner, *, publish: Publish, store: Store) ->
     account = Account(records=records_of(event))
     targets = {table.target for table in planner.tables}
     published = _publish_all(_by_stream(planner.rows(account), targets), publish)
-    # Letters last: what the rows are made of is not all known before.
-    not_stored, store_error = store([letter.entry() for letter in account.letters]) if account.letters else (None, None)
+    # Dead letters last: only now, with all rows made, are they all known.
+    entries = [dead_letter.entry() for dead_letter in account.dead_letters]
+    not_stored, store_error = store(entries) if entries else (None, None)
     stops = [not_stored, *(each.first_unpublished for each in published.values())]
     return Report(
         account=account,

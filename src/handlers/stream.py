@@ -57,7 +57,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, list[dict[str, str
         event,
         _planner,
         publish=_streams.publish_within(remaining),
-        store=lambda letters: store(letters, _put(), remaining=remaining),
+        store=lambda entries: store(entries, _put(), remaining=remaining),
     )
     measure(metrics, report, now_ms=time.time_ns() // 1_000_000)
     metrics.flush_metrics()

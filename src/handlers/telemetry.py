@@ -56,7 +56,7 @@ def log_report(logger: Logger, report: Report, already_logged: set[tuple[str, ..
         if (table, attribute) not in already_logged and len(already_logged) < MAX_LOGGED:
             logger.info("attribute not mapped", table=table, attribute=attribute)
             already_logged.add((table, attribute))
-    for dead_letter in report.account.letters:
+    for dead_letter in report.account.dead_letters:
         logger.warning(
             "change dead-lettered",
             reason=dead_letter.error.reason,
@@ -84,7 +84,7 @@ def log_report(logger: Logger, report: Report, already_logged: set[tuple[str, ..
 
 def measure(metrics: Metrics, report: Report, now_ms: int) -> None:
     """Add a batch's metrics: counts, and the age of its published changes in ms."""
-    reasons = Counter(dead_letter.error.reason for dead_letter in report.account.letters)
+    reasons = Counter(dead_letter.error.reason for dead_letter in report.account.dead_letters)
     metrics.add_metric(name="ChangesReceived", unit=MetricUnit.Count, value=len(report.account.records))
     metrics.add_metric(name="RowsPublished", unit=MetricUnit.Count, value=report.rows)
     metrics.add_metric(name="RowsResent", unit=MetricUnit.Count, value=report.resent)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, NamedTuple, cast
 
-from pinot.advice import DECODER_PROPERTY, advise, advise_stream, at
+from pinot.config_checks import DECODER_PROPERTY, at, check_config, check_stream
 from pinot.errors import Findings
 
 _TYPE_SUFFIX: Final = "_REALTIME"
@@ -71,7 +71,7 @@ def read_config(document: object, findings: Findings) -> TableConfig:
         )
     transforms = dict(_read_transforms(config, findings))
     filter_function = at(config, "ingestionConfig.filterConfig.filterFunction")
-    advise(config, findings)
+    check_config(config, findings)
     findings.raise_errors()
     return TableConfig(
         name=name.removesuffix(_TYPE_SUFFIX),
@@ -152,7 +152,7 @@ def _read_stream(config: Mapping[str, Any], findings: Findings) -> _Stream:
     if not isinstance(region, str) or not region:
         findings.warning(f"{where}.region", "it is missing, and Pinot needs it", "Name the stream's AWS region")
         region = None
-    advise_stream(where, stream, findings)
+    check_stream(where, stream, findings)
     columns = {
         f"{where}.{key}": value
         for key, value in stream.items()

@@ -134,7 +134,7 @@ class Table:
 
     @cached_property
     def taken(self) -> frozenset[str]:
-        """The attributes that need no other check: a column or an expression takes all of them, or they are left out."""
+        """The attributes that a column or an expression takes whole, or that are left out: nothing else checks them."""
         return frozenset(
             name
             for name, uses in self.uses.items()

@@ -292,7 +292,7 @@ def _at_once(data_type: str, max_length: int | None) -> _AtOnce:
         if len(members) < len(payload):
             return None
         if integers:
-            is_plain = joined.count(" ") == len(members) - 1 and integers.fullmatch(f"{joined} ")
+            is_plain = joined.count(" ") == len(members) - 1 and integers.fullmatch(f"{joined} ") is not None
             values = list(map(int, members)) if is_plain else None
         else:
             longest = max(map(len, members))

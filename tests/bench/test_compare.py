@@ -10,7 +10,7 @@ from rich.console import Console
 from bench.compare import TOLERANCE, compare, run
 from bench.measure import Contender, Race
 from bench.result import Result
-from dynapinot.errors import FOUND, WELL
+from dynapinot.errors import FOUND, OK
 
 ROUNDS = 25
 
@@ -116,8 +116,8 @@ def told(old, new):
 def test_the_exit_code_tells_that_dynapinot_has_become_worse():
     old = result(race(dynapinot=spread(0.5, 0.01), loop=spread(0.5, 0.01)))
     assert told(old, result(race(dynapinot=spread(0.6, 0.01), loop=spread(0.5, 0.01))))[0] == FOUND
-    assert told(old, result(race(dynapinot=spread(0.4, 0.01), loop=spread(0.5, 0.01))))[0] == WELL
-    assert told(old, result(race(dynapinot=spread(0.5, 0.01), loop=spread(0.9, 0.01))))[0] == WELL
+    assert told(old, result(race(dynapinot=spread(0.4, 0.01), loop=spread(0.5, 0.01))))[0] == OK
+    assert told(old, result(race(dynapinot=spread(0.5, 0.01), loop=spread(0.9, 0.01))))[0] == OK
 
 
 def test_the_table_shows_both_ratios_and_the_change():

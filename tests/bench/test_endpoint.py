@@ -16,7 +16,7 @@ from bench.decode import tables_of
 from bench.endpoint import endpoint
 from bench.product import connect, decode
 from bench.shapes import SHAPES
-from dynapinot.local import LOOPBACK
+from dynapinot.local.services import LOOPBACK
 
 
 @pytest.fixture(scope="module")

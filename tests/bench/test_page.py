@@ -21,8 +21,8 @@ from bench.page import PAGE, PICTURE, RESULT, filled, parts
 from bench.result import read
 from bench.sizing import SCALES, grids
 from bench.targets import judge
-from dynapinot.errors import UNUSABLE, WELL, CommandError
-from dynapinot.proposal.capacity import HEADROOM, MAX_SHARDS
+from dynapinot.errors import FAILED, OK, CommandError
+from dynapinot.init.capacity import HEADROOM, MAX_SHARDS
 from publisher.order import Limits
 
 TEXT = PAGE.read_text(encoding="utf-8")
@@ -137,21 +137,21 @@ def test_the_limits_that_the_page_names_are_the_models():
 
 
 def test_the_model_of_the_pages_result_can_be_printed(capsys):
-    assert main(["model"]) == WELL
+    assert main(["model"]) == OK
     told = capsys.readouterr().out
     assert "by traffic, of the shape seed" in told
     assert "what was to be reached" in told
 
 
 def test_a_result_that_is_none_is_told_so(tmp_path, capsys):
-    assert main(["model", str(tmp_path / "none.json")]) == UNUSABLE
+    assert main(["model", str(tmp_path / "none.json")]) == FAILED
     assert "cannot be read" in capsys.readouterr().err
 
 
 @pytest.mark.bench
 def test_a_quick_run_does_not_get_onto_the_page(quick_result, run_bench):
     done = run_bench("page", quick_result)
-    assert done.returncode == UNUSABLE
+    assert done.returncode == FAILED
     assert "is of a quick run" in done.stderr
     assert PAGE.read_text(encoding="utf-8") == TEXT
 
@@ -162,7 +162,7 @@ def test_making_the_page_again_changes_nothing(run_bench):
     before = [file.read_bytes() for file in files]
     done = run_bench("page", RESULT)
     try:
-        assert done.returncode == WELL, done.stderr
+        assert done.returncode == OK, done.stderr
         assert [file.read_bytes() for file in files] == before
     finally:
         for file, content in zip(files, before, strict=True):

@@ -38,7 +38,7 @@ def types(name):
 @pytest.mark.parametrize("name", SHAPES)
 def test_every_change_becomes_one_row_and_every_attribute_is_used(name):
     made = plan(sample(name), tables_of(SHAPES[name]), max_record_bytes=MAX_RECORD_BYTES)
-    assert made.letters == []
+    assert made.dead_letters == []
     assert made.ignored == 0
     assert {stream.stream: len(entries) for stream, entries in made.rows.items()} == {SHAPES[name].stream: 20}
     assert not any(made.unmapped.values())

@@ -13,8 +13,8 @@ import pytest
 from docs.guide import orders, project, terminal
 from docs.guide.page import Step, is_as_shown, steps_of
 from docs.guide.pinot import QueriedPinot
-from dynapinot import local
 from dynapinot.doctor.function import HANDLER
+from dynapinot.local.services import embedded_services
 from pinot_fake import running
 
 PAGE = project.ROOT / "docs" / "guide.md"
@@ -31,7 +31,7 @@ def account(monkeypatch):
 
     # It would look for Docker; and what it says were taken would be gone from the stream.
     monkeypatch.setattr(LambdaBackend, "send_dynamodb_items", lambda *_, **__: "")
-    with local.embedded_services() as services:
+    with embedded_services() as services:
         orders.make_table(services.dynamodb)
         yield services
 

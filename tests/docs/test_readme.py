@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dynapinot.explain import explain
+from dynapinot.explain.run import explain
 from handlers.catalog import load_tables
 from handlers.settings import SHIPPED_TABLES, Settings
 from pinot.errors import Findings

@@ -2,17 +2,19 @@ from __future__ import annotations
 
 import pytest
 
-from dynapinot import local, meetups
+from dynapinot.defaults import MEETUPS_TABLE
+from dynapinot.demo.meetups import create_meetups_table
+from dynapinot.local.services import embedded_services
 
 
 @pytest.fixture
 def services():
     """The embedded services, on a port of their own, for one test; the SDK's environment is theirs meanwhile."""
-    with local.embedded_services() as running:
+    with embedded_services() as running:
         yield running
 
 
 @pytest.fixture
 def meetups_stream(services):
     """The ARN of the stream of the seed's DynamoDB table."""
-    return local.create_meetups_table(services.dynamodb, meetups.TABLE)
+    return create_meetups_table(services.dynamodb, MEETUPS_TABLE)

@@ -1,4 +1,4 @@
-"""Attributes without a column and values that do not fit are noticed: in samples, and in what the function told."""
+"""Attributes without a column and values that do not fit are found, in samples and in the function's log."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from types import SimpleNamespace
 
 import boto3
 import pytest
+from click.testing import CliRunner
 from moto import mock_aws
-from typer.testing import CliRunner
 
 import files
 from changes import insert, modify, remove
 from decoder.change import decode_change
 from dynapinot import drift
 from dynapinot.aws import Aws
-from dynapinot.cli import app
-from dynapinot.drift import NOT_MAPPED, Drift, drift_in, drift_told
+from dynapinot.cli.app import app
+from dynapinot.drift import NOT_MAPPED, Drift, drift_in, drift_in_logs
 from kinesis_fake import publish_everything
 
 KEY = {"id": {"S": "a"}}
@@ -70,7 +70,7 @@ def test_a_path_that_runs_through_something_else_is_found_where_that_stands():
         remove(KEY, {"size": {"S": "x"}}),  # what is gone drifts no more
     ],
 )
-def test_what_fits_or_is_gone_or_is_null_is_no_drift(record):
+def test_values_that_fit_and_deletes_and_nulls_are_no_drift(record):
     assert found(record) == []
 
 
@@ -86,10 +86,10 @@ METRIC = {"UnmappedAttributes": [2.0], "unmapped_attributes": [["items", "size"]
 LETTER = {"message": "change dead-lettered", "reason": "type_mismatch", "table": "items", "column": "price"}
 
 
-def test_what_the_function_told_is_counted():
-    told = [METRIC, LETTER, {**METRIC, "unmapped_attributes": [["items", "size"]]}, {**LETTER, "column": None}]
-    lines = [*map(json.dumps, told), "START RequestId", "[1]", '{"message": "tables loaded"}']
-    assert drift_told(lines) == [
+def test_drift_in_the_functions_log_is_counted():
+    entries = [METRIC, LETTER, {**METRIC, "unmapped_attributes": [["items", "size"]]}, {**LETTER, "column": None}]
+    lines = [*map(json.dumps, entries), "START RequestId", "[1]", '{"message": "tables loaded"}']
+    assert drift_in_logs(lines) == [
         Drift(table="items", reason=NOT_MAPPED, where="colour", column="", types={}, count=1),
         Drift(table="items", reason=NOT_MAPPED, where="size", column="", types={}, count=2),
         Drift(table="items", reason="type_mismatch", where="", column="price", types={}, count=1),
@@ -115,7 +115,7 @@ def test_the_functions_own_output_is_understood(capsys):
     telemetry.measure(metrics, report, now_ms=1)
     metrics.flush_metrics()
     telemetry.log_report(Logger(service="drift"), report, set())
-    assert [(each.reason, each.where, each.column) for each in drift_told(capsys.readouterr().out.splitlines())] == [
+    assert [(each.reason, each.where, each.column) for each in drift_in_logs(capsys.readouterr().out.splitlines())] == [
         (NOT_MAPPED, "size", ""),
         ("type_mismatch", "", "price"),
     ]
@@ -144,10 +144,10 @@ def test_the_command_shows_drift_and_what_to_do(on_samples):
     assert result.exit_code == 1
     assert "Drift in 1 changes" in result.stdout
     assert 'items: size: add a column size to schema.json, or say leave_out = ["size"] in source.toml' in result.stdout
-    assert "items: price: give column price a type that takes it, or mend the item" in result.stdout
+    assert "items: price: give column price a type that takes it, or fix the item" in result.stdout
 
 
-def test_the_command_says_so_where_there_is_none(on_samples):
+def test_the_command_reports_that_there_is_no_drift(on_samples):
     result = on_samples([{**KEY, "name": {"S": "x"}}])
     assert (result.exit_code, result.stdout) == (
         0,
@@ -181,7 +181,7 @@ def test_the_command_speaks_json(on_samples):
         ({}, "neither an event"),
     ],
 )
-def test_a_sample_that_cannot_be_used_is_told(on_samples, document, message):
+def test_a_sample_that_cannot_be_used_is_reported(on_samples, document, message):
     result = on_samples(document)
     assert (result.exit_code, result.stdout) == (2, "")
     assert message in result.stderr
@@ -214,7 +214,7 @@ def test_only_the_folders_that_are_named_are_looked_at(on_samples, tables):
     assert on_samples([{**KEY}], "--only", "items").exit_code == 0
 
 
-def test_a_table_that_cannot_be_used_is_told(on_samples, tables):
+def test_a_table_that_cannot_be_used_is_reported(on_samples, tables):
     (tables / "items" / "table.json").unlink()
     result = on_samples([])
     assert result.exit_code == 2
@@ -227,14 +227,14 @@ def logs(monkeypatch):
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "test")
     now_ms = 1_719_082_124_000
-    monkeypatch.setattr("dynapinot.cli._now_ms", lambda: now_ms)
+    monkeypatch.setattr("dynapinot.cli.inspection.now_ms", lambda: now_ms)
     asked = []
 
     class Pages:
         def paginate(self, **request):
             asked.append(request)
             events = [(now_ms - 3_600_000, METRIC), (now_ms - 3 * 86_400_000, LETTER)]
-            recent = [{"message": json.dumps(told)} for time, told in events if time >= request["startTime"]]
+            recent = [{"message": json.dumps(entry)} for time, entry in events if time >= request["startTime"]]
             yield {"events": recent[:1]}
             yield {"events": recent[1:]}
 
@@ -244,13 +244,13 @@ def logs(monkeypatch):
 
 
 def test_the_functions_log_is_read_page_by_page_as_far_back_as_asked(logs):
-    def told(*options):
+    def found(*options):
         result = CliRunner().invoke(app, ["drift", "--log-group", "/aws/lambda/dynapinot", "--json", *options])
         assert result.exit_code == 1
         return [(each["where"], each["column"]) for each in json.loads(result.stdout)["drift"]]
 
-    assert told() == [("colour", None), ("size", None)]
-    assert told("--hours", "100") == [("colour", None), ("size", None), ("", "price")]
+    assert found() == [("colour", None), ("size", None)]
+    assert found("--hours", "100") == [("colour", None), ("size", None), ("", "price")]
     assert logs[0] == {
         "logGroupName": "/aws/lambda/dynapinot",
         "startTime": 1_719_082_124_000 - 86_400_000,
@@ -263,7 +263,7 @@ def test_the_pattern_asks_for_what_is_read():
     assert f'"{LETTER["message"]}"' in drift.PATTERN
 
 
-def test_a_log_group_that_is_not_there_is_told(monkeypatch):
+def test_a_log_group_that_is_not_there_is_reported(monkeypatch):
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     with mock_aws():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import socket
 import threading
@@ -10,10 +9,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from dynapinot import pinot_server
 from dynapinot.errors import CommandError
+from dynapinot.folders import read_documents
 from dynapinot.pinot_server import Broker, Controller, Validation
 from handlers.settings import SHIPPED_TABLES
 from pinot_fake import Pinot, Table, result, running
@@ -35,11 +34,6 @@ def controller(pinot):
     return Controller(pinot.url)
 
 
-@pytest.fixture
-def console():
-    return Console(file=io.StringIO(), width=100)
-
-
 def test_a_table_that_is_added_is_there_with_its_schema_enabled_and_not_paused(controller):
     assert (controller.table("t"), controller.schema("t"), controller.table_names()) == (None, None, [])
     assert controller.add_table(SCHEMA, CONFIG) == []
@@ -58,7 +52,7 @@ def test_a_schema_that_is_put_replaces_the_one_there_is(pinot, controller):
     assert controller.schema("t") == {"schemaName": "t", "primaryKeyColumns": ["id"]}
 
 
-def test_segments_are_what_they_are_to_be_and_what_they_are(pinot, controller):
+def test_segments_have_an_ideal_state_and_an_external_view(pinot, controller):
     ideal = {"t__0__0__20240622T1848Z": {"Server_a": "CONSUMING"}}
     pinot.tables["t"] = Table(SCHEMA, CONFIG, ideal=ideal)
     assert (controller.ideal_state("t"), controller.external_view("t")) == (ideal, {})
@@ -70,11 +64,11 @@ def test_segments_are_what_they_are_to_be_and_what_they_are(pinot, controller):
     ("segment", "partition"),
     [("t__0__0__20240622T1848Z", 0), ("a_b__12__345__20240622T1848Z", 12), ("uploaded_2024", None), ("a__b__c", None)],
 )
-def test_a_segment_tells_its_partition(segment, partition):
+def test_the_partition_is_read_from_the_segments_name(segment, partition):
     assert pinot_server.partition_of(segment) == partition
 
 
-def test_what_pinot_refuses_is_its_own_sentence(pinot, controller):
+def test_a_refusal_by_pinot_is_quoted(pinot, controller):
     pinot.refusal = "The upsert table cannot have star-tree index."
     assert controller.validate(SCHEMA, CONFIG) == Validation(
         refusal="Invalid TableConfigs: t. The upsert table cannot have star-tree index."
@@ -92,7 +86,7 @@ def test_defaults_that_pinot_writes_no_more_are_not_unrecognized(pinot, controll
 
 def test_pinot_takes_the_shipped_files_and_knows_everything_in_them(pinot, controller):
     recorded = json.loads((RECORDED / "validated-shipped.json").read_text())
-    schema, config = pinot_server.read_folder(FOLDER)
+    schema, config = read_documents(FOLDER)
     assert recorded["unrecognizedProperties"] == {}
     assert recorded["schema"]["primaryKeyColumns"] == schema["primaryKeyColumns"]
     assert recorded["realtime"]["upsertConfig"].items() >= config["upsertConfig"].items()
@@ -117,7 +111,7 @@ def closed_port():
         return free.getsockname()[1]
 
 
-def test_a_server_that_is_not_there_is_told_in_a_line(monkeypatch):
+def test_a_server_that_cannot_be_reached_is_reported_in_one_line(monkeypatch):
     monkeypatch.setattr(pinot_server, "CONNECT_RETRIES", 0)
     url = f"http://127.0.0.1:{closed_port()}"
     with pytest.raises(CommandError, match=rf"^Pinot's controller at {url} cannot be reached \(ConnectionError\)"):
@@ -138,7 +132,7 @@ def test_a_server_that_comes_up_meanwhile_is_reached():
     server.server_close()
 
 
-def test_an_answer_is_an_answer_and_not_asked_for_again(pinot, controller):
+def test_an_error_response_is_not_retried(pinot, controller):
     pinot.well = False
     with pytest.raises(CommandError):
         controller.check_health()
@@ -170,8 +164,8 @@ def test_another_web_server_is_not_taken_for_pinot(pinot):
 
 
 def test_a_message_repeats_no_config_which_may_hold_credentials(pinot, controller, monkeypatch):
-    told = 'Invalid TableConfigs json string: {"secretKey": "s3cret"}. Reason: Unexpected character'
-    monkeypatch.setattr(Pinot, "answer", lambda *_: (400, {"code": 400, "error": told}))
+    message = 'Invalid TableConfigs json string: {"secretKey": "s3cret"}. Reason: Unexpected character'
+    monkeypatch.setattr(Pinot, "answer", lambda *_: (400, {"code": 400, "error": message}))
     assert controller.validate(SCHEMA, CONFIG).refusal == "Unexpected character"
 
 
@@ -184,13 +178,13 @@ def test_a_message_repeats_no_config_which_may_hold_credentials(pinot, controlle
         ("Basic eDp5", "Basic eDp5"),
     ],
 )
-def test_a_secret_goes_along_as_the_header_it_is_for(pinot, secret, header):
+def test_a_secret_is_sent_as_the_right_header(pinot, secret, header):
     pinot.secret = header
     assert Controller(pinot.url, secret).table_names() == []
     assert pinot.requests[-1][2]["Authorization"] == header
 
 
-def test_who_may_not_ask_is_told_what_to_set_and_not_what_was_tried(pinot):
+def test_a_denied_request_names_the_variable_to_set_and_not_the_secret(pinot):
     pinot.secret = "Bearer right"
     with pytest.raises(CommandError, match=r"refuses GET /tables \(403\): set PINOT_AUTH") as caught:
         Controller(pinot.url, "wrong-secret").table_names()
@@ -198,7 +192,7 @@ def test_who_may_not_ask_is_told_what_to_set_and_not_what_was_tried(pinot):
 
 
 @pytest.mark.parametrize("url", ["localhost:9000", "ftp://x", "http://", ""])
-def test_what_is_no_url_is_refused(url):
+def test_a_text_that_is_no_url_is_refused(url):
     with pytest.raises(CommandError, match=r"is no URL of a server: write http://host:port$"):
         Controller(url)
 
@@ -207,43 +201,3 @@ def test_a_password_in_a_url_is_refused_and_not_repeated():
     with pytest.raises(CommandError, match="take the password out of the URL") as caught:
         Broker("http://user:s3cret@localhost:8099")
     assert "s3cret" not in str(caught.value)
-
-
-def test_a_folder_becomes_a_table_and_what_pinot_does_not_know_is_told(pinot, controller, console):
-    pinot.unrecognized = {"/realtime/upsertConfig/snapshots": "ENABLE"}
-    assert pinot_server.add_table(console, controller, FOLDER) == 0
-    assert console.file.getvalue().splitlines() == [
-        "Pinot does not know realtime.upsertConfig.snapshots",
-        f"Made pinot_dynamo_ingestion at {pinot.url}",
-    ]
-    assert pinot.tables["pinot_dynamo_ingestion"].schema == json.loads((FOLDER / "schema.json").read_text())
-
-
-@pytest.mark.parametrize("text", [None, "{", "[]"])
-def test_a_folder_without_a_readable_table_is_refused(tmp_path, text):
-    (tmp_path / "table.json").write_text("{}")
-    if text is not None:
-        (tmp_path / "schema.json").write_text(text)
-    with pytest.raises(CommandError, match=r"schema\.json: it (cannot be read as JSON|is no JSON object)"):
-        pinot_server.read_folder(tmp_path)
-
-
-def test_what_wraps_a_folders_documents_is_taken_off(tmp_path):
-    (tmp_path / "schema.json").write_text(json.dumps({"schema": SCHEMA}))
-    (tmp_path / "table.json").write_text(json.dumps({"REALTIME": CONFIG}))
-    assert pinot_server.read_folder(tmp_path) == (SCHEMA, CONFIG)
-
-
-def test_rows_are_shown_as_a_table_and_null_is_seen(pinot, console):
-    pinot.answers["SELECT"] = result(["name", "n"], ["STRING", "LONG"], [["[red]:smile:", None]])
-    assert pinot_server.query(console, Broker(pinot.url), "SELECT name, n FROM t") == 0
-    header, _, row, count = (line.rstrip() for line in console.file.getvalue().splitlines())
-    assert (header.split(), row.split(), count) == (["name", "┃", "n"], ["[red]:smile:", "│", "null"], "1 rows")
-
-
-def test_rows_are_lines_of_json_for_scripts_to_the_letter(pinot, console):
-    rows = [["[red]:smile: " + "x" * 200, 1], ["ü", None]]
-    pinot.answers["SELECT"] = result(["name", "n"], ["STRING", "LONG"], rows)
-    assert pinot_server.query(console, Broker(pinot.url), "SELECT name, n FROM t", as_json=True) == 0
-    lines = [json.loads(line) for line in console.file.getvalue().splitlines()]
-    assert lines == [{"name": name, "n": number} for name, number in rows]

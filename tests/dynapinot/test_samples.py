@@ -78,7 +78,7 @@ def test_the_items_table_is_the_one_that_is_replicated_or_named(read):
     one, other = (files.table(source={"dynamodb_table": name}) for name in ("one", "other"))
     assert read(A, tables=(one,))[0]["tableName"] == "one"
     assert read(A, tables=(one, other), dynamodb_table="other")[0]["tableName"] == "other"
-    with pytest.raises(CommandError, match="Plain items do not tell their table: give --table, one of one, other"):
+    with pytest.raises(CommandError, match="Plain items do not name their table: give --table, one of one, other"):
         read(A, tables=(other, one))
     assert read(RECORD, tables=(one, other)) == [RECORD]
 
@@ -104,13 +104,13 @@ def test_the_items_table_is_the_one_that_is_replicated_or_named(read):
         ("text", "it is no JSON object"),
     ],
 )
-def test_what_cannot_be_used_is_told_with_its_file_and_place(read, content, message):
+def test_an_unusable_sample_is_reported_with_its_file_and_place(read, content, message):
     with pytest.raises(CommandError) as caught:
         read(content)
     assert "sample.json" in str(caught.value)
     assert message in str(caught.value)
 
 
-def test_a_file_that_is_not_there_is_told(tmp_path):
+def test_a_file_that_is_not_there_is_reported(tmp_path):
     with pytest.raises(CommandError, match="nix: it cannot be read: No such file or directory"):
         read_samples(tmp_path / "nix")

@@ -9,7 +9,7 @@ from decimal import Decimal
 from files import CONFIG
 from handlers.planner import plan
 from heartbeat.probe import hash_key
-from pinot.assembly import Files, read_table
+from pinot.compile import Files, read_table
 
 MAX_RECORD_BYTES = 1_048_576
 
@@ -27,7 +27,7 @@ def shard_of(key, shards):
 def rows_of(table, *records):
     """The rows of change records, in order, with their partition keys; none may be a dead letter."""
     batch = plan(records, [table], max_record_bytes=MAX_RECORD_BYTES)
-    assert [str(letter.error) for letter in batch.letters] == []
+    assert [str(dead_letter.error) for dead_letter in batch.dead_letters] == []
     return batch.rows.get(table.target, [])
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from decimal import MAX_PREC, Context, Decimal
 
-from dynapinot.readback import read_value
-from dynapinot.replica import Replica, upsert_table
+from dynapinot.local.readback import read_value
+from dynapinot.local.replica import Replica, upsert_table
 from pinot.config import read_config
 from pinot.errors import Findings
 from pinot.schema import read_schema

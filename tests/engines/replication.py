@@ -11,11 +11,11 @@ from contextlib import ExitStack, redirect_stdout
 from random import Random
 
 import function
-from dynapinot.doctor.stream import shard_number
-from dynapinot.dynamodb_streams import Poller
-from dynapinot.event_source import EventSource, Settings
-from dynapinot.kinesis_stream import StreamReader
-from dynapinot.local import Context
+from dynapinot.doctor.kinesis import shard_number
+from dynapinot.local.dynamodb_streams import Poller
+from dynapinot.local.event_source import EventSource, Settings
+from dynapinot.local.function import Context
+from dynapinot.local.kinesis_stream import StreamReader
 from engines.dynamodb_local import REGION
 from engines.faulty_kinesis import Faults, FaultyKinesis
 from engines.feed import INDEXED
@@ -103,7 +103,7 @@ class Replication:
     ):
         self.kind = kind
         self.counts = Counter()
-        self.letters = []
+        self.dead_letters = []
         self.random = Random(f"{seed} {kind} {faults} {kills}")
         self._kills = kills
         self._largest_request = largest_request or self.random.choice((3, 10, 500))
@@ -161,7 +161,7 @@ class Replication:
         with redirect_stdout(self._log):
             module = function.load(HANDLER)
         self._parts.callback(function.forget, HANDLER)
-        monkeypatch.setattr(module, "_put", self.letters.append)  # nothing here may become a dead letter
+        monkeypatch.setattr(module, "_put", self.dead_letters.append)  # nothing here may become a dead letter
         return module.handler
 
     def _new_poller(self):
@@ -218,7 +218,7 @@ class Replication:
     def run(self):
         """Bring what has changed to Pinot."""
         self._poller.drain()
-        assert self.letters == []
+        assert self.dead_letters == []
         for fed in self.fed:
             fed.consume()
 

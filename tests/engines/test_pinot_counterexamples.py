@@ -28,7 +28,7 @@ def outcome_of(pinot, spec, attribute, **settings_of):
     except TableError:
         return "refused"
     batch = plan([insert({"id": {"S": "a"}}, {"v": attribute})], [made], max_record_bytes=MAX_RECORD_BYTES)
-    if batch.letters:
+    if batch.dead_letters:
         return "dead letter"
     with pinot.table(schema, config) as consumer:
         ((outcome),) = consumer.ingest(entry.data for entry in batch.rows[made.target])

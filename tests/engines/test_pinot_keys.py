@@ -37,7 +37,7 @@ def test_items_with_different_keys_are_different_rows_for_ever(pinot, data_type,
     keys = [
         {"k": attribute}
         for attribute in drawn.draw(st.lists(KEYS[data_type], min_size=1, max_size=8, unique_by=_text))
-        if not plan([insert({"k": attribute}, {})], [keyed], max_record_bytes=MAX_RECORD_BYTES).letters
+        if not plan([insert({"k": attribute}, {})], [keyed], max_record_bytes=MAX_RECORD_BYTES).dead_letters
     ]
     with pinot.table(schema, COMPLETE, partitions=2) as consumer:
         for name in ("made", "changed"):

@@ -1,4 +1,4 @@
-"""The model of Pinot (``dynapinot/replica.py``, ``dynapinot/readback.py``) shows what Pinot shows, row for row."""
+"""The model of Pinot (``replica``, ``readback`` of ``dynapinot.local``) shows what Pinot shows, row for row."""
 
 from __future__ import annotations
 

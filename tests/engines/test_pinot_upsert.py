@@ -245,32 +245,32 @@ def redriven(record, image, began):
 
 def letters_and_rows(*records):
     batch = plan(records, [TABLE], max_record_bytes=MAX_RECORD_BYTES)
-    return [letter.record for letter in batch.letters], batch.rows[TABLE.target]
+    return [dead_letter.record for dead_letter in batch.dead_letters], batch.rows[TABLE.target]
 
 
 def test_a_dead_letter_leaves_the_item_as_it_was_until_it_is_redriven(pinot):
-    (letter,), rows = letters_and_rows(insert(KEY, ONE, **AT), modify(KEY, MISFIT, ONE, **LATER))
+    (dead_letter,), rows = letters_and_rows(insert(KEY, ONE, **AT), modify(KEY, MISFIT, ONE, **LATER))
     with pinot.table(SCHEMA, COMPLETE) as consumer:
         consume(consumer, rows)
         assert shown(consumer) == {"a": ("one", 1.0)}
-        consume(consumer, redriven(letter, TWO, SECOND + 60))
+        consume(consumer, redriven(dead_letter, TWO, SECOND + 60))
         assert shown(consumer) == {"a": ("two", 2.0)}
 
 
 def test_a_redriven_item_that_is_gone_is_deleted(pinot):
-    (letter,), rows = letters_and_rows(insert(KEY, ONE, **AT), modify(KEY, MISFIT, ONE, **LATER))
+    (dead_letter,), rows = letters_and_rows(insert(KEY, ONE, **AT), modify(KEY, MISFIT, ONE, **LATER))
     with pinot.table(SCHEMA, COMPLETE) as consumer:
-        consume(consumer, [*rows, *redriven(letter, None, SECOND + 60)])
+        consume(consumer, [*rows, *redriven(dead_letter, None, SECOND + 60)])
         assert shown(consumer) == {}
 
 
 @pytest.mark.parametrize("read_in", [2, 3, 60])
 def test_a_redriven_row_never_beats_a_change_made_since_the_read_began(pinot, read_in):
     """Whatever the order on the stream: the change of second 3 is in what is read, or wins over it."""
-    (letter,), rows = letters_and_rows(
+    (dead_letter,), rows = letters_and_rows(
         insert(KEY, ONE, **AT), modify(KEY, MISFIT, ONE, **LATER), modify(KEY, TWO, MISFIT, second=SECOND + 3)
     )
-    repairs = redriven(letter, TWO if read_in > 3 else ONE, SECOND + read_in)
+    repairs = redriven(dead_letter, TWO if read_in > 3 else ONE, SECOND + read_in)
     for order in ([*rows, *repairs], [*rows[:1], *repairs, *rows[1:]], [*repairs, *rows]):
         with pinot.table(SCHEMA, COMPLETE) as consumer:
             consume(consumer, order)

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from dynapinot.aws import Aws
-from dynapinot.doctor import stream as doctor_stream
+from dynapinot.doctor import kinesis as doctor_stream
 from dynapinot.doctor import tables as doctor_tables
 from dynapinot.doctor.finding import Diagnosis
 from engines.dynamodb_local import REGION

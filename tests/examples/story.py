@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from dynapinot.replica import Replica, read_upsert_table
+from dynapinot.local.replica import Replica, read_upsert_table
 from handlers.catalog import load_tables
 
 ROOT = Path(__file__).parents[2]

@@ -12,9 +12,9 @@ from decimal import Decimal
 
 import pytest
 import yaml
-from typer.testing import CliRunner
+from click.testing import CliRunner
 
-from dynapinot.cli import app
+from dynapinot.cli.app import app
 from examples.story import EVENTS, NAMES, ROOT, TABLES, golden, load, records_of
 from handlers.catalog import load_tables
 from pinot.errors import Findings, TableError

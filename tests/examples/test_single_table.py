@@ -8,7 +8,7 @@ import shutil
 
 import pytest
 
-from dynapinot.explain import explain
+from dynapinot.explain.run import explain
 from examples.story import (
     ADA,
     AT_THE_END,
@@ -100,15 +100,15 @@ def test_an_item_that_no_table_takes_becomes_nothing_and_is_counted_once():
     session = [record for record in whole_story() if record["dynamodb"]["Keys"]["PK"]["S"].startswith("SESSION#")]
     assert [record["eventName"] for record in session] == ["INSERT", "REMOVE"]
     batch = planned(session)
-    assert (dict(batch.rows), batch.letters, batch.ignored) == ({}, [], 2)
+    assert (dict(batch.rows), batch.dead_letters, batch.ignored) == ({}, [], 2)
 
 
 def test_a_wrong_value_is_a_dead_letter_of_its_own_table_and_the_transactions_other_rows_go():
     (event,) = (each for each in EVENTS if each.stem == "07-wrong-value")
     batch = planned(records_of(event))
-    assert [(letter.table, letter.error.reason, letter.error.path) for letter in batch.letters] == [
-        ("orders", "type_mismatch", "total")
-    ]
+    assert [
+        (dead_letter.table, dead_letter.error.reason, dead_letter.error.path) for dead_letter in batch.dead_letters
+    ] == [("orders", "type_mismatch", "total")]
     assert [(target.stream, len(entries)) for target, entries in batch.rows.items()] == [("app-order-lines", 1)]
 
 
@@ -126,8 +126,10 @@ def test_without_old_images_only_leaving_a_filter_on_attributes_cannot_be_told()
     for record in records:
         record["dynamodb"].pop("OldImage", None)
     with_images, without = planned(whole_story()), planned(records)
-    unseen = [letter for letter in without.letters if letter.error.reason == "no_image"]
-    assert [(letter.table, letter.record["dynamodb"]["NewImage"]["status"]["S"]) for letter in unseen] == [
+    unseen = [dead_letter for dead_letter in without.dead_letters if dead_letter.error.reason == "no_image"]
+    assert [
+        (dead_letter.table, dead_letter.record["dynamodb"]["NewImage"]["status"]["S"]) for dead_letter in unseen
+    ] == [
         ("orders", "DRAFT"),
         ("orders", "CANCELLED"),
     ]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from changes import TTL_IDENTITY, insert, modify, record, remove
-from dynapinot.replica import read_upsert_table
+from dynapinot.local.replica import read_upsert_table
 from files import CONFIG, SCHEMA, table, with_setting
 from pinot.table import Table
 

@@ -11,7 +11,7 @@ import pytest
 from aws_lambda_powertools.metrics import Metrics
 
 from changes import insert, modify, remove
-from dynapinot.event_source import Settings
+from dynapinot.local.event_source import Settings
 from faults.history import BY_TIME, BY_VERSION, FIRST_NUMBER, FIRST_SECOND, Step
 from faults.world import World
 from handlers.settings import SERVICE

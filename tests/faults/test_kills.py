@@ -7,7 +7,7 @@ from itertools import product
 import pytest
 
 from changes import insert, modify, remove
-from dynapinot.event_source import Settings
+from dynapinot.local.event_source import Settings
 from faults.history import BY_TIME, BY_VERSION, FIRST_NUMBER, FIRST_SECOND, Step
 from faults.world import World
 from publisher.order import Limits

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from changes import insert, modify
-from dynapinot.event_source import Settings
+from dynapinot.local.event_source import Settings
 from faults.history import BY_CITY, FIRST_NUMBER, FIRST_SECOND, Step
 from faults.world import World
 

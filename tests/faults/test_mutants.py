@@ -104,7 +104,7 @@ def stops_the_batch_at_a_poison_change(monkeypatch):
 
     def cut_short(planner, account):
         rows = list(rows_of(planner, account))
-        end = min((dead_letter.position for dead_letter in account.letters), default=len(account.records))
+        end = min((dead_letter.position for dead_letter in account.dead_letters), default=len(account.records))
         yield from ((target, entry) for target, entry in rows if entry.position < end)
 
     monkeypatch.setattr(Planner, "rows", cut_short)

@@ -20,8 +20,8 @@ from unittest.mock import patch
 import pytest
 
 from changes import insert, modify, remove
-from dynapinot.event_source import EventSource, Settings
-from dynapinot.replica import Replica, UpsertTable, read_upsert_table
+from dynapinot.local.event_source import EventSource, Settings
+from dynapinot.local.replica import Replica, UpsertTable, read_upsert_table
 from faults.history import FIRST_NUMBER, FIRST_SECOND
 from faults.world import SequentialPool
 from files import CONFIG, SCHEMA, table, with_setting
@@ -529,7 +529,7 @@ def drops_a_change_from_all_tables_if_one_cannot_take_it(monkeypatch):
 
     def all_or_nothing(planner, account):
         rows = list(rows_of(planner, account))
-        bad = {dead_letter.position for dead_letter in account.letters}
+        bad = {dead_letter.position for dead_letter in account.dead_letters}
         yield from ((target, entry) for target, entry in rows if entry.position not in bad)
 
     monkeypatch.setattr(Planner, "rows", all_or_nothing)
@@ -540,7 +540,7 @@ def writes_one_dead_letter_for_all_tables(monkeypatch):
 
     def one_each(planner, account):
         yield from rows_of(planner, account)
-        account.letters[:] = {dead_letter.position: dead_letter for dead_letter in account.letters}.values()
+        account.dead_letters[:] = {dead_letter.position: dead_letter for dead_letter in account.dead_letters}.values()
 
     monkeypatch.setattr(Planner, "rows", one_each)
 

@@ -14,8 +14,8 @@ from random import Random
 from unittest.mock import patch
 
 from decoder.records import RawRecords
-from dynapinot.event_source import EventSource, Settings
-from dynapinot.replica import Replica
+from dynapinot.local.event_source import EventSource, Settings
+from dynapinot.local.replica import Replica
 from faults.history import BY_CITY, BY_TIME, BY_VERSION, MAX_RECORD_BYTES, write_history
 from handlers import relay
 from handlers.planner import Planner

@@ -16,10 +16,13 @@ from aws_lambda_powertools.metrics import Metrics
 from botocore.exceptions import ClientError, ConnectTimeoutError, EndpointConnectionError, ReadTimeoutError
 
 import function
-from dynapinot import local
-from dynapinot.dynamodb_streams import Poller
-from dynapinot.event_source import EventSource, Settings
-from dynapinot.kinesis_stream import StreamReader
+from dynapinot.demo.meetups import create_meetups_table
+from dynapinot.demo.pinot_table import PINOT_TABLE, seed_tables
+from dynapinot.local.dynamodb_streams import Poller
+from dynapinot.local.event_source import EventSource, Settings
+from dynapinot.local.function import BUCKET, Context, invoke
+from dynapinot.local.kinesis_stream import StreamReader
+from dynapinot.local.services import embedded_services
 from handlers.settings import SERVICE, SHIPPED_TABLES, HeartbeatSettings, SettingsError
 from handlers.telemetry import NAMESPACE, measure_heartbeat
 from heartbeat.aws import open_shards, shard_reader
@@ -42,12 +45,12 @@ def load(name, monkeypatch, **variables):
 @pytest.fixture
 def world(monkeypatch):
     """A table with its stream, the seed's Kinesis stream of several shards, and the functions in between."""
-    with local.seed_tables() as files, local.embedded_services(files.region) as services:
-        stream_arn = local.create_meetups_table(services.dynamodb, TABLE)
+    with seed_tables() as files, embedded_services(files.region) as services:
+        stream_arn = create_meetups_table(services.dynamodb, TABLE)
         services.kinesis.create_stream(StreamName=files.stream, ShardCount=SHARDS)
-        services.s3.create_bucket(Bucket=local.BUCKET)
+        services.s3.create_bucket(Bucket=BUCKET)
         monkeypatch.setenv("TABLES_DIR", str(files.folder))
-        monkeypatch.setenv("DEAD_LETTER_BUCKET", local.BUCKET)
+        monkeypatch.setenv("DEAD_LETTER_BUCKET", BUCKET)
         monkeypatch.setenv("HEARTBEAT_TABLE", TABLE)
         yield SimpleNamespace(services=services, stream_arn=stream_arn, files=files, kinesis=services.kinesis)
     for name in NAMES:
@@ -73,7 +76,7 @@ def replicating(world, handler):
     def connect(shard, read):
         return EventSource(
             read,
-            locked(lambda event: local.invoke(handler, event)),
+            locked(lambda event: invoke(handler, event)),
             clock=time.time,
             sleep=time.sleep,
             settings=Settings(report_batch_item_failures=True),
@@ -97,7 +100,7 @@ def replicating(world, handler):
 
 
 def context(seconds):
-    return local.Context(deadline=time.monotonic() + seconds)
+    return Context(deadline=time.monotonic() + seconds)
 
 
 def measured(capsys):
@@ -216,8 +219,8 @@ def test_a_missing_stream_is_named(world, monkeypatch):
         load("handlers.heartbeat", monkeypatch).handler({}, context(30))
 
 
-def test_the_start_fails_if_no_table_replicates_the_dynamodb_table(world, monkeypatch):
-    source = world.files.folder / local.PINOT_TABLE / "source.toml"
+def test_a_table_that_nothing_replicates_fails_the_start(world, monkeypatch):
+    source = world.files.folder / PINOT_TABLE / "source.toml"
     source.write_text('dynamodb_table = "another"\n')
     with pytest.raises(HeartbeatError, match="no folder of tables replicates the DynamoDB table meetups"):
         load("handlers.heartbeat", monkeypatch)

@@ -75,7 +75,8 @@ def test_orjson_takes_the_runtimes_place_for_the_client_that_is_there_already(cl
     running = client()
     own = client.marshaller
     assert set_parser(ORJSON) == ORJSON
-    assert running.marshaller.unmarshal_request(b'{"Records": [1]}', "application/json") == {"Records": [1]}
+    made = running.marshaller.unmarshal_request(b'{"Records": [1]}', "application/json")
+    assert list(made["Records"]) == [1]
     assert own.requests == []
 
 

@@ -12,6 +12,7 @@ import pytest
 from changes import insert, modify, record, remove
 from files import CONFIG, REMOVED, SCHEMA, table, with_setting
 from handlers.dead_letter import DeadLetter
+from handlers.planner import Planner
 from handlers.relay import EventError, UnreportableError, relay
 from handlers.version import VERSION
 from pinot.table import Target
@@ -28,7 +29,7 @@ class Outside:
 
     def __init__(self, *, stops=None, store_stops=None):
         self.rows = defaultdict(list)
-        self.letters = []
+        self.dead_letters = []
         self.stops = stops or {}
         self.store_stops = store_stops
 
@@ -37,7 +38,7 @@ class Outside:
         return Published(first_unpublished=self.stops.get(target.stream), resent=0, errors={})
 
     def store(self, entries):
-        self.letters.extend(entries)
+        self.dead_letters.extend(entries)
         return (None, None) if self.store_stops is None else (self.store_stops, "NoSuchBucket")
 
 
@@ -64,7 +65,7 @@ def test_a_batch_that_is_done_has_no_failures():
     report, outside = run([insert(key("a"), GOOD), modify(key("b"), GOOD), remove(key("a"))])
     assert report.response() == {"batchItemFailures": []}
     assert [(entry.key, entry.position) for entry in outside.rows[ITEMS]] == [("1:a", 0), ("1:b", 1), ("1:a", 2)]
-    assert (report.rows, outside.letters) == (3, [])
+    assert (report.rows, outside.dead_letters) == (3, [])
 
 
 def test_an_empty_batch_is_done():
@@ -91,15 +92,15 @@ def test_a_change_that_can_never_be_a_row_is_dead_lettered_and_the_batch_goes_on
     report, outside = run(records)
     assert failures(report) == []
     assert [entry.position for entry in outside.rows[ITEMS]] == [0, 2]
-    assert [entry.position for entry in outside.letters] == [1]
+    assert [entry.position for entry in outside.dead_letters] == [1]
 
 
 def test_a_dead_letter_holds_the_whole_record_and_why():
     bad = insert(key("a"), BAD, sequence=77)
     _, outside = run([bad])
-    (letter,) = outside.letters
-    assert letter.key == "dead-letters/meetups/items/2024-06-22/000000000000000000077.json"
-    assert json.loads(letter.data) == {
+    (dead_letter,) = outside.dead_letters
+    assert dead_letter.key == "dead-letters/meetups/items/2024-06-22/000000000000000000077.json"
+    assert json.loads(dead_letter.data) == {
         "reason": "type_mismatch",
         "path": "price",
         "detail": "a DynamoDB S does not fit DOUBLE, which takes N",
@@ -114,7 +115,7 @@ def test_a_dead_letter_holds_the_whole_record_and_why():
 
 def test_a_dead_letter_is_the_same_when_the_change_comes_again():
     bad = insert(key("a"), BAD)
-    assert run([bad])[1].letters == run([bad])[1].letters
+    assert run([bad])[1].dead_letters == run([bad])[1].dead_letters
 
 
 @pytest.mark.parametrize(
@@ -123,17 +124,17 @@ def test_a_dead_letter_is_the_same_when_the_change_comes_again():
 def test_a_record_that_cannot_be_read_is_dead_lettered_under_its_hash(junk):
     report, outside = run([junk, insert(key("a"), GOOD)])
     assert failures(report) == []
-    (letter,) = outside.letters
-    *folders, name = letter.key.split("/")
+    (dead_letter,) = outside.dead_letters
+    *folders, name = dead_letter.key.split("/")
     assert folders == ["dead-letters", "unknown", "undecoded", "undated"]
     assert len(name) == 64 + len(".json")
-    assert json.loads(letter.data)["record"] == junk
+    assert json.loads(dead_letter.data)["record"] == junk
     assert len(outside.rows[ITEMS]) == 1
 
 
 def test_a_table_name_from_a_hostile_record_stays_out_of_the_letters_key():
     bad = insert(key("a"), BAD, tableName="../../x", sequence=1)
-    assert run([bad])[1].letters[0].key == "dead-letters/unknown/items/2024-06-22/000000000000000000001.json"
+    assert run([bad])[1].dead_letters[0].key == "dead-letters/unknown/items/2024-06-22/000000000000000000001.json"
 
 
 def test_if_the_dead_letters_cannot_be_stored_the_change_must_come_again():
@@ -164,10 +165,10 @@ def test_a_change_whose_image_cannot_be_read_is_one_letter_and_undecoded(warm, t
     bad = insert(key("a"), GOOD)
     bad["dynamodb"]["NewImage"]["id"] = {"S": "b"}
     report, outside = run([*good, bad], tables=[table(), others()][:tables])
-    (letter,) = outside.letters
+    (dead_letter,) = outside.dead_letters
     number = bad["dynamodb"]["SequenceNumber"]
-    assert letter.key == f"dead-letters/unknown/undecoded/undated/{number}.json"
-    assert json.loads(letter.data)["path"] == "dynamodb.NewImage.id"
+    assert dead_letter.key == f"dead-letters/unknown/undecoded/undated/{number}.json"
+    assert json.loads(dead_letter.data)["path"] == "dynamodb.NewImage.id"
     assert {target: len(entries) for target, entries in outside.rows.items()} == dict.fromkeys(
         [ITEMS, OTHERS][: tables if warm else 0], warm
     )
@@ -178,19 +179,19 @@ def test_what_cannot_be_read_is_told_as_that_even_if_nobody_replicates_its_table
     bad = insert(key("a"), GOOD, table="unknown")
     bad["dynamodb"]["NewImage"]["id"] = {"S": "b"}
     report, _ = run([bad], tables=[others(dynamodb_table="venues")])
-    assert [(letter.error.reason, letter.table, letter.change) for letter in report.account.letters] == [
-        ("malformed", None, None)
-    ]
+    assert [
+        (dead_letter.error.reason, dead_letter.table, dead_letter.change) for dead_letter in report.account.dead_letters
+    ] == [("malformed", None, None)]
 
 
 def test_a_row_over_the_size_limit_is_dead_lettered():
     long_name = insert(key("a"), {"name": {"S": "x" * 500}})
     report, outside = run([long_name], max_record_bytes=500)
-    assert [letter.error.reason for letter in report.account.letters] == ["row_too_large"]
+    assert [dead_letter.error.reason for dead_letter in report.account.dead_letters] == ["row_too_large"]
     assert dict(outside.rows) == {}
     (entry,) = run([long_name])[1].rows[ITEMS]
-    assert run([long_name], max_record_bytes=entry.size)[1].letters == []
-    assert len(run([long_name], max_record_bytes=entry.size - 1)[1].letters) == 1
+    assert run([long_name], max_record_bytes=entry.size)[1].dead_letters == []
+    assert len(run([long_name], max_record_bytes=entry.size - 1)[1].dead_letters) == 1
 
 
 # Fan-out.
@@ -214,7 +215,7 @@ def test_one_change_becomes_rows_on_the_streams_of_all_its_tables():
 def test_a_change_that_one_table_cannot_take_still_goes_to_the_other():
     _, outside = run([insert(key("a"), BAD)], tables=[table(), others(columns={"price": "cost"})])
     assert {target: len(entries) for target, entries in outside.rows.items()} == {OTHERS: 1}
-    assert [entry.key.split("/")[2] for entry in outside.letters] == ["items"]
+    assert [entry.key.split("/")[2] for entry in outside.dead_letters] == ["items"]
 
 
 def test_a_stop_on_one_stream_does_not_keep_rows_from_the_other():
@@ -260,11 +261,11 @@ def test_changes_go_to_the_tables_that_replicate_their_dynamodb_table():
 
 def test_a_change_of_a_table_that_nobody_replicates_is_dead_lettered():
     report, outside = run([insert(key("a"), GOOD)], tables=[others(dynamodb_table="venues")])
-    assert [(letter.error.reason, letter.table) for letter in report.account.letters] == [("no_table", None)]
-    folder, _, number = report.account.letters[0].entry().key.rpartition("/")
+    assert [(each.error.reason, each.table) for each in report.account.dead_letters] == [("no_table", None)]
+    folder, _, number = report.account.dead_letters[0].entry().key.rpartition("/")
     assert (folder, number) == (
         "dead-letters/meetups/no_table/2024-06-22",
-        f"{report.account.letters[0].sequence_number}.json",
+        f"{report.account.dead_letters[0].sequence_number}.json",
     )
     assert dict(outside.rows) == {}
 
@@ -282,8 +283,8 @@ def test_a_last_value_that_did_not_fit_a_delete_is_counted():
 
 def test_a_letters_position_is_its_records():
     report, _ = run([insert(key("a"), GOOD), record("UPSERT", key("a"))])
-    assert [type(letter) for letter in report.account.letters] == [DeadLetter]
-    assert report.account.letters[0].position == 1
+    assert [type(dead_letter) for dead_letter in report.account.dead_letters] == [DeadLetter]
+    assert report.account.dead_letters[0].position == 1
 
 
 def test_a_tombstone_goes_out_and_the_change_that_cannot_be_a_row_is_dead_lettered():
@@ -291,7 +292,7 @@ def test_a_tombstone_goes_out_and_the_change_that_cannot_be_a_row_is_dead_letter
     record_ = modify(key("a"), {**GOOD, **BAD}, {"name": {"S": "old"}})
     report, outside = run([record_], tables=[moved])
     assert [entry.key for entry in outside.rows[ITEMS]] == ["3:old"]
-    assert [letter.error.reason for letter in report.account.letters] == ["type_mismatch"]
+    assert [dead_letter.error.reason for dead_letter in report.account.dead_letters] == ["type_mismatch"]
 
 
 def test_key_attributes_that_a_table_leaves_out_are_named_once_a_batch():
@@ -331,5 +332,5 @@ def test_a_foreign_record_in_kinesis_is_dead_lettered():
     foreign = {"eventSource": "aws:kinesis", "kinesis": {"sequenceNumber": "7", "data": "aGVsbG8="}}
     report, outside = run([foreign, in_kinesis(insert(key("a"), GOOD), "8")])
     assert failures(report) == []
-    assert [letter.key for letter in outside.letters] == ["dead-letters/unknown/undecoded/undated/7.json"]
+    assert [each.key for each in outside.dead_letters] == ["dead-letters/unknown/undecoded/undated/7.json"]
     assert len(outside.rows[ITEMS]) == 1

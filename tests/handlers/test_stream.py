@@ -12,7 +12,7 @@ from moto import mock_aws
 
 import function
 from changes import insert, modify, remove
-from dynapinot.local import records_in_turn
+from dynapinot.local.services import records_in_turn
 from files import CONFIG, SCHEMA, with_setting
 from function import forget, set_environment
 from handlers import clients

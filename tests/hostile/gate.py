@@ -7,9 +7,9 @@ from decimal import Context, Decimal
 
 from decoder.change import decode_change
 from decoder.records import RawRecords
-from dynapinot.comparison import expected
-from dynapinot.readback import read_value
-from dynapinot.replica import Replica, upsert_table
+from dynapinot.demo.comparison import expected
+from dynapinot.local.readback import read_value
+from dynapinot.local.replica import Replica, upsert_table
 from files import CONFIG, with_setting
 from files import table as make_table
 from handlers.catalog import load_tables
@@ -90,7 +90,7 @@ GROUPS = ([SHIPPED, EVERY_TYPE, WIDE, KEEPING], [SEED])  # the seed's stream is 
 def outcome(records, tables):
     """All that comes of records."""
     made = plan(records, [table for table, _ in tables], max_record_bytes=MAX_RECORD_BYTES)
-    letters = [(letter.entry(), letter.table) for letter in made.letters]
+    letters = [(dead_letter.entry(), dead_letter.table) for dead_letter in made.dead_letters]
     return made, (dict(made.rows), letters, list(made.times_ms), list(made.row_counts), made.left_out, made.ignored)
 
 
@@ -110,16 +110,16 @@ def check(record, tables, counts):
         check_text(json.dumps(record, separators=(",", ":")).encode(), tables)
         text = json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode(errors="surrogatepass")
         check_text(text, [tables[len(text) % len(tables)]])  # each in its turn
-    for letter in made.letters:
-        entry = letter.entry()
+    for dead_letter in made.dead_letters:
+        entry = dead_letter.entry()
         assert json.loads(entry.data)["reason"]
         entry.key.encode()
-        assert letter.error.path is not None
-        str(letter.error).encode("utf-8", "surrogatepass")
-        counts[f"letter: {letter.error.reason}"] += 1
-    lettered = {letter.table for letter in made.letters}
+        assert dead_letter.error.path is not None
+        str(dead_letter.error).encode("utf-8", "surrogatepass")
+        counts[f"letter: {dead_letter.error.reason}"] += 1
+    lettered = {dead_letter.table for dead_letter in made.dead_letters}
     if None in lettered:
-        assert len(made.letters) == 1
+        assert len(made.dead_letters) == 1
         assert not made.rows
         return
     for table, upsert in tables:

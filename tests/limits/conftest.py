@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from dynapinot.local import embedded_services
+from dynapinot.local.services import embedded_services
 from files import CONFIG, SCHEMA
 from limits.events import compact
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dynapinot.event_source import PAYLOAD_LIMIT_BYTES
+from dynapinot.local.event_source import PAYLOAD_LIMIT_BYTES
 from limits.events import BATCH_SIZE, BOMBS, EVENTS, PAYLOAD_BYTES
 
 ROOT = Path(__file__).parent.parent.parent

@@ -52,7 +52,7 @@ def entries_of(made):
 
 
 def reasons(made):
-    return [dead_letter.error.reason for dead_letter in made.letters]
+    return [dead_letter.error.reason for dead_letter in made.dead_letters]
 
 
 def of_size(size):
@@ -67,7 +67,7 @@ def of_size(size):
 def test_a_record_of_exactly_the_limit_is_sent_and_one_byte_more_is_a_dead_letter(limit, environment):
     largest = planned(of_size(limit), environment=environment)
     (entry,) = entries_of(largest)
-    assert (entry.size, len(entry.data) + len(entry.key.encode()), largest.letters) == (limit, limit, [])
+    assert (entry.size, len(entry.data) + len(entry.key.encode()), largest.dead_letters) == (limit, limit, [])
     over = planned(of_size(limit + 1), environment=environment)
     assert (entries_of(over), reasons(over)) == ([], ["row_too_large"])
 

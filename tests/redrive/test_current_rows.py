@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from changes import SECOND, TTL_IDENTITY, insert, modify, remove
 from decoder.change import decode_change
-from dynapinot.replica import Replica, read_upsert_table
+from dynapinot.local.replica import Replica, read_upsert_table
 from files import CONFIG, SCHEMA, table, with_setting
 from redrive.current_rows import ItemSnapshot, RedriveError, current_rows
 from redrive.failed_change import FailedChange

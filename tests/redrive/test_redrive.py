@@ -8,12 +8,12 @@ from types import SimpleNamespace
 
 import boto3
 import pytest
+from click.testing import CliRunner
 from moto import mock_aws
-from typer.testing import CliRunner
 
 import function
 from changes import insert, remove
-from dynapinot.cli import app
+from dynapinot.cli.app import app
 from files import CONFIG, SCHEMA, table
 from function import forget, set_environment
 from publisher.order import Published

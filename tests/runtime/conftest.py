@@ -7,7 +7,9 @@ from contextlib import ExitStack, closing
 
 import pytest
 
-from dynapinot import local
+from dynapinot.demo.pinot_table import PINOT_TABLE, SHARDS, seed_tables
+from dynapinot.local.function import BUCKET, FUNCTION
+from dynapinot.local.services import embedded_services
 from engines.pinot_engine import MissingToolError
 from runtime.artefact import build
 from runtime.emulator import Emulator
@@ -27,16 +29,16 @@ def artefact():
 @pytest.fixture
 def files():
     """The shipped table that the tests replicate to."""
-    with local.seed_tables() as files:
+    with seed_tables() as files:
         yield files
 
 
 @pytest.fixture
 def services(files):
     """The embedded services, with the stream and the bucket that the function wants; empty for each test."""
-    with local.embedded_services(files.region) as services:
-        services.kinesis.create_stream(StreamName=files.stream, ShardCount=local.SHARDS)
-        services.s3.create_bucket(Bucket=local.BUCKET)
+    with embedded_services(files.region) as services:
+        services.kinesis.create_stream(StreamName=files.stream, ShardCount=SHARDS)
+        services.s3.create_bucket(Bucket=BUCKET)
         yield services
 
 
@@ -59,11 +61,11 @@ def variables(services):
     """What the template sets for the replicating function, for the shipped table alone; and where the services are."""
     return {
         **services.environment,
-        "DEAD_LETTER_BUCKET": local.BUCKET,
+        "DEAD_LETTER_BUCKET": BUCKET,
         "EVENT_PARSER": "orjson",
         "KINESIS_MAX_RECORD_BYTES": "1048576",
-        "POWERTOOLS_SERVICE_NAME": local.FUNCTION,
-        "TABLES": local.PINOT_TABLE,
+        "POWERTOOLS_SERVICE_NAME": FUNCTION,
+        "TABLES": PINOT_TABLE,
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from changes import insert
-from dynapinot.meetups import TABLE
+from dynapinot.defaults import MEETUPS_TABLE
 
 UNICODE = 'Zürich, 東京, \N{ROCKET}, e\N{COMBINING ACUTE ACCENT}, \N{LINE SEPARATOR}, \N{HEBREW LETTER ALEF}, \\u0041 "'
 
@@ -23,4 +23,4 @@ def meetup(number, sequence=None, **attributes):
         "rsvp_count": {"N": "45"},
     }
     number = sequence if sequence is not None else number
-    return insert(keys, values | attributes, table=TABLE, sequence=number)
+    return insert(keys, values | attributes, table=MEETUPS_TABLE, sequence=number)

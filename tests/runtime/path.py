@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from decimal import Decimal
 
-from dynapinot import local
-from dynapinot.comparison import differences
-from dynapinot.dynamodb_streams import Poller
-from dynapinot.event_source import EventSource, Settings
-from dynapinot.kinesis_stream import StreamReader
-from dynapinot.meetups import TABLE, meetups_table
-from dynapinot.replica import Replica
+from dynapinot.defaults import MEETUPS_TABLE
+from dynapinot.demo.comparison import differences
+from dynapinot.demo.meetups import create_meetups_table, meetups_table
+from dynapinot.local.dynamodb_streams import Poller
+from dynapinot.local.event_source import EventSource, Settings
+from dynapinot.local.kinesis_stream import StreamReader
+from dynapinot.local.replica import Replica
 
 # The template's mapping, but for the retries: a function that never gets well is to fail the test.
 SETTINGS = Settings(
@@ -35,11 +35,11 @@ class Path:
 
     def create_table(self):
         """Make the table of meetups."""
-        self._stream_arn = local.create_meetups_table(self._services.dynamodb, TABLE)
+        self._stream_arn = create_meetups_table(self._services.dynamodb, MEETUPS_TABLE)
 
     def put(self, **attributes):
         """Put a meetup into the table, with any attributes beside its key."""
-        with meetups_table(TABLE) as table:
+        with meetups_table(MEETUPS_TABLE) as table:
             table.put_item(Item={"mtime": Decimal(1719080907442), **attributes})
 
     def poller(self, function):
@@ -69,7 +69,7 @@ class Path:
 
     def differences(self):
         """Tell what Pinot would show otherwise than the table holds it."""
-        with meetups_table(TABLE) as table:
+        with meetups_table(MEETUPS_TABLE) as table:
             return differences(table.scan(ConsistentRead=True)["Items"], self.live().values(), self._replica.table)
 
 

@@ -8,7 +8,7 @@ import time
 import pytest
 import yaml
 
-from dynapinot import local
+from dynapinot.local.function import BUCKET
 from handlers import clients
 from handlers.deadline import TIME_FOR_WORK
 from runtime.emulator import FunctionError
@@ -109,7 +109,7 @@ def test_a_bucket_that_hangs_is_answered_in_time_and_loses_no_dead_letter(observ
     assert invoke.seconds[0] < LONG_ENOUGH_S
     assert "ReadTimeoutError" in stopped_early(function)
     assert rsvps(path) == {"meetup-000001": 46, "meetup-000002": 45, "meetup-000003": 45}
-    [letter] = services.s3.list_objects_v2(Bucket=local.BUCKET)["Contents"]
+    [letter] = services.s3.list_objects_v2(Bucket=BUCKET)["Contents"]
     assert letter["Key"].endswith(f"/{wrong['dynamodb']['SequenceNumber']}.json")
 
 

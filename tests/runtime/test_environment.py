@@ -8,7 +8,7 @@ import shutil
 
 import pytest
 
-from dynapinot.meetups import TABLE
+from dynapinot.defaults import MEETUPS_TABLE
 from handlers.settings import SHIPPED_TABLES
 from runtime.emulator import FunctionError
 
@@ -72,7 +72,7 @@ def refusal(function):
     ],
 )
 def test_a_wrong_variable_is_named(name, variable, value, kind, message, start, variables):
-    right = {**variables, "HEARTBEAT_TABLE": TABLE}
+    right = {**variables, "HEARTBEAT_TABLE": MEETUPS_TABLE}
     wrong = {key: given for key, given in {**right, variable: value}.items() if given is not MISSING}
     assert refusal(start(name, wrong)) == (kind, message)
 

@@ -8,8 +8,9 @@ from collections import Counter
 
 import pytest
 
-from dynapinot import local
-from dynapinot.meetups import TABLE
+from dynapinot.defaults import MEETUPS_TABLE
+from dynapinot.demo.pinot_table import SHARDS
+from dynapinot.local.function import FUNCTION
 from print_counts import print_counts
 from runtime.emulator import FunctionError
 from runtime.meetups import UNICODE, meetup
@@ -35,7 +36,7 @@ def timed(call, *arguments):
         ("Replicator", {}, None, 5, NOTHING_LEFT),
         ("Redrive", {}, None, 5, {"objects": 0, "changes": 0, "rows": 0, "unfinished": False, "failing": []}),
         # It waits for three quarters of its time, as nobody brings its markers to the stream.
-        ("Heartbeat", {"HEARTBEAT_TABLE": TABLE}, 8, 0, {"shards": local.SHARDS, "missing": local.SHARDS}),
+        ("Heartbeat", {"HEARTBEAT_TABLE": MEETUPS_TABLE}, 8, 0, {"shards": SHARDS, "missing": SHARDS}),
     ],
 )
 def test_a_cold_start_is_well_within_what_lambda_gives_it_and_the_next_invocations_are_warm(
@@ -115,7 +116,7 @@ def test_every_line_that_the_function_says_is_a_json_document_and_none_has_a_val
     ]
     assert logs[-1]["requestId"] == ids[2]
     assert logs[2]["attribute"] == "größe"
-    assert {line.get("service") for line in logs[:-1]} == {local.FUNCTION}
+    assert {line.get("service") for line in logs[:-1]} == {FUNCTION}
 
     emitted = Counter()
     for line in metrics:

@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from dynapinot import local
-from dynapinot.kinesis_stream import StreamReader
+from dynapinot.demo.pinot_table import PINOT_TABLE, SHARDS
+from dynapinot.local.kinesis_stream import StreamReader
 from files import CONFIG, STREAM, with_column, with_setting
 from handlers.catalog import load_tables
 from handlers.planner import plan
@@ -50,7 +50,7 @@ def test_every_change_of_the_largest_event_is_on_the_stream_and_the_next_takes_n
     seconds = time.monotonic() - before
     first = function.usage()
 
-    tables, _ = load_tables(SHIPPED_TABLES, [local.PINOT_TABLE])
+    tables, _ = load_tables(SHIPPED_TABLES, [PINOT_TABLE])
     [entries] = plan(json.loads(event)["Records"], tables, max_record_bytes=MAX_RECORD_BYTES).rows.values()
     rows = [(record.key, record.data) for record in StreamReader(services.kinesis, files.stream).read()]
     assert sorted(rows) == sorted((entry.key, entry.data) for entry in entries)
@@ -82,7 +82,7 @@ def numbers(services, files, variables, tmp_path):
     (folder / "schema.json").write_text(json.dumps(with_column("rest", "JSON")))
     (folder / "table.json").write_text(json.dumps(with_setting(CONFIG, region, files.region)))
     (folder / "source.toml").write_text('[columns]\nrest = "$rest"\n')
-    services.kinesis.create_stream(StreamName=STREAM["stream.kinesis.topic.name"], ShardCount=local.SHARDS)
+    services.kinesis.create_stream(StreamName=STREAM["stream.kinesis.topic.name"], ShardCount=SHARDS)
     return {**variables, "TABLES_DIR": str(folder.parent), "TABLES": folder.name}
 
 

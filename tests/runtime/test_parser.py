@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dynapinot import local
+from dynapinot.local.function import BUCKET
 from handlers.parser import LARGEST_EVENT, PARSERS
 from limits.events import PAYLOAD_BYTES, compact
 from print_counts import print_counts
@@ -70,10 +70,8 @@ def outcomes(function):
 
 def stored(services):
     """The dead letters, by their keys."""
-    objects = services.s3.list_objects_v2(Bucket=local.BUCKET).get("Contents", [])
-    return {
-        each["Key"]: services.s3.get_object(Bucket=local.BUCKET, Key=each["Key"])["Body"].read() for each in objects
-    }
+    objects = services.s3.list_objects_v2(Bucket=BUCKET).get("Contents", [])
+    return {each["Key"]: services.s3.get_object(Bucket=BUCKET, Key=each["Key"])["Body"].read() for each in objects}
 
 
 def test_the_rows_the_dead_letters_and_the_responses_are_the_same_to_the_byte(start, variables, services, path):
@@ -85,7 +83,7 @@ def test_the_rows_the_dead_letters_and_the_responses_are_the_same_to_the_byte(st
         seen.append((answers, sorted(path.records), stored(services)))
         path.records.clear()
         for key in seen[-1][2]:
-            services.s3.delete_object(Bucket=local.BUCKET, Key=key)
+            services.s3.delete_object(Bucket=BUCKET, Key=key)
     first, second = seen
     assert first == second
     answers, rows, letters = first

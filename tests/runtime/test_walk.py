@@ -11,8 +11,10 @@ from decimal import Decimal
 import pytest
 from rich.console import Console
 
-from dynapinot import demo, local
-from dynapinot.meetups import TABLE
+from dynapinot.defaults import MEETUPS, MEETUPS_TABLE
+from dynapinot.demo import embedded
+from dynapinot.demo.pinot_table import PINOT_TABLE, SHARDS
+from dynapinot.local.function import BUCKET
 from runtime.meetups import UNICODE
 
 pytestmark = pytest.mark.engines
@@ -28,7 +30,7 @@ def test_the_demo_walks_through_the_artefact(start):
     def load_handler(_):
         # The function has its own tables in the artefact; the demo's copy of them is not needed.
         sdk = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
-        function = start("Replicator", {**sdk, "DEAD_LETTER_BUCKET": local.BUCKET, "TABLES": local.PINOT_TABLE})
+        function = start("Replicator", {**sdk, "DEAD_LETTER_BUCKET": BUCKET, "TABLES": PINOT_TABLE})
 
         def handler(event, _):
             invocations.append(event)
@@ -36,10 +38,10 @@ def test_the_demo_walks_through_the_artefact(start):
 
         return handler
 
-    code = demo.run(Console(file=said, width=200), load_handler)
+    code = embedded.run(Console(file=said, width=200), load_handler)
     assert code == 0, said.getvalue()
     names = [record["eventName"] for event in invocations for record in event["Records"]]
-    assert len(names) == demo.COUNT + 2
+    assert len(names) == MEETUPS + 2
     assert names[-1] == "REMOVE"
 
 
@@ -60,8 +62,8 @@ def test_what_was_a_dead_letter_is_brought_back_once_its_item_is_mended(start, v
     path.poller(replicator).drain()
     assert path.live() == {}
 
-    [letter] = services.s3.list_objects_v2(Bucket=local.BUCKET)["Contents"]
-    stored = json.loads(services.s3.get_object(Bucket=local.BUCKET, Key=letter["Key"])["Body"].read())
+    [letter] = services.s3.list_objects_v2(Bucket=BUCKET)["Contents"]
+    stored = json.loads(services.s3.get_object(Bucket=BUCKET, Key=letter["Key"])["Body"].read())
     assert (stored["reason"], stored["path"], stored["record"]["dynamodb"]["Keys"]) == (
         "type_mismatch",
         "rsvp_count",
@@ -79,12 +81,12 @@ def test_what_was_a_dead_letter_is_brought_back_once_its_item_is_mended(start, v
 def test_a_heartbeat_finds_the_rows_of_its_markers_on_every_shard(start, variables, path):
     replicator = start("Replicator", variables)
     path.create_table()
-    heartbeat = start("Heartbeat", {**variables, "HEARTBEAT_TABLE": TABLE, "HEARTBEAT_ITEM": "{}"}, timeout=40)
+    heartbeat = start("Heartbeat", {**variables, "HEARTBEAT_TABLE": MEETUPS_TABLE, "HEARTBEAT_ITEM": "{}"}, timeout=40)
     poller = path.poller(replicator)
     with ThreadPoolExecutor() as pool:
         beat = pool.submit(heartbeat.invoke, {"source": "aws.events"})
         while not beat.done():
             poller.drain()
-        assert beat.result() == {"shards": local.SHARDS, "missing": 0}
+        assert beat.result() == {"shards": SHARDS, "missing": 0}
     poller.drain()
-    assert len(path.live()) == local.SHARDS
+    assert len(path.live()) == SHARDS

@@ -47,9 +47,9 @@ _UNITS: Final = Literal["SECOND", "MILLISECOND", "MICROSECOND"]
 class Source(NamedTuple):
     """Where changes come from: what is the same in each of them.
 
-    ``arn`` and ``table_name`` are a record's ``eventSourceARN`` and ``tableName``, None where it has none, ``table`` the
-    DynamoDB table that they name. ``is_kinesis_form`` tells the form of Kinesis Data Streams for DynamoDB. ``keys``
-    names the key attributes.
+    ``arn`` and ``table_name`` are a record's ``eventSourceARN`` and ``tableName``, None where it has none. ``table`` is
+    the DynamoDB table. ``is_kinesis_form`` tells the form of Kinesis Data Streams for DynamoDB. ``keys`` names the key
+    attributes.
     """
 
     arn: str | None
@@ -67,6 +67,24 @@ def source_of(record: Mapping[str, Any], change: Change) -> Source:
         table=change.table,
         is_kinesis_form="recordFormat" in record,
         keys=tuple(sorted(change.keys)),
+    )
+
+
+def example_change(event_name: EventName, table: str | None) -> Change:
+    """Make a change that says no more of itself than these."""
+    return Change(
+        event_name=event_name,
+        timestamp_ms=MIN_TIMESTAMP_MS,
+        sequence_number=None,
+        keys={},
+        new_image=None,
+        old_image=None,
+        ttl_delete=False,
+        event_id=None,
+        table=table,
+        region=None,
+        size_bytes=None,
+        view_type=None,
     )
 
 
@@ -176,7 +194,7 @@ def record_type(
     attributes: Attributes,
     properties: Collection[Property],
     *,
-    image: Any,
+    image: Any,  # noqa: ANN401
     other: Any,  # noqa: ANN401
 ) -> Any:  # noqa: ANN401
     """Make the type of one kind of change.
@@ -216,9 +234,8 @@ def _is_ambiguous(column: Column) -> bool:
     """Tell a column that holds a property of the change only because no file says otherwise."""
     if column.role != "comparison" or isinstance(column.origin, tuple):
         return False
-    example = Change("INSERT", MIN_TIMESTAMP_MS, None, {}, None, None, False, None, None, None, None, None)
     try:
-        column.take(example, {column.name: {"NULL": True}}, False)  # noqa: FBT003  # a Take has no names
+        column.take(example_change("INSERT", None), {column.name: {"NULL": True}}, False)  # noqa: FBT003  # a Take has no names
     except ChangeError:
         return True
     return False

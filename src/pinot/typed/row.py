@@ -11,7 +11,6 @@ from msgspec import UNSET, Raw, defstruct
 
 from decoder.attribute import check_unicode
 from decoder.change import (
-    MIN_TIMESTAMP_MS,
     MS_PER_SECOND,
     Change,
     EventName,
@@ -25,7 +24,7 @@ from pinot.key import MAX_KEY_BYTES, partition_key
 from pinot.metadata import METADATA
 from pinot.source import REST
 from pinot.table import Column, Table, write_row
-from pinot.typed.record import PROPERTIES, Attributes, Source, record_type
+from pinot.typed.record import PROPERTIES, Attributes, Source, example_change, record_type
 from pinot.typed.tree import Tree, are_canonical, natural, reader
 from pinot.values import rest_text, utf16_length
 
@@ -152,9 +151,7 @@ class _Maker:
         self._filtered = attributes.getters(attributes.filtered)
         others = [name for name in attributes.fields if name not in table.taken]
         self._others = attributes.getters(others if table.takes_rest else [n for n in others if n not in table.uses])
-        self._like = Change(
-            event_name, MIN_TIMESTAMP_MS, None, _NOTHING, None, None, False, None, source.table, None, None, None
-        )
+        self._like = example_change(event_name, source.table)
         self._takes: list[tuple[_Take, bool]] = []  # of the columns without a plain attribute; whether one is needed
         self.make: Callable[[Any], Made | None] = self._compile(is_open=is_open)
 

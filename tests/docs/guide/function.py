@@ -14,9 +14,10 @@ import time
 
 import boto3
 
-from dynapinot import local
-from dynapinot.dynamodb_streams import Poller
-from dynapinot.event_source import EventSource, Names, Settings
+from dynapinot.local.dynamodb_streams import Poller
+from dynapinot.local.event_source import EventSource, Settings
+from dynapinot.local.failure import Names
+from dynapinot.local.function import invoke
 
 _LOG_STREAM = "guide"
 
@@ -58,7 +59,7 @@ class Deployed:
     def _connect(self, shard, read):
         return EventSource(
             read,
-            lambda event: local.invoke(self._handler, event),
+            lambda event: invoke(self._handler, event),
             clock=time.time,
             sleep=time.sleep,
             on_failure=self.given_up.append,

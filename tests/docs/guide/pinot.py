@@ -1,7 +1,7 @@
 """A Pinot for the guide: the controller as the doctor's tests have it, and a broker that really looks into the rows.
 
-The model (dynapinot.replica) says which rows a query sees, SQLite runs the query over them. It understands what Pinot
-and SQLite write alike, and nothing else.
+The model (dynapinot.local.replica) says which rows a query sees, SQLite runs the query over them. It understands what
+Pinot and SQLite write alike, and nothing else.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import sqlite3
 from contextlib import closing
 from dataclasses import dataclass, field
 
-from dynapinot.kinesis_stream import StreamReader
-from dynapinot.replica import Replica, read_upsert_table
+from dynapinot.local.kinesis_stream import StreamReader
+from dynapinot.local.replica import Replica, read_upsert_table
 from pinot_fake import Pinot, broker_response, result
 
 _HISTORY = "SET skipUpsert=true;"

@@ -106,7 +106,7 @@ def test_globals_are_worked_out_as_well(template):
 
 
 @pytest.mark.parametrize("text", ["a: [", "[]", "Resources: []", None])
-def test_what_is_no_template_is_refused(tmp_path, text):
+def test_a_file_that_is_no_template_is_refused(tmp_path, text):
     file = tmp_path / "template.yaml"
     if text is not None:
         file.write_text(text)

@@ -127,7 +127,7 @@ def look(folder):
     return diagnose_
 
 
-def told(diagnosis):
+def levels_and_codes(diagnosis):
     return [(each.level, each.code) for each in diagnosis.findings]
 
 
@@ -135,9 +135,9 @@ def missed(diagnosis):
     return {each.what for each in diagnosis.missed}
 
 
-def test_what_the_template_deploys_has_nothing_wrong(aws, look):
+def test_the_deployed_template_has_no_findings(aws, look):
     diagnosis = look()
-    assert told(diagnosis) == []
+    assert levels_and_codes(diagnosis) == []
     assert diagnosis.looked_at == [
         f"Lambda: function {FUNCTION}",
         f"Lambda: function {FUNCTION}: concurrency",
@@ -187,7 +187,7 @@ def connect_a_stream_that_is_gone(aws):
 
 
 def make_the_table_anew(aws):
-    """Which gives its stream another ARN, as enabling a stream anew does on AWS; moto refuses that."""
+    """Which gives its stream another ARN, as enabling a stream again does on AWS; moto refuses that."""
     aws["dynamodb"].delete_table(TableName="app")
     aws.make_table("app")
 
@@ -268,17 +268,17 @@ def fall_behind(aws):
 )
 def test_each_thing_that_is_broken_is_one_finding(aws, look, break_, expected):
     break_(aws)
-    assert told(look()) == expected
+    assert levels_and_codes(look()) == expected
 
 
-def test_a_function_that_is_not_there_is_told_and_the_streams_are_looked_at_all_the_same(aws, look):
+def test_a_function_that_is_not_there_is_reported_and_the_streams_are_looked_at_all_the_same(aws, look):
     diagnosis = look(function="nix")
-    assert told(diagnosis) == [("error", "function_absent")]
+    assert levels_and_codes(diagnosis) == [("error", "function_absent")]
     assert f"Kinesis: stream {STREAM}" in diagnosis.looked_at
     assert "DynamoDB: the table that is replicated" in missed(diagnosis)
 
 
-def test_a_sort_key_is_one_fault_whether_dynamodb_or_samples_tell_it(aws, look, folder, tmp_path):
+def test_a_missing_sort_key_is_one_fault_whether_dynamodb_or_samples_show_it(aws, look, folder, tmp_path):
     schema = with_setting(with_column("other", "STRING"), "primaryKeyColumns", ["other"])
     keyed = {"other": {"S": "a"}, "id": {"S": "b"}}
     event = {
@@ -299,13 +299,13 @@ def test_a_sort_key_is_one_fault_whether_dynamodb_or_samples_tell_it(aws, look, 
         AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("id", "other")],
         BillingMode="PAY_PER_REQUEST",
     )
-    found = told(look(directory=folder(schema=schema), events=[tmp_path / "event.json"]))
+    found = levels_and_codes(look(directory=folder(schema=schema), events=[tmp_path / "event.json"]))
     assert found.count(("warning", "rows_shared")) == 1
 
 
 def test_a_table_that_source_toml_names_is_looked_at_without_a_function(aws, look, folder):
     diagnosis = look(function=None, aws=True, directory=folder(source='dynamodb_table = "app"'))
-    assert told(diagnosis) == []
+    assert levels_and_codes(diagnosis) == []
     assert "DynamoDB: table app" in diagnosis.looked_at
     assert "Lambda: the function and its event source mapping" in missed(diagnosis)
 
@@ -313,7 +313,7 @@ def test_a_table_that_source_toml_names_is_looked_at_without_a_function(aws, loo
 @pytest.mark.parametrize(
     ("status", "expected"), [("ACTIVE", [("note", "microseconds")]), ("DISABLED", [("error", "destination")])]
 )
-def test_changes_that_come_by_kinesis_are_asked_of_the_table_that_source_toml_names(
+def test_changes_by_kinesis_are_checked_at_the_table_that_source_toml_names(
     aws, look, folder, answer_instead, status, expected
 ):
     aws["kinesis"].create_stream(StreamName="changes", ShardCount=1)
@@ -332,15 +332,15 @@ def test_changes_that_come_by_kinesis_are_asked_of_the_table_that_source_toml_na
         lambda arguments: {"TableName": arguments["TableName"], "KinesisDataStreamDestinations": [destination]},
     )
     diagnosis = look(directory=folder(source='dynamodb_table = "app"'))
-    assert told(diagnosis) == expected
+    assert levels_and_codes(diagnosis) == expected
     assert "Kinesis: stream changes of changes" in diagnosis.looked_at
 
 
-def test_the_tables_are_those_that_the_function_was_told(aws, look, folder):
+def test_the_tables_are_those_in_the_functions_settings(aws, look, folder):
     aws.set_variables(DEAD_LETTER_BUCKET=BUCKET, TABLES="items")
     folder()
     directory = folder("broken", config=with_setting(CONFIG, "tableName", ""))
-    assert told(look(directory=directory)) == []
+    assert levels_and_codes(look(directory=directory)) == []
 
 
 def described(**outputs):
@@ -354,24 +354,24 @@ def described(**outputs):
     return lambda _: {"Stacks": [stack]}
 
 
-def test_a_stack_tells_its_function_and_its_tables(aws, look, folder, answer_instead):
+def test_the_function_and_the_tables_are_read_from_the_stack(aws, look, folder, answer_instead):
     answer_instead("DescribeStacks", described(FunctionName=FUNCTION))
     folder()
     directory = folder("broken", config=with_setting(CONFIG, "tableName", ""))
     aws.set_variables(DEAD_LETTER_BUCKET=BUCKET, TABLES="items")
     diagnosis = look(function=None, stack="stack", directory=directory)
-    assert told(diagnosis) == []
+    assert levels_and_codes(diagnosis) == []
     assert {"CloudFormation: stack stack", f"Lambda: function {FUNCTION}"} <= set(diagnosis.looked_at)
 
 
-def test_a_stack_that_tells_no_function_is_said_and_its_parameters_still_count(aws, look, folder, answer_instead):
+def test_a_stack_without_a_function_is_reported_and_its_parameters_still_count(aws, look, folder, answer_instead):
     answer_instead("DescribeStacks", described(Nothing="x"))
     folder()
     directory = folder("broken", config=with_setting(CONFIG, "tableName", ""))
     template = directory.parent / "template.yaml"
     template.write_text("Resources: {}")
     diagnosis = look(function=None, stack="stack", directory=directory, template=template)
-    assert told(diagnosis) == []
+    assert levels_and_codes(diagnosis) == []
     assert "Lambda: the stack's function" in missed(diagnosis)
 
 
@@ -381,34 +381,34 @@ def test_a_stack_that_is_not_there_is_refused(aws, look, answer_instead):
         raise ClientError(error, "DescribeStacks")
 
     answer_instead("DescribeStacks", refuse)
-    with pytest.raises(CommandError, match=r"^There is no stack nix in eu-west-1: mend --stack or --region$"):
+    with pytest.raises(CommandError, match=r"^There is no stack nix in eu-west-1: fix --stack or --region$"):
         look(function=None, stack="nix")
 
 
-def test_what_aws_refuses_is_said_and_hides_nothing_else(aws, look, answer_instead):
+def test_a_refusal_by_aws_is_reported_and_hides_nothing_else(aws, look, answer_instead):
     def refuse(_):
         error = {"Error": {"Code": "AccessDeniedException", "Message": "not authorized"}}
         raise ClientError(error, "GetFunctionConcurrency")
 
     answer_instead("GetFunctionConcurrency", refuse)
     diagnosis = look()
-    assert told(diagnosis) == []
+    assert levels_and_codes(diagnosis) == []
     assert [each.why for each in diagnosis.missed if "concurrency" in each.what] == [
         "AWS refused GetFunctionConcurrency: AccessDeniedException: not authorized"
     ]
 
 
-def test_the_largest_record_that_kinesis_tells_is_compared_with_the_functions(aws, look, answer_instead):
+def test_the_largest_record_that_kinesis_reports_is_compared_with_the_functions(aws, look, answer_instead):
     summary = aws["kinesis"].describe_stream_summary(StreamName=STREAM)["StreamDescriptionSummary"]
-    answer_instead(  # moto does not tell it
+    answer_instead(  # moto does not report it
         "DescribeStreamSummary", lambda _: {"StreamDescriptionSummary": {**summary, "MaxRecordSizeInKiB": 10_240}}
     )
-    assert told(look()) == [("note", "record_limit")]
+    assert levels_and_codes(look()) == [("note", "record_limit")]
 
 
 def test_errors_in_a_tables_files_leave_the_rest_to_be_looked_at(aws, look, folder):
     diagnosis = look(directory=folder(schema=with_setting(SCHEMA, "primaryKeyColumns", [])))
-    assert ("error", "primaryKeyColumns") in told(diagnosis)
+    assert ("error", "primaryKeyColumns") in levels_and_codes(diagnosis)
     assert "DynamoDB: table app" in diagnosis.looked_at
     assert any("what depends on its files" in each for each in missed(diagnosis))
 
@@ -420,5 +420,5 @@ def test_errors_in_a_tables_files_leave_the_rest_to_be_looked_at(aws, look, fold
         ("arn:aws:kinesis:us-east-1:1:stream/app", None),
     ],
 )
-def test_a_streams_arn_tells_its_table(arn, table):
+def test_the_table_is_read_from_the_streams_arn(arn, table):
     assert table_of(arn) == table

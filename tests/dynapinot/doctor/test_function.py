@@ -72,7 +72,7 @@ def test_an_idle_function_is_well():
         ({"ReservedConcurrentExecutions": 2}, [("note", "function_throttled")]),
     ],
 )
-def test_a_function_that_may_not_run_is_told(concurrency, expected):
+def test_a_function_that_may_not_run_is_reported(concurrency, expected):
     assert [(each.level, each.code) for each in concurrency_findings("replicator", concurrency)] == expected
 
 

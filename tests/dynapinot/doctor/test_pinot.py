@@ -9,7 +9,7 @@ import pytest
 
 from dynapinot.doctor import pinot, tables
 from dynapinot.doctor.finding import Diagnosis
-from dynapinot.doctor.stream import PART as KINESIS
+from dynapinot.doctor.kinesis import PART as KINESIS
 from dynapinot.errors import CommandError
 from dynapinot.pinot_server import Answer, Broker, Controller
 from files import REMOVED, with_setting
@@ -48,20 +48,20 @@ def found_with(**changes):
     return found_in(Pinot(tables={NAME: deployed(**changes)}))
 
 
-def test_what_pinot_makes_of_the_shipped_files_is_the_shipped_files():
+def test_pinot_keeps_the_shipped_files_as_they_are():
     assert found_with() == []
 
 
-def test_a_table_that_pinot_does_not_have_is_told_with_how_to_make_it():
+def test_a_table_that_pinot_does_not_have_is_reported_with_how_to_create_it():
     assert found_in(Pinot()) == [("error", "pinot_absent", f"table {NAME}")]
 
 
-def test_what_pinot_refuses_is_told_in_its_own_words():
+def test_a_refusal_by_pinot_is_reported_in_its_own_words():
     fake = Pinot(tables={NAME: deployed()}, refusal="The upsert table cannot have star-tree index.")
     assert found_in(fake) == [("error", "pinot_refuses", str(SHIPPED_TABLES / NAME))]
 
 
-def test_what_pinot_does_not_know_is_told_but_for_what_the_files_tell():
+def test_properties_that_pinot_does_not_know_are_reported_except_those_the_files_report():
     fake = Pinot(tables={NAME: deployed()})
     fake.unrecognized = {
         "/realtime/upsertConfig/snapshots": "ENABLE",
@@ -86,7 +86,7 @@ def test_what_pinot_does_not_know_is_told_but_for_what_the_files_tell():
         ("config.ingestionConfig.transformConfigs", [], "pinot_config", "ingestionConfig.transformConfigs"),
     ],
 )
-def test_each_difference_that_matters_is_told(path, value, code, where):
+def test_each_difference_that_matters_is_reported(path, value, code, where):
     document = with_setting({"schema": DEPLOYED["schema"], "config": DEPLOYED["realtime"]}, path, value)
     found = found_with(**document)
     assert (code, f"table {NAME}: {where}") in [each[1:] for each in found]
@@ -98,12 +98,12 @@ def test_a_mode_that_is_wrong_in_pinot_is_one_fault_and_not_also_a_difference():
     assert found_with(config=config) == [("warning", "pinot_there", f"table {NAME}: upsertConfig.mode")]
 
 
-def test_a_difference_that_does_not_matter_is_not_told():
+def test_a_difference_that_does_not_matter_is_not_reported():
     config = with_setting(DEPLOYED["realtime"], "tableIndexConfig.loadMode", "HEAP")
     assert found_with(config=config) == []
 
 
-def test_a_column_that_one_side_lacks_is_told():
+def test_a_column_that_one_side_lacks_is_reported():
     column = {"name": "extra", "dataType": "STRING", "fieldType": "DIMENSION"}
     specs = DEPLOYED["schema"]["dimensionFieldSpecs"]
     more = with_setting(DEPLOYED["schema"], "dimensionFieldSpecs", [*specs, column])
@@ -114,12 +114,12 @@ def test_a_column_that_one_side_lacks_is_told():
     assert found_with(schema=less) == [("error", "pinot_schema", f"table {NAME}: column venue_name")]
 
 
-def test_a_table_that_is_off_is_told_and_not_that_nobody_consumes_it():
+def test_a_disabled_table_is_reported_and_not_its_missing_consumers():
     assert found_with(enabled=False, actual={}) == [("error", "pinot_disabled", f"table {NAME}")]
     assert found_with(paused=True, actual={}) == [("error", "pinot_paused", f"table {NAME}")]
 
 
-def test_a_table_without_segments_is_told():
+def test_a_table_without_segments_is_reported():
     assert found_with(ideal={}, actual={}) == [("error", "pinot_segments", f"table {NAME}")]
 
 
@@ -136,7 +136,7 @@ def states(first, second="CONSUMING"):
         (IDEAL, states("OFFLINE"), "warning"),
     ],
 )
-def test_a_partition_that_is_not_consumed_is_told(ideal, actual, level):
+def test_a_partition_that_is_not_consumed_is_reported(ideal, actual, level):
     assert found_with(ideal=ideal, actual=actual) == [(level, "pinot_consuming", f"table {NAME}: partition 0")]
 
 
@@ -145,7 +145,7 @@ def test_committed_segments_and_uploaded_ones_do_not_matter():
     assert found_with(ideal={**IDEAL, **older}, actual={**IDEAL, **older}) == []
 
 
-def test_a_segment_in_error_is_told():
+def test_a_segment_in_error_is_reported():
     older = f"{NAME}__0__1__20240622T1200Z"
     ideal, actual = {older: {"Server_a": "ONLINE"}}, {older: {"Server_a": "ERROR"}}
     assert found_with(ideal={**IDEAL, **ideal}, actual={**IDEAL, **actual}) == [
@@ -153,7 +153,7 @@ def test_a_segment_in_error_is_told():
     ]
 
 
-def test_shards_that_nobody_consumes_and_partitions_without_a_shard_are_told():
+def test_shards_that_nobody_consumes_and_partitions_without_a_shard_are_reported():
     fake = Pinot(tables={NAME: deployed()})
     third = {"ShardId": "shardId-000000000002", "SequenceNumberRange": {}}
     closed = {"ShardId": "shardId-000000000003", "SequenceNumberRange": {"EndingSequenceNumber": "9"}}
@@ -164,7 +164,7 @@ def test_shards_that_nobody_consumes_and_partitions_without_a_shard_are_told():
     assert KINESIS not in [each[1] for each in found_in(fake)]
 
 
-def test_another_table_on_the_same_stream_is_told():
+def test_another_table_on_the_same_stream_is_reported():
     other = with_setting(DEPLOYED["realtime"], "tableName", "other_REALTIME")
     place = "ingestionConfig.streamIngestionConfig.streamConfigMaps.0".split(".")
     elsewhere = with_setting(other, (*place, "region"), "eu-west-1")
@@ -184,7 +184,7 @@ def test_another_table_on_the_same_stream_is_told():
         ),
     ],
 )
-def test_what_queries_see_is_a_note(answer, expected):
+def test_the_rows_that_queries_see_are_a_note(answer, expected):
     fake = Pinot(tables={NAME: deployed()}, answers={"SELECT COUNT(*)": answer})
     diagnosis = Diagnosis()
     (folder,) = tables.look(Diagnosis(), SHIPPED_TABLES)
@@ -201,7 +201,7 @@ def test_what_queries_see_is_a_note(answer, expected):
     ("seconds", "age"),
     [(-5, "0 s"), (119, "119 s"), (120, "2 min"), (7_200, "2 h"), (172_800, "2 d")],
 )
-def test_an_age_is_told_in_a_unit_that_is_read_at_a_glance(seconds, age):
+def test_an_age_is_shown_in_a_readable_unit(seconds, age):
     answer = Answer(columns=[], types=[], rows=[[1, (NOW_MS / 1_000 - seconds)]], statistics={})
     (finding,) = pinot.row_findings("items", answer, NOW_MS, unit_ms=1_000)
     assert finding.problem == f"1, deletes included; the newest change is {age} old"
@@ -212,13 +212,13 @@ def test_a_table_without_a_column_for_the_time_is_counted():
     assert list(pinot.row_findings("items", answer, NOW_MS)) == []
 
 
-def test_a_table_without_its_schema_is_told():
+def test_a_table_without_its_schema_is_reported():
     (folder,) = tables.look(Diagnosis(), SHIPPED_TABLES)
     (finding,) = pinot.deployed_findings(folder, None, DEPLOYED["realtime"])
     assert (finding.level, finding.code, finding.where) == ("error", "pinot_schema", f"table {NAME}")
 
 
-def test_what_the_controller_does_not_tell_is_missed_and_hides_nothing_else(monkeypatch):
+def test_a_check_that_the_controller_does_not_answer_is_listed_and_hides_nothing_else(monkeypatch):
     diagnosis = Diagnosis()
     (folder,) = tables.look(Diagnosis(), SHIPPED_TABLES)
     monkeypatch.setattr(Controller, "validate", refuse)
@@ -236,6 +236,6 @@ def refuse(*_):
     raise CommandError("not now")
 
 
-def test_a_query_that_fails_is_told():
+def test_a_query_that_fails_is_reported():
     fake = Pinot(tables={NAME: deployed()})
     assert found_in(fake, query=True) == [("error", "pinot_query", f"table {NAME}: a query")]

@@ -8,12 +8,12 @@ import shutil
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from rich.console import Console
-from typer.testing import CliRunner
 
 from changes import insert
 from dynapinot import pinot_server
-from dynapinot.cli import app
+from dynapinot.cli.app import app
 from dynapinot.doctor.finding import AbsentError, Diagnosis, error, note, warning
 from dynapinot.doctor.report import document, write
 from dynapinot.doctor.run import Places, diagnose, run
@@ -44,7 +44,7 @@ def lines(console):
     return [line.rstrip() for line in console.file.getvalue().splitlines()]
 
 
-def test_files_alone_are_looked_at_and_all_else_is_said_not_to_be(folder):
+def test_only_the_files_are_checked_and_the_rest_is_listed_as_not_checked(folder):
     diagnosis = diagnose(folder(), Places(), now_ms=NOW_MS)
     assert (diagnosis.findings, diagnosis.exit_code) == ([], 0)
     assert {each.what for each in diagnosis.missed} == OFFLINE
@@ -95,7 +95,7 @@ def test_errors_come_before_warnings_and_notes_and_parts_in_the_way_a_change_goe
     ]
 
 
-def test_nothing_wrong_is_said_of_what_was_looked_at(console):
+def test_the_summary_says_that_nothing_is_wrong_in_what_was_checked(console):
     diagnosis = Diagnosis()
     diagnosis.add("Pinot", [note("n", "a", "b", "c")])
     write(console, diagnosis)
@@ -142,14 +142,14 @@ def test_every_part_that_finds_something_is_written():
     assert [each["part"] for each in document(diagnosis)["findings"]] == list(parts)
 
 
-def test_one_fault_is_told_once_whoever_sees_it():
+def test_one_fault_is_reported_once_whichever_check_finds_it():
     diagnosis = Diagnosis()
     diagnosis.add("Samples", [warning("w", "a", "b", "c", about="t")])
     diagnosis.add("DynamoDB", [warning("w", "x", "y", "z", about="t"), warning("w", "x", "y", "z", about="u")])
     assert [(each.where, each.about) for each in diagnosis.findings] == [("a", "t"), ("x", "u")]
 
 
-def test_what_cannot_be_asked_is_missed_once_with_the_reason():
+def test_a_check_that_is_not_possible_is_listed_once_with_the_reason():
     diagnosis = Diagnosis()
 
     def refuse():
@@ -180,7 +180,7 @@ def test_a_defect_is_not_taken_for_a_refusal():
         ({"broker": "http://u:p@h"}, "take the password out of the URL"),
     ],
 )
-def test_what_was_given_and_cannot_be_used_is_refused(folder, tmp_path, places, message):
+def test_an_unusable_option_is_refused(folder, tmp_path, places, message):
     files = {
         "events": lambda names: [tmp_path / name for name in names],
         "template": lambda name: tmp_path / name,
@@ -249,7 +249,7 @@ def test_a_running_pinot_is_looked_at_with_the_secret_of_the_environment(folder,
     ]
 
 
-def test_a_pinot_that_wants_to_know_who_asks_is_an_error_that_says_what_to_set(folder, pinot):
+def test_a_pinot_that_needs_credentials_is_an_error_that_names_the_variable_to_set(folder, pinot):
     diagnosis = diagnose(folder(), Places(controller=pinot.url), now_ms=NOW_MS)
     (finding,) = diagnosis.findings
     assert (finding.level, finding.code) == ("error", "pinot_unwell")
@@ -264,7 +264,7 @@ def test_a_controller_that_is_not_there_is_one_error(folder, monkeypatch):
     assert [(each.level, each.code) for each in diagnosis.findings] == [("error", "pinot_unwell")]
 
 
-def test_what_was_asked_for_and_could_not_be_seen_is_not_well(monkeypatch):
+def test_a_check_that_was_asked_for_and_not_possible_exits_1(monkeypatch):
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "test")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")

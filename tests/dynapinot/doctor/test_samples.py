@@ -1,4 +1,4 @@
-"""What samples tell, one fault at a time."""
+"""What samples show, one fault at a time."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def at(time, record, **more):
     return {**record, "dynamodb": inner, "recordFormat": "application/json"}
 
 
-def test_good_changes_tell_nothing():
+def test_good_changes_give_no_findings():
     assert found_in([insert(KEY, FULL), modify(KEY, FULL, FULL), remove(KEY, FULL)]) == []
 
 
@@ -51,22 +51,22 @@ def test_a_record_that_cannot_be_read_is_a_dead_letter_of_no_table():
     assert found_in([{"dynamodb": {}}]) == [("error", "dead_letter.malformed", "the record: eventName")]
 
 
-def test_what_to_do_about_each_dead_letter_is_what_the_page_on_the_mapping_says():
+def test_the_remedy_of_each_dead_letter_is_that_of_the_page_on_the_mapping():
     section = (DOCS / "mapping.md").read_text().partition("## Why a change becomes a dead letter")[2]
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in section.splitlines() if line.startswith("| `")]
     assert [row[0].strip("`") for row in rows] == list(REMEDIES)
     for reason, _, remedy in rows:
-        told = REMEDIES[reason.strip("`")]
-        assert told.lower() == remedy.replace("`", "").lower() or reason == "`no_table`"
+        shown = REMEDIES[reason.strip("`")]
+        assert shown.lower() == remedy.replace("`", "").lower() or reason == "`no_table`"
 
 
-def test_a_key_that_the_primary_key_leaves_out_is_told_once():
+def test_a_key_that_the_primary_key_leaves_out_is_reported_once():
     records = [insert({**KEY, "sort": {"N": "1"}}, FULL), remove({**KEY, "sort": {"N": "2"}}, FULL)]
     schema = with_column("sort", "LONG")
     assert found_in(records, table(schema)) == [("warning", "rows_shared", "items: primaryKeyColumns")]
 
 
-def test_plain_items_tell_nothing_of_a_key_that_they_do_not_name(tmp_path):
+def test_plain_items_show_nothing_about_a_key_that_they_do_not_name(tmp_path):
     (tmp_path / "items.json").write_text(json.dumps([{**KEY, **FULL, "sort": {"N": "1"}}]))
     diagnosis = Diagnosis()
     samples.look(diagnosis, [tmp_path / "items.json"], [table(with_column("sort", "LONG"))], now_ms=1719090000000)
@@ -84,13 +84,13 @@ def test_attributes_that_nothing_uses_are_a_note_for_each_table():
     assert (finding.level, finding.code, finding.where) == ("note", "unmapped", "items: attributes a, b")
 
 
-def test_attributes_that_are_left_out_on_purpose_or_go_to_the_rest_are_not_told():
+def test_attributes_that_are_left_out_on_purpose_or_go_to_rest_are_not_reported():
     record = insert(KEY, {**FULL, "a": {"S": "x"}})
     assert found_in([record], table(source={"leave_out": ["a"]})) == []
     assert found_in([record], table(with_column("rest", "JSON"), source={"columns": {"rest": "$rest"}})) == []
 
 
-def test_an_attribute_of_a_computed_columns_name_is_told():
+def test_an_attribute_of_a_computed_columns_name_is_reported():
     transforms = [{"columnName": "name", "transformFunction": "upper(id)"}]
     computing = with_setting(CONFIG, "ingestionConfig.transformConfigs", transforms)
     record = insert(KEY, FULL)
@@ -104,12 +104,12 @@ def test_last_values_that_do_not_fit_are_a_note():
     assert found_in([remove(KEY, {"price": {"S": "x"}})]) == [("note", "last_value", "items: column price")]
 
 
-def test_microseconds_that_are_told_are_a_note_and_floored():
+def test_declared_microseconds_are_a_note_and_are_floored():
     record = at(MICROSECONDS, insert(KEY, FULL), ApproximateCreationDateTimePrecision="MICROSECOND")
     assert found_in([record]) == [("note", "microseconds", "the record: dynamodb.ApproximateCreationDateTime")]
 
 
-def test_microseconds_that_are_not_told_are_an_error_and_hide_no_other():
+def test_undeclared_microseconds_are_an_error_and_hide_no_other():
     records = [at(MICROSECONDS, insert(KEY, {"price": {"S": "x"}})), at(1719082124026, insert(KEY, FULL))]
     assert found_in(records) == [
         ("error", "microseconds_untold", "the record: dynamodb.ApproximateCreationDateTime"),
@@ -130,7 +130,7 @@ def test_a_stream_without_old_images_is_a_note_where_the_key_suffices():
     ]
 
 
-def test_a_stream_without_old_images_is_an_error_where_only_they_tell_which_row_goes():
+def test_a_stream_without_old_images_is_an_error_if_only_they_show_which_row_to_delete():
     by_name = table(with_setting(SCHEMA, "primaryKeyColumns", ["name"]))
     changed = in_view("NEW_IMAGE", modify(KEY, FULL))
     assert found_in([changed], by_name) == [("error", "old_images", "table meetups: stream")]
@@ -144,7 +144,7 @@ def test_a_row_over_the_streams_limit_is_a_dead_letter():
     assert found_in([insert(KEY, FULL)], max_record_bytes=20) == [("error", "dead_letter.row_too_large", "items")]
 
 
-def test_changes_of_a_table_that_nobody_replicates_are_told():
+def test_changes_of_a_table_that_nobody_replicates_are_reported():
     assert found_in([insert(KEY, FULL)], table(source={"dynamodb_table": "other"})) == [
         ("error", "dead_letter.no_table", "the record: eventSourceARN")
     ]

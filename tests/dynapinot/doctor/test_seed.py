@@ -55,7 +55,7 @@ def test_the_seeds_files_have_each_of_their_faults_and_none_twice():
     assert seed().exit_code == 2
 
 
-def test_the_seeds_key_is_one_fault_whether_samples_or_the_templates_table_tell_it():
+def test_the_seeds_key_is_one_fault_whether_samples_or_the_template_show_it():
     both = seed(template=ROOT / "template.yaml").findings
     assert [each.code for each in both].count("rows_shared") == 1
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dynapinot.doctor import tables
-from dynapinot.doctor.creation import flush_ms
 from dynapinot.doctor.finding import Diagnosis
+from dynapinot.doctor.table_creation import flush_ms
 from files import REMOVED, SCHEMA, STREAM, with_column, with_setting
 
 PLACE = "ingestionConfig.streamIngestionConfig.streamConfigMaps"
@@ -26,7 +26,7 @@ def found_in(directory, names=()):
     return folders, [(each.level, each.code) for each in diagnosis.findings]
 
 
-def test_a_whole_table_has_nothing_to_be_said_of_it(folder):
+def test_a_complete_table_has_no_findings(folder):
     (only,), found = found_in(folder())
     assert found == []
     assert (only.name, only.table.name, only.config["tableName"]) == ("items", "items", "items")
@@ -62,7 +62,7 @@ def test_a_whole_table_has_nothing_to_be_said_of_it(folder):
         (TRANSFORMS, [{"columnName": "name", "transformFunction": "upper(name)"}], TRANSFORMS),
     ],
 )
-def test_what_pinot_refuses_when_the_table_is_made_is_warned_of(folder, whole_config, path, value, code):
+def test_a_config_that_pinot_would_refuse_is_a_warning(folder, whole_config, path, value, code):
     config = with_setting(whole_config, path, value)
     schema = with_setting(SCHEMA, "schemaName", config["tableName"])
     assert found_in(folder(schema=schema, config=config))[1] == [("warning", code)]
@@ -84,7 +84,7 @@ def test_replicas_share_what_a_shard_may_be_read(folder, whole_config):
     assert found_in(folder(config=config))[1] == [("warning", f"{PLACE}.requests_per_second_limit")]
 
 
-def test_a_stream_that_pinot_does_not_look_for_is_told(folder, whole_config):
+def test_a_stream_that_pinot_does_not_look_for_is_reported(folder, whole_config):
     config = with_setting(
         whole_config, "streamIngestionConfig", whole_config["ingestionConfig"]["streamIngestionConfig"]
     )
@@ -100,7 +100,7 @@ def test_a_stream_that_pinot_does_not_look_for_is_told(folder, whole_config):
         ("upsertConfig.preload", "DISABLE", "upsertConfig.preload"),
     ],
 )
-def test_what_could_be_better_is_a_note(folder, whole_config, path, value, code):
+def test_a_possible_improvement_is_a_note(folder, whole_config, path, value, code):
     assert found_in(folder(config=with_setting(whole_config, path, value)))[1] == [("note", code)]
 
 
@@ -112,7 +112,7 @@ def test_the_older_names_of_snapshot_and_preload_are_good_as_well(folder, whole_
     assert found_in(folder(config=config))[1] == []
 
 
-def test_preload_is_not_recommended_beside_what_forbids_it(folder, whole_config):
+def test_preload_is_not_recommended_with_settings_that_forbid_it(folder, whole_config):
     config = with_setting(whole_config, "upsertConfig.preload", "DISABLE")
     config = with_setting(config, "upsertConfig.enableDeletedKeysCompactionConsistency", True)
     assert found_in(folder(config=config))[1] == []
@@ -152,7 +152,7 @@ def test_only_the_tables_that_are_named_are_looked_at(folder, whole_config):
     assert ([each.path.name for each in folders], found) == (["a"], [])
 
 
-def test_tables_that_clash_are_told_once(folder):
+def test_tables_that_clash_are_reported_once(folder):
     folder("a")
     folders, found = found_in(folder("b"))
     assert found == [("error", "tableName"), ("error", "stream.kinesis.topic.name")]
@@ -176,7 +176,7 @@ def paths_in(document, path=()):
 
 
 @given(data=st.data())
-def test_whatever_stands_in_the_files_is_told_of_and_stops_nothing(data, tmp_path_factory, whole_config):
+def test_any_content_of_the_files_is_reported_and_stops_nothing(data, tmp_path_factory, whole_config):
     here = tmp_path_factory.mktemp("tables") / "items"
     here.mkdir()
     for name, document in (("schema.json", SCHEMA), ("table.json", whole_config)):
@@ -187,7 +187,7 @@ def test_whatever_stands_in_the_files_is_told_of_and_stops_nothing(data, tmp_pat
     assert all(each.table is not None for each in folders) or ("error" in [level for level, _ in found])
 
 
-def test_a_folder_that_is_not_there_is_told(tmp_path):
+def test_a_folder_that_is_not_there_is_reported(tmp_path):
     assert found_in(tmp_path / "nix") == ([], [("error", "the folder of tables")])
 
 
@@ -208,5 +208,5 @@ def test_how_long_pinot_gathers_rows_is_read_as_pinot_reads_it(text, expected):
     assert flush_ms({"realtime.segment.flush.threshold.time": text}) == expected
 
 
-def test_pinot_gathers_rows_for_six_hours_unless_it_is_told():
+def test_pinot_gathers_rows_for_six_hours_unless_configured():
     assert flush_ms({}) == 6 * 3_600_000

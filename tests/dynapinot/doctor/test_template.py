@@ -86,7 +86,7 @@ def test_parameters_are_judged_as_well(parameters, expected):
     assert found_in(OWN, **parameters) == expected
 
 
-def test_a_stack_in_another_region_than_the_table_is_told():
+def test_a_stack_in_another_region_than_the_table_is_reported():
     assert found_in(OWN, region="eu-west-1") == [("error", "stream_unmatched", "pinot_dynamo_ingestion")]
 
 
@@ -103,7 +103,7 @@ def test_several_tables_need_each_others_streams():
     assert found_in(OWN, EXAMPLE, KinesisStreamName=names[0], OtherKinesisStreamArns=others) == []
 
 
-def test_a_stream_that_is_made_for_nobody_is_told(folder):
+def test_a_stream_that_no_table_uses_is_reported(folder):
     every = "arn:aws:kinesis:*:*:stream/*"
     assert found_in(OWN, folder(), region="eu-west-1", OtherKinesisStreamArns=every) == [
         ("warning", "stream_unused", "pinot-ingestion-stream")
@@ -140,7 +140,7 @@ Resources:
     ]
 
 
-def test_a_template_that_does_not_tell_its_streams_is_not_judged_by_them(tmp_path):
+def test_a_template_with_unknown_streams_is_not_judged_by_them(tmp_path):
     (tmp_path / "template.yaml").write_text("""
 Parameters: {Arn: {Type: String}}
 Resources:
@@ -173,7 +173,7 @@ def test_quotes_that_do_not_match_are_refused():
         overrides('A="1')
 
 
-def test_samconfig_tells_the_region_and_the_overrides(tmp_path):
+def test_the_region_and_the_overrides_are_read_from_samconfig(tmp_path):
     file = tmp_path / "samconfig.toml"
     assert read_samconfig(file) == Deployment()
     file.write_text("""
@@ -209,7 +209,7 @@ def test_a_table_with_errors_is_not_compared(folder):
         ({"OtherKinesisStreamArns": f"{STREAM_ARN.format('us-east-1', 'a')},b"}, "it has not the form"),
     ],
 )
-def test_what_cloudformation_would_refuse_of_the_parameters_is_told(given, problem):
+def test_parameters_that_cloudformation_would_refuse_are_reported(given, problem):
     (finding,) = template._parameter_findings(template.read_template(OWN)["Parameters"], given, "template.yaml")
     assert (finding.level, finding.where) == ("error", f"template.yaml: parameter {next(iter(given))}")
     assert f"{finding.problem}. {finding.remedy}".startswith(problem)

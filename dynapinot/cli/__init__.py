@@ -1,0 +1,1 @@
+"""The ``dynapinot`` command: its subcommands, their options and their help."""

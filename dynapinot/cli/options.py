@@ -1,0 +1,59 @@
+"""The options and arguments that several commands have."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import click
+
+from dynapinot.defaults import AUTH_VARIABLE, SHIPPED_TABLES
+
+PATH: Final = click.Path(path_type=Path)
+AT_LEAST_ONE: Final = click.IntRange(min=1)
+
+CONTROLLER_HELP: Final = "The URL of Pinot's controller."
+BROKER_HELP: Final = "The URL of Pinot's broker."
+
+region = click.option("--region", help="The AWS region; by default what the SDK finds: AWS_DEFAULT_REGION, …")
+endpoint_url = click.option(
+    "--endpoint-url", help="The endpoint of AWS or of an emulator, for example http://localhost:8000."
+)
+tables = click.option(
+    "--tables",
+    type=PATH,
+    envvar="TABLES_DIR",
+    show_envvar=True,
+    default=SHIPPED_TABLES,
+    show_default="the shipped src/tables",
+    help="The folder of tables.",
+)
+only = click.option(
+    "--only",
+    envvar="TABLES",
+    show_envvar=True,
+    help="The names of the table folders to use, with commas; by default all of them.",
+)
+as_json = click.option("--json", "as_json", is_flag=True, help="Write JSON, for scripts.")
+table_of_items = click.option(
+    "--table", help="The DynamoDB table that plain items come from, if several are replicated."
+)
+controller = click.option("--controller", help=CONTROLLER_HELP)
+broker = click.option("--broker", help=BROKER_HELP)
+pinot_auth = click.option(
+    "--auth",
+    default=AUTH_VARIABLE,
+    help="The environment variable that has Pinot's token, or user:password.",
+)
+
+_SAMPLES: Final = (
+    "Lambda events, change records, or items in DynamoDB's JSON: one, a list, the output of aws dynamodb scan, or JSON "
+    "lines; gzipped or not."
+)
+samples = click.argument("samples", metavar="FILE…", nargs=-1, required=True, type=PATH, help=_SAMPLES)
+samples_or_none = click.argument("samples", metavar="FILE…", nargs=-1, type=PATH, help=_SAMPLES)
+
+
+def names_in(text: str | None) -> list[str]:
+    """Split names that are separated by commas."""
+    return [each.strip() for each in (text or "").split(",") if each.strip()]

@@ -1,0 +1,26 @@
+"""The defaults of the options.
+
+This module imports nothing that takes time, because every ``--help`` needs it. A test compares the values that the
+function has too.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import handlers
+
+SHIPPED_TABLES: Final = Path(handlers.__path__[0]).parent / "tables"  # handlers.settings.SHIPPED_TABLES
+REDRIVE_ITEMS_PER_SECOND: Final = 50  # handlers.settings.REDRIVE_ITEMS_PER_SECOND
+MAX_RECORD_BYTES: Final = 1024 * 1024  # publisher.order.MAX_RECORD_BYTES
+
+SAMPLE_ITEMS: Final = 10_000  # that init reads
+
+CONTROLLER: Final = "http://localhost:9000"  # where a Pinot listens that was not configured otherwise
+BROKER: Final = "http://localhost:8099"
+AUTH_VARIABLE: Final = "PINOT_AUTH"
+
+MEETUPS_TABLE: Final = "pinot-ingestion-demo"  # the tableName of the seed's records
+MEETUPS: Final = 10  # that the demo publishes
+DEMO_TIMEOUT_SECONDS: Final = 120.0

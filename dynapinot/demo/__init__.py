@@ -1,0 +1,1 @@
+"""``dynapinot demo``, and ``publish``, ``update`` and ``delete``: the seed's table, replicated before your eyes."""

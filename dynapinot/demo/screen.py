@@ -1,0 +1,97 @@
+"""The demo's output: coloured in a terminal, and plain without one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from rich import box
+from rich.console import Console
+from rich.highlighter import JSONHighlighter
+from rich.table import Table
+from rich.text import Text
+
+_STYLES: Final = {"INSERT": "bold green", "MODIFY": "bold yellow", "REMOVE": "bold red"}
+_ID_LENGTH: Final = 8
+
+
+class Screen:
+    """Writes what happens, as it happens."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def waiting(self, why: str) -> AbstractContextManager[object]:
+        """Show that something takes a moment, for the length of a block; nothing where there is no terminal."""
+        return self._console.status(why)
+
+    def title(self, text: str) -> None:
+        """Begin a part."""
+        self._console.print(f"\n{text}", style="bold", markup=False, highlight=False)
+
+    def say(self, text: str) -> None:
+        """Write a line as it is."""
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def change(self, record: Mapping[str, Any]) -> None:
+        """Show a change as it comes to the function."""
+        inner = record["dynamodb"]
+        time = datetime.fromtimestamp(inner["ApproximateCreationDateTime"], UTC)
+        name = record["eventName"]
+        rest = f" at {time:%Y-%m-%d %H:%M:%S} UTC, sequence number {inner['SequenceNumber']}"
+        self._labelled("change", Text.assemble((name, _STYLES.get(name, "")), rest))
+
+    def row(self, shard: str, row: Mapping[str, Any]) -> None:
+        """Show a row as it is on the stream."""
+        text = Text(json.dumps(row, ensure_ascii=False, separators=(", ", ": ")))
+        JSONHighlighter().highlight(text)
+        text.append(f"  on {shard}", "dim")
+        self._labelled("row", text)
+
+    def table(self, query: str, columns: Iterable[str], rows: Sequence[Mapping[str, Any]]) -> None:
+        """Show what a query gives."""
+        self._console.print(f"\n{query}", style="bold cyan", markup=False, highlight=False, soft_wrap=True)
+        table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="dim")
+        for column in columns:
+            table.add_column(column, no_wrap=True, justify="right" if column in _NUMBERS else "left")
+        for row in rows:
+            style = "red" if row.get("eventName") == "REMOVE" else ""
+            table.add_row(*(Text(_cell(column, row.get(column))) for column in columns), style=style)
+        self._console.print(table)
+        self._console.print(f"{len(rows)} rows", style="dim", highlight=False)
+
+    def verdict(self, text: str, different: Sequence[str]) -> None:
+        """Say that both sides are equal, or what is different."""
+        if not different:
+            self._console.print(f"= {text}", style="green", markup=False, highlight=False)
+            return
+        self._console.print(f"! {text}", style="bold red", markup=False, highlight=False)
+        for difference in different:
+            self._console.print(f"  {difference}", style="red", markup=False, highlight=False, soft_wrap=True)
+
+    def _labelled(self, label: str, text: Text) -> None:
+        if not self._console.is_terminal:
+            self._console.print(Text(f"  {label:7}").append_text(text), soft_wrap=True)
+            return
+        grid = Table.grid(padding=(0, 1))
+        grid.add_column(width=8, justify="right", style="dim")
+        grid.add_column(overflow="fold")
+        grid.add_row(label, text)
+        self._console.print(grid)
+
+
+_TIMES: Final = ("ApproximateCreationDateTime", "mtime")
+_NUMBERS: Final = ("rsvp_count",)
+
+
+def _cell(column: str, value: object) -> str:
+    if value is None:
+        return "null"
+    if column in _TIMES and isinstance(value, int):
+        return datetime.fromtimestamp(value / 1000, UTC).isoformat(sep=" ", timespec="milliseconds")[:23]
+    if column == "meetup_id":
+        return f"{str(value)[:_ID_LENGTH]}…"
+    return value if isinstance(value, str) else json.dumps(value)

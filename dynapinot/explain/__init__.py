@@ -1,0 +1,1 @@
+"""``dynapinot explain``: what changes and items become, without sending anything."""

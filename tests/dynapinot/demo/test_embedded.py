@@ -1,0 +1,148 @@
+"""Promises of the demo: it walks the seed's walk, and exits 0 only if Pinot would show what the table holds."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from io import StringIO
+from pathlib import Path
+
+import boto3
+from click.testing import CliRunner
+from rich.console import Console
+
+from decoder.change import decode_change
+from dynapinot.cli.app import app
+from dynapinot.demo import embedded
+from dynapinot.local.services import REGION
+from handlers.catalog import load_tables
+
+
+def walk(load_handler):
+    output = StringIO()
+    return embedded.run(Console(file=output, width=120), load_handler), output.getvalue()
+
+
+def function(keep=lambda _change, _row: True, change=lambda row: row):
+    """Give a function that makes the right rows, but for those that are kept back or changed on the way."""
+
+    def load(folder):
+        tables, _ = load_tables(folder)
+        client = boto3.Session().client("kinesis")
+
+        def handler(event, context):
+            for record in event["Records"]:
+                made = decode_change(record)
+                for row in tables[0].rows(made):
+                    content = json.loads(row.data)
+                    if keep(made, content):
+                        data = json.dumps(change(content)).encode()
+                        client.put_record(StreamName=tables[0].stream, Data=data, PartitionKey=row.key)
+            sys.stdout.write('{"log": "of the function"}')
+
+        return handler
+
+    return load
+
+
+def test_the_command_walks_shows_and_exits_0():
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    done = subprocess.run(
+        [Path(sys.executable).parent / "dynapinot", "demo"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env={**environment, "AWS_PROFILE": "nobody"},
+    )
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    lines = done.stdout.splitlines()
+    assert len([line for line in lines if line.startswith("Publish item with meetup_id: ")]) == 10
+    changes = [line.split()[1] for line in lines if line.startswith("  change ")]
+    assert changes == ["INSERT"] * 10 + ["MODIFY", "REMOVE"]
+    rows = [json.loads(re.sub(r"  on shardId-0*[01]$", "", line[9:])) for line in lines if line.startswith("  row ")]
+    assert [row["eventName"] for row in rows] == changes
+    assert [row["is_delete"] for row in rows] == [False] * 11 + [True]
+    assert "location" not in rows[0]
+    assert "Column location is in no row: Pinot computes it" in done.stdout
+    after_history = done.stdout.split("SET skipUpsert=true;")[1].splitlines()
+    assert [line.split()[2] for line in after_history[3:6]] == ["REMOVE", "MODIFY", "INSERT"]
+    assert lines[-1] == "= DynamoDB has 9 items, Pinot would show 9 rows, equal in every value that has a column"
+    assert "werkzeug" not in done.stdout
+    assert "_aws" not in done.stdout
+
+
+def test_a_right_function_exits_0_and_its_log_is_kept_out_of_the_display():
+    code, output = walk(function())
+    assert code == 0
+    assert "of the function" not in output
+
+
+def test_a_missing_row_exits_1_and_is_named_and_the_log_is_shown():
+    code, output = walk(function(keep=lambda change, _: change.event_name != "INSERT"))
+    assert code == 1
+    assert "! DynamoDB has 9 items, Pinot would show 0 rows, not equal" in output
+    assert output.count("DynamoDB has it, Pinot would not show it") == 10 + 9 + 9 + 9
+    assert '{"log": "of the function"}' in output
+
+
+def test_a_stale_row_exits_1_though_it_is_deleted_in_the_end():
+    code, output = walk(function(keep=lambda change, _: change.event_name != "MODIFY"))
+    assert code == 1
+    assert re.search(r"venue_name is 'Updated Venue \d' in DynamoDB, Pinot would show 'Venue \d'", output)
+    assert "= DynamoDB has 9 items, Pinot would show 9 rows, equal" in output
+
+
+def test_a_row_too_many_exits_1():
+    code, output = walk(function(keep=lambda change, _: change.event_name != "REMOVE"))
+    assert code == 1
+    assert "Pinot would show it, DynamoDB does not have it" in output
+
+
+def test_a_wrong_value_exits_1():
+    code, output = walk(function(change=lambda row: {**row, "rsvp_count": row["rsvp_count"] + 1}))
+    assert code == 1
+    assert re.search(r"rsvp_count is \d+ in DynamoDB, Pinot would show \d+", output)
+
+
+def test_a_row_that_pinot_would_drop_exits_1():
+    code, output = walk(function(change=lambda row: {**row, "rsvp_count": "many"}))
+    assert code == 1
+    assert "column rsvp_count: 'many' is no INT" in output
+
+
+def test_a_function_that_fails_exits_1_and_what_it_was_given_is_given_up(monkeypatch):
+    monkeypatch.setattr("time.sleep", lambda _: None)
+
+    def load(_):
+        def handler(event, context):
+            raise RuntimeError("out of order")
+
+        return handler
+
+    code, output = walk(load)
+    assert code == 1
+    assert "1 changes from sequence number" in output
+    assert "were given up: RetryAttemptsExhausted" in output
+    assert "RuntimeError: out of order" in output
+
+
+def test_a_function_cannot_be_loaded_twice_into_one_process(monkeypatch):
+    monkeypatch.setitem(sys.modules, "handlers.stream", object())
+    result = CliRunner().invoke(app, ["demo"])
+    assert result.exit_code == 2
+    assert result.stderr == "Error: handlers.stream is imported already, with the environment of then\n"
+
+
+def test_a_terminal_gets_colours_and_whole_lines(monkeypatch):
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    output = StringIO()
+    console = Console(file=output, width=80, force_terminal=True, color_system="standard")
+    assert embedded.run(console, function()) == 0
+    plain = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", output.getvalue())
+    assert "\x1b[" in output.getvalue()
+    assert max(len(line) for line in plain.splitlines() if line.startswith("   ")) <= 80
+    assert REGION not in plain
