@@ -33,8 +33,8 @@ class Account:
     """What is known of a batch's changes so far, beside their rows.
 
     ``times_ms`` has the time of each change by position, 0 for one that cannot be read; ``row_counts`` how many rows it
-    became. ``dead_letters`` are the changes that can never become rows. ``left_out`` counts, by table, column and reason,
-    old values that a delete's row does without. ``ignored`` counts the changes that every table's rules leave out.
+    became. ``dead_letters`` are the changes that can never become rows. ``left_out`` counts, by table, column and
+    reason, old values that a delete's row does without. ``ignored`` counts changes that every table's rules leave out.
     ``shared`` names, for each table, the attributes of the DynamoDB key that its primary key leaves out: items that
     differ only there share a row. ``unmapped`` names, for each table, the attributes that its files do not use.
     ``differences`` counts changes of which the typed path made other rows than the exact path.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from types import ModuleType, SimpleNamespace
 
@@ -62,7 +63,7 @@ def outcome(parse, request):
             made = {**made, "Records": list(made["Records"])}
         return repr(made)
     except UnmarshalError as error:
-        return error.args
+        return re.sub("in position [0-9]+", "", str(error))  # of the event, or of one of its records
 
 
 def test_the_runtimes_parser_is_what_there_is_unless_another_is_wanted(client):
@@ -75,8 +76,8 @@ def test_orjson_takes_the_runtimes_place_for_the_client_that_is_there_already(cl
     running = client()
     own = client.marshaller
     assert set_parser(ORJSON) == ORJSON
-    made = running.marshaller.unmarshal_request(b'{"Records": [1]}', "application/json")
-    assert list(made["Records"]) == [1]
+    made = running.marshaller.unmarshal_request(b'{"Records": [{}]}', "application/json")
+    assert list(made["Records"]) == [{}]
     assert own.requests == []
 
 
@@ -187,9 +188,10 @@ def test_what_orjson_would_refuse_or_read_otherwise_is_parsed_or_refused_by_the_
     own = RuntimesMarshaller()
     expected = outcome(RuntimesMarshaller().unmarshal_request, request_)
     assert outcome(Marshaller(own).unmarshal_request, request_) == expected
-    [(request, content_type)] = own.requests
-    assert content_type == "application/json"
-    assert request == request_ or (b'{"Records":[' + request + b"]}" == request_), "the event, or its only record"
+    assert own.requests
+    for request, content_type in own.requests:
+        assert content_type == "application/json"
+        assert request == request_ or request in request_, "the event, or one of its records"
 
 
 @pytest.mark.parametrize("content_type", ["text/plain", "application/json; charset=utf-8", "", None])
@@ -229,22 +231,23 @@ def test_what_is_not_said_to_be_json_is_the_runtimes(content_type):
 )
 def test_the_rest_is_orjsons_and_the_same(inside):
     own = RuntimesMarshaller()
-    got = outcome(Marshaller(own).unmarshal_request, event(inside))
+    request = event(b'{"a":[' + inside + b"]}")
+    got = outcome(Marshaller(own).unmarshal_request, request)
     assert own.requests == []
-    assert got == outcome(own.unmarshal_request, event(inside))
+    assert got == outcome(own.unmarshal_request, request)
 
 
 def test_a_change_is_parsed_by_orjson_up_to_a_size_and_beyond_by_the_runtime():
     def of(size):
-        body = json.dumps({"Records": [insert({"id": {"S": "a"}}, {"name": {"S": "x"}})]}).encode()
+        body = json.dumps(insert({"id": {"S": "a"}}, {"name": {"S": "x"}})).encode()
         return body.replace(b'"x"', b'"' + b"x" * (size - len(body) + 1) + b'"')
 
     own = RuntimesMarshaller()
     marshaller = Marshaller(own)
     for size in (LARGEST_EVENT, LARGEST_EVENT + 1):
-        request = of(size)
-        assert len(request) == size
-        assert marshaller.unmarshal_request(request) == json.loads(request)
+        record = of(size)
+        assert len(record) == size
+        assert list(marshaller.unmarshal_request(event(record))["Records"]) == [json.loads(record)]
     assert [len(request) for request, _ in own.requests] == [LARGEST_EVENT + 1]
 
 
