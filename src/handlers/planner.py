@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from msgspec import Raw
-
 from decoder.change import Change, decode_change
 from decoder.errors import ChangeError
 from decoder.record import change_record, decode_record
@@ -19,7 +17,7 @@ from handlers.dead_letter import DeadLetter
 from pinot.errors import NO_TABLE, MisfitError
 from pinot.table import Table, Target
 from pinot.typed.record import Source, source_of
-from pinot.typed.row import Made, TypedRows
+from pinot.typed.row import TypedRows
 from publisher.entry import Entry
 
 CHECKED_EVERY: Final = 1_024  # changes of which one takes both paths
@@ -90,34 +88,33 @@ class Planner:
     def rows(self, account: Account) -> Iterator[tuple[Target, Entry]]:
         """Make the rows of a batch's records, in their order, each with the stream that it is for."""
         for position in range(len(account.records)):
-            made = self._typed(account.records.text(position))
-            if made is None:
-                yield from self._exact(account, position)
-                continue
-            rows = [(route.target, Entry(row[0], row[1], position)) for route, row in made if row[0] is not None]
-            self._typed_changes += 1
-            if self._typed_changes % CHECKED_EVERY == 0:
-                exact = self._exact(account, position)
-                account.differences += exact != rows
-                yield from exact
-                continue
-            for route, (_, _, _, unmapped) in made:
-                if unmapped:
-                    account.unmapped[route.table.name].update(unmapped)
-            account.times_ms.append(made[0][1][2])
-            account.row_counts.append(len(rows))
-            account.ignored += not rows
-            yield from rows
+            rows = self._typed(account, position)
+            yield from self._exact(account, position) if rows is None else rows
 
-    def _typed(self, text: bytes | Raw) -> list[tuple[_Route, Made]] | None:
-        """Make the rows of a change by its JSON, for all of its tables; None where the exact path has to decide."""
-        made = []
-        for route in self._last:
-            row = route.typed.row(text, self._max_bytes)
-            if row is None:
+    def _typed(self, account: Account, position: int) -> _Rows | None:
+        """Make the rows of a record by its JSON; None where the exact path has to decide."""
+        text, max_bytes = account.records.text(position), self._max_bytes
+        rows, time_ms = [], 0
+        for table, target, typed in self._last:
+            made = typed.row(text, max_bytes)
+            if made is None:
                 return None
-            made.append((route, row))
-        return made or None
+            key, data, time_ms, unmapped = made
+            if key is not None:
+                rows.append((target, Entry(key, data, position)))
+            if unmapped:
+                account.unmapped[table.name].update(unmapped)
+        if not self._last:
+            return None
+        self._typed_changes += 1
+        if self._typed_changes % CHECKED_EVERY == 0:
+            exact = self._exact(account, position)
+            account.differences += exact != rows
+            return exact
+        account.times_ms.append(time_ms)
+        account.row_counts.append(len(rows))
+        account.ignored += not rows
+        return rows
 
     def _exact(self, account: Account, position: int) -> _Rows:
         """Parse a record and make its rows by every rule."""

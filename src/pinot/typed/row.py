@@ -79,10 +79,9 @@ class TypedRows:
             made = self._makers[type(record)](record)
         except _UNDECIDED:
             return None
-        if made is None or made[0] is None:
-            return made
-        # A character of the key has at most four bytes, and rows near the limit are rare.
-        return made if len(made[1]) + 4 * len(made[0]) <= max_bytes else None
+        return (
+            made if made is None or len(made[1]) <= max_bytes - MAX_KEY_BYTES else None
+        )  # rows near the limit are rare
 
     def learn(self, change: Change) -> None:
         """Learn from a change that took the exact path, so that the next one like it need not."""

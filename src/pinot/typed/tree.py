@@ -41,6 +41,10 @@ _SIMPLE_TAGS: Final = ("S", "N", "BOOL", "NULL", "B", "SS", "NS", "BS")
 
 def attribute_of(tree: Tree) -> dict[str, Any]:
     """Give the attribute value as an event has it. Raises ValueError when no type is set."""
+    if tree.S is not UNSET:
+        return {"S": tree.S}
+    if tree.N is not UNSET:
+        return {"N": tree.N}
     if tree.M is not UNSET:
         return {"M": {name: attribute_of(item) for name, item in tree.M.items()}}
     if tree.L is not UNSET:
@@ -70,8 +74,8 @@ def natural(tree: Tree) -> Any:  # noqa: ANN401  # any JSON value
 
 def are_canonical(numbers: Sequence[str]) -> bool:
     """Tell numbers whose text is what a row has. All are checked at once: a call for each takes far longer."""
-    joined = "".join([f"{number} " for number in numbers])
-    return joined.count(" ") == len(numbers) and _NUMBERS.fullmatch(joined) is not None
+    joined = f"{' '.join(numbers)} "
+    return not numbers or (joined.count(" ") == len(numbers) and _NUMBERS.fullmatch(joined) is not None)
 
 
 def _natural(tree: Tree, numbers: list[str], depth: int) -> Any:  # noqa: ANN401
@@ -95,7 +99,7 @@ def _natural(tree: Tree, numbers: list[str], depth: int) -> Any:  # noqa: ANN401
     if value is not UNSET:
         if not depth:
             raise ValueError("too many levels")
-        return [_natural(item, numbers, depth - 1) for item in value]
+        return [text if (text := item.S) is not UNSET else _natural(item, numbers, depth - 1) for item in value]
     value = tree.S
     if value is not UNSET:
         return value

@@ -14,6 +14,7 @@ from changes import TTL_IDENTITY, insert, modify, record, remove
 from decoder.change import decode_change
 from decoder.errors import ChangeError, path_text
 from files import CONFIG, SCHEMA, table, with_column, with_setting
+from pinot.key import MAX_KEY_BYTES
 from pinot.typed.record import source_of
 from pinot.typed.row import TypedRows
 
@@ -518,9 +519,9 @@ def test_without_the_image_that_a_row_is_made_from_the_exact_path_decides():
 def test_a_row_near_the_size_limit_is_left_to_the_exact_path():
     plain = insert(KEYS, {"name": {"S": "x"}})
     typed = learned_from(table(), plain)
-    key, data, *_ = typed.row(orjson.dumps(plain), ENOUGH)
-    assert typed.row(orjson.dumps(plain), len(data) + 4 * len(key)) is not None
-    assert typed.row(orjson.dumps(plain), len(data) + 4 * len(key) - 1) is None
+    _, data, *_ = typed.row(orjson.dumps(plain), ENOUGH)
+    assert typed.row(orjson.dumps(plain), len(data) + MAX_KEY_BYTES) is not None
+    assert typed.row(orjson.dumps(plain), len(data) + MAX_KEY_BYTES - 1) is None
 
 
 @pytest.mark.parametrize(
