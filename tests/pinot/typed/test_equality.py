@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import orjson
 import pytest
@@ -98,7 +99,11 @@ def rows_of(typed, change_record):
 
 def check(made, change_record, *like):
     """Check that the typed path agrees with the exact one; tell whether it made the rows itself."""
-    rows = rows_of(learned_from(made, *(like or [change_record])), change_record)
+    return agrees(learned_from(made, *(like or [change_record])), made, change_record)
+
+
+def agrees(typed, made, change_record):
+    rows = rows_of(typed, change_record)
     if rows is not None:
         assert rows == exact(made, change_record)
     return rows is not None
@@ -145,6 +150,10 @@ attributes = st.one_of(
 )
 
 
+# Inside a JSON column: U+0000, and numbers that DynamoDB writes otherwise, or that are longer.
+TAKES_EXACT_PATH = re.compile(r'\\u0000|"N": "(?:[^"]*E|[^"]{39})')
+
+
 def number(lowest, highest):
     return st.integers(lowest, highest).map(lambda value: {"N": str(value)})
 
@@ -166,7 +175,9 @@ fitting = {
     "moment": number(2**31, 10**14),
     "float": canonical,
     "bytes": st.binary(max_size=8).map(strategies.encode),
-    "json": st.dictionaries(st.sampled_from(["a", "b"]), strategies.values, max_size=3).map(strategies.encode),
+    "json": st.dictionaries(st.sampled_from(["a", "b"]), strategies.values, max_size=3)
+    .map(strategies.encode)
+    .filter(lambda attribute: not TAKES_EXACT_PATH.search(json.dumps(attribute))),
     "texts": st.frozensets(small, min_size=1, max_size=4).map(lambda members: {"SS": list(members)}),
     "longs": st.lists(number(-(2**63), 2**63 - 1), max_size=4).map(lambda each: {"L": each}),
     "näme": small.map(lambda value: {"S": value}),
@@ -174,7 +185,10 @@ fitting = {
     "unmapped": strategies.values.map(strategies.encode),
 }
 ordinary = st.fixed_dictionaries({}, optional=fitting)
-odd = st.dictionaries(st.sampled_from([*fitting, "odd", "changed", 'a "name"']), attributes, max_size=1)
+# Not of the attribute that nothing uses: of what DynamoDB never writes, the types miss some there (docs/limits.md).
+odd = st.dictionaries(
+    st.sampled_from([*sorted(fitting.keys() - {"unmapped"}), "changed"]), attributes, max_size=1
+) | st.dictionaries(st.sampled_from(["odd", 'a "name"']), strategies.values.map(strategies.encode), max_size=1)
 items = ordinary | st.builds(lambda item, more: {**item, **more}, ordinary, odd)
 keys = (st.text("aü:€") | plain_texts).map(lambda text: {"id": {"S": text}})
 event_names = st.sampled_from(["INSERT", "MODIFY", "REMOVE"])
@@ -203,13 +217,14 @@ def in_kinesis_form(change_record, unit):
 
 
 @settings(max_examples=2500, deadline=None)
-@given(made=tables, each_keys=keys, item=items, old=items | st.none(), name=event_names)
-@example(made=TABLE, each_keys=KEYS, item={"double": {"N": "-0.5"}}, old=None, name="MODIFY")
-def test_a_row_of_the_typed_path_is_the_exact_paths_to_the_byte(made, each_keys, item, old, name):
-    check(made, change(name, each_keys, item, old))
+@given(number=st.integers(0, 2), each_keys=keys, item=items, old=items | st.none(), name=event_names)
+@example(number=0, each_keys=KEYS, item={"double": {"N": "-0.5"}}, old=None, name="MODIFY")
+def test_a_row_of_the_typed_path_is_the_exact_paths_to_the_byte(number, each_keys, item, old, name):
+    made, typed = LEARNED[number]
+    agrees(typed, made, change(name, each_keys, item, old))
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=1000, deadline=None)
 @given(made=tables, first=items, second=items, other_keys=keys, old=items | st.none(), name=event_names)
 def test_what_was_learned_from_one_item_gives_the_exact_row_of_another_or_none(
     made, first, second, other_keys, old, name
@@ -259,6 +274,12 @@ ORDINARY = {
     "secret": {"S": "left out"},
     "unmapped": {"L": []},
 }
+
+
+LEARNED = [
+    (made, learned_from(made, *(change(name, KEYS, ORDINARY, ORDINARY) for name in ("INSERT", "MODIFY", "REMOVE"))))
+    for made in (TABLE, REST, FILTERED)
+]
 
 
 @pytest.mark.parametrize("name", ["INSERT", "MODIFY", "REMOVE"])
@@ -477,8 +498,10 @@ def test_a_column_may_hold_any_property_of_a_change(origin, data_type, name):
     for each in (like, other, in_kinesis_form(other, None)):
         assert check(made, each) or (origin == "$ttl_delete" and name == "INSERT")
     bare = {part: value for part, value in other.items() if part not in ("eventID", "awsRegion")}
-    bare["dynamodb"] = {part: value for part, value in bare["dynamodb"].items() if not part.startswith("S")}
-    check(made, bare, like)
+    bare["dynamodb"] = {
+        part: value for part, value in bare["dynamodb"].items() if part not in ("SizeBytes", "StreamViewType")
+    }
+    assert check(made, bare) or (origin == "$ttl_delete" and name == "INSERT")
     check(made, in_kinesis_form(bare, None))
 
 
