@@ -35,7 +35,7 @@ class Account:
     reason, old values that a delete's row does without. ``ignored`` counts changes that every table's rules leave out.
     ``shared`` names, for each table, the attributes of the DynamoDB key that its primary key leaves out: items that
     differ only there share a row. ``unmapped`` names, for each table, the attributes that its files do not use.
-    ``differences`` counts changes of which the typed path made other rows than the exact path.
+    ``differences`` lists, by position, changes of which the typed path made other rows than the exact path.
     """
 
     records: Records
@@ -46,7 +46,7 @@ class Account:
     shared: dict[str, Sequence[str]] = field(default_factory=dict)
     unmapped: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     ignored: int = 0
-    differences: int = 0
+    differences: list[int] = field(default_factory=list)
 
 
 @dataclass(kw_only=True)
@@ -109,7 +109,8 @@ class Planner:
         self._typed_changes += 1
         if self._typed_changes % CHECKED_EVERY == 0:
             exact = self._exact(account, position)
-            account.differences += exact != rows
+            if exact != rows:
+                account.differences.append(position)
             return exact
         account.times_ms.append(time_ms)
         account.row_counts.append(len(rows))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import Metrics, MetricUnit, single_metric
 
+from decoder.record import sequence_number_of
 from handlers.relay import Report
 from pinot.errors import Finding
 
@@ -68,6 +69,9 @@ def log_report(logger: Logger, report: Report, already_logged: set[tuple[str, ..
         )
     for (table, column, reason), count in report.account.left_out.items():
         logger.warning("deletes sent without a last value", table=table, column=column, reason=reason, count=count)
+    for position in report.account.differences:
+        number = sequence_number_of(report.account.records[position])
+        logger.error("row differs between paths", sequence_number=number)
     for target, published in report.published.items():
         if published.errors:
             logger.warning("stream rejected rows", stream=target.stream, errors=published.errors)
@@ -90,6 +94,7 @@ def measure(metrics: Metrics, report: Report, now_ms: int) -> None:
     metrics.add_metric(name="RowsResent", unit=MetricUnit.Count, value=report.resent)
     metrics.add_metric(name="ChangesIgnored", unit=MetricUnit.Count, value=report.account.ignored)
     metrics.add_metric(name="DeadLetters", unit=MetricUnit.Count, value=reasons.total())
+    metrics.add_metric(name="RowDifferences", unit=MetricUnit.Count, value=len(report.account.differences))
     unmapped = _unmapped(report)
     metrics.add_metric(name="UnmappedAttributes", unit=MetricUnit.Count, value=len(unmapped))
     if unmapped:

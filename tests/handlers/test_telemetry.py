@@ -81,3 +81,14 @@ def test_the_number_of_logged_attributes_is_limited(capsys):
         == telemetry.MAX_LOGGED
     )
     assert len(already_logged) == telemetry.MAX_LOGGED
+
+
+def test_a_row_that_differs_between_the_paths_is_counted_and_logged_by_its_sequence_number(capsys):
+    of = report(*images("name"))
+    assert measured(of, capsys)["RowDifferences"] == [0]
+    of.account.differences.append(0)
+    assert measured(of, capsys)["RowDifferences"] == [1]
+    telemetry.log_report(Logger(service=str(uuid.uuid4())), of, set())
+    (line,) = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    number = of.account.records[0]["dynamodb"]["SequenceNumber"]
+    assert (line["message"], line["level"], line["sequence_number"]) == ("row differs between paths", "ERROR", number)

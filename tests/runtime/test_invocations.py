@@ -136,6 +136,7 @@ def test_every_line_that_the_function_says_is_a_json_document_and_none_has_a_val
         ("ChangesIgnored", "service"): 0,
         ("DeadLetters", "service"): 1,
         ("DeadLetters", "service", "reason"): 1,
+        ("RowDifferences", "service"): 0,
         ("UnmappedAttributes", "service"): 1,
         ("BatchesStoppedEarly", "service"): 0,
     }

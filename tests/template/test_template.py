@@ -834,6 +834,7 @@ ALARMS = {  # what they watch: (namespace, metric, dimension, its value, statist
     "Errors": ("AWS/Lambda", "Errors", "FunctionName", "Replicator", "Sum"),
     "Throttles": ("AWS/Lambda", "Throttles", "FunctionName", "Replicator", "Sum"),
     "DeadLetters": ("dynapinot", "DeadLetters", "service", "AWS::StackName", "Sum"),
+    "RowDifferences": ("dynapinot", "RowDifferences", "service", "AWS::StackName", "Sum"),
     "BatchesGivenUp": (
         *("AWS/Lambda", "OnFailureDestinationDeliveredEventCount"),
         *("EventSourceMappingUUID", "ReplicatorChanges", "Sum"),
