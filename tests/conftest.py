@@ -17,8 +17,8 @@ settings.register_profile("unhurried", deadline=None, suppress_health_check=[Hea
 settings.load_profile("unhurried")
 
 
-# They go over the same lines ten thousands of times, at thrice the cost while lines are counted. What only they reach is
-# counted as not covered, so the threshold is no easier to reach.
+# They go over the same lines ten thousands of times, at thrice the cost while lines are counted. What only they reach
+# counts as not covered, so the threshold is no easier to reach.
 UNCOUNTED = [Path(__file__).parent / name for name in ("faults", "hostile")]
 
 
