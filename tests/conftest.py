@@ -31,7 +31,8 @@ def pytest_itemcollected(item):
 def sdk_models_are_read_once():
     """A session of the SDK's reads its models of the services anew, which is half of what a client takes to be made.
 
-    Here those of a process share what they read; where each looks for it stays its own.
+    Here those of a process share what they read, and what the SDK's clients change in it as they do within a session;
+    where each looks for it stays its own.
     """
     make, known = botocore.session.create_loader, defaultdict(dict)
 
