@@ -7,6 +7,9 @@ UV := .venv-uv/bin/uv
 BIN := .venv/bin
 SAM := .venv-sam/bin/sam
 
+# Without stored bytecode, each of the hundreds of processes that the tests start would compile every import again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help
 help: ## Show this list
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,13 +41,18 @@ check: setup ## Lint, formatting and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# Each process begins with consecutive files, so that the tests of a file share their set-up.
+TWO_PROCESSES := -n 2 --dist worksteal
+
 .PHONY: test
 test: check .venv-sam/.ready .venv-checkov/.ready .venv-aws/.ready .venv-runtime/.ready .venv-bench/.ready ## Everything CI runs
-	$(BIN)/pytest -n 2 --cov --cov-report=term
+	$(BIN)/pytest $(TWO_PROCESSES) --cov --cov-report=term
+
+FAST := not template and not engines and not bench and not slow
 
 .PHONY: test-fast
-test-fast: setup ## The tests without the template's tools and the real engines
-	$(BIN)/pytest -n 2 -m "not template and not engines and not bench"
+test-fast: setup ## The tests without the template's tools, the real engines and the long random histories
+	$(BIN)/pytest $(TWO_PROCESSES) -m "$(FAST)"
 
 .venv-oldest/.ready: $(UV) requirements/dev.txt pyproject.toml
 	$(UV) venv --quiet --clear --python "$$(scripts/find-python 3.11)" .venv-oldest
@@ -54,7 +62,7 @@ test-fast: setup ## The tests without the template's tools and the real engines
 
 .PHONY: test-oldest
 test-oldest: .venv-oldest/.ready ## The same on Python 3.11
-	.venv-oldest/bin/pytest -n 2 -m "not template and not engines and not bench"
+	.venv-oldest/bin/pytest $(TWO_PROCESSES) -m "$(FAST)"
 
 .PHONY: bench
 bench: .venv-bench/.ready ## Measure what a change costs, beside what people write first
