@@ -8,7 +8,7 @@ from typing import Final, Literal, TypeAlias
 
 from bench.measure import Race, Summary, summarize
 from bench.memory import EVENT
-from bench.rivals import FIRST, LOOP, MARSHALLER, OURS
+from bench.rivals import FIRST, MARSHALLER, OURS
 from bench.start import ALL
 
 Verdict: TypeAlias = Literal["reached", "missed", "too close to tell", "too few rounds"]
@@ -42,14 +42,15 @@ class Judged:
         return "missed" if self.ratio.low > self.target.at_most else "too close to tell"
 
 
+# Of a whole invocation as the template sets it up, beside what people write first. docs/performance.md says what the
+# limit is. Targets that no code could reach were dropped: see docs/adr/0009.
+_INVOCATIONS: Final = {"seed": 0.31, "hot": 0.32, "deletes": 0.35, "sparse": 0.52, "wide": 0.36, "nested": 0.30}
+
 TARGETS: Final = (
-    Target(what="decode, the seed's record: 4 times as fast", race="decode/seed", at_most=1 / 4),
-    Target(what="decode, a wide item: 5 times as fast", race="decode/wide", at_most=1 / 5),
-    Target(what="decode, a nested item: 3.5 times as fast", race="decode/nested", at_most=1 / 3.5),
-    Target(what="decode, a sparse item: no slower than a loop by hand", race="decode/sparse", at_most=1, against=LOOP),
-    Target(what="PutRecords' client: a third of boto3's", race="client/seed", at_most=1 / 3),
-    Target(what="whole invocation: half", race="invocation/seed", at_most=0.5),
-    Target(what="whole invocation with a marshaller: 0.35", race="invocation/seed", at_most=0.35, contender=MARSHALLER),
+    *(
+        Target(what=f"whole invocation, {shape}", race=f"invocation/{shape}", at_most=ratio, contender=MARSHALLER)
+        for shape, ratio in _INVOCATIONS.items()
+    ),
     Target(what="cold start: half of boto3's client and all of Powertools", race="start/cpu", at_most=0.5, against=ALL),
     Target(what="memory beyond the batch: a tenth of it", race="memory/10000", at_most=0.1, against=EVENT),
     Target(what="20 ms a request, 16 shards: a quarter of the time", race="throughput/16", at_most=1 / 4),
