@@ -93,16 +93,16 @@ def outcome(made):
     return dead_letters, list(made.times_ms), list(made.row_counts), made.left_out, made.ignored, made.unmapped
 
 
-PLANNERS = {}  # by the names of their tables; kept, since the typed path learns
+PLANNERS = {}  # by the ids of their tables; kept, since the typed path learns
 
 
 def plan_unparsed(event, tables):
     """Plan an event that nobody has parsed, as the function does."""
-    names = tuple(table.name for table, _ in tables)
-    if names not in PLANNERS:
-        PLANNERS[names] = Planner([table for table, _ in tables], max_record_bytes=MAX_RECORD_BYTES)
+    key = tuple(id(table) for table, _ in tables)
+    if key not in PLANNERS:
+        PLANNERS[key] = Planner([table for table, _ in tables], max_record_bytes=MAX_RECORD_BYTES)
     made = Plan(records=RawRecords.of(event, json.loads))
-    for target, entry in PLANNERS[names].rows(made):
+    for target, entry in PLANNERS[key].rows(made):
         made.rows[target].append(entry)
     return made
 

@@ -79,9 +79,9 @@ class TypedRows:
             made = self._makers[type(record)](record)
         except _UNDECIDED:
             return None
-        return (
-            made if made is None or len(made[1]) <= max_bytes - MAX_KEY_BYTES else None
-        )  # rows near the limit are rare
+        if made is not None and len(made[1]) > max_bytes - MAX_KEY_BYTES:  # a row near the limit is rare
+            return None
+        return made
 
     def learn(self, change: Change) -> None:
         """Learn from a change that took the exact path, so that the next one like it need not."""
@@ -234,7 +234,7 @@ class _Maker:
         if isinstance(column.origin, str):
             if column.origin == REST and column.field:
                 most = column.field.max_length
-                return lambda _image, others, _: rest_text({name: natural(each) for name, each in others.items()}, most)
+                return lambda _, others, __: rest_text({name: natural(each) for name, each in others.items()}, most)
             return lambda _image, _others, change: column.take(change, _NOTHING, self._is_delete)
         name, steps = str(column.origin[0]), column.origin[1:]
         get = attrgetter(self._attributes.fields[name])
@@ -280,9 +280,9 @@ class _Maker:
     def _more_of(self, record: Any, image: Any, others: dict[str, Tree], time_ms: int) -> list[object]:  # noqa: ANN401
         """Give the values of the columns that have no plain attribute. Raises ValueError where one is missing."""
         is_ttl = self._is_delete and is_ttl_delete(record.userIdentity)
-        told = {name: value for name, get in self._properties if (value := get(record)) is not UNSET}
-        check_sequence_number(told.get("sequence_number", "0"))
-        change = self._like._replace(timestamp_ms=time_ms, ttl_delete=is_ttl, **told)
+        properties = {name: value for name, get in self._properties if (value := get(record)) is not UNSET}
+        check_sequence_number(properties.get("sequence_number", "0"))
+        change = self._like._replace(timestamp_ms=time_ms, ttl_delete=is_ttl, **properties)
         more = []
         for take, is_needed in self._takes:
             value = take(image, others, change)
