@@ -6,7 +6,7 @@ import json
 from decimal import Context, Decimal
 
 from decoder.change import decode_change
-from decoder.records import RawRecords
+from decoder.records import ParsedRecords, RawRecords
 from dynapinot.demo.comparison import expected
 from dynapinot.local.readback import read_value
 from dynapinot.local.replica import Replica, upsert_table
@@ -101,7 +101,8 @@ def plan_unparsed(event, tables):
     key = tuple(id(table) for table, _ in tables)
     if key not in PLANNERS:
         PLANNERS[key] = Planner([table for table, _ in tables], max_record_bytes=MAX_RECORD_BYTES)
-    made = Plan(records=RawRecords.of(event, json.loads))
+    # What msgspec takes for no JSON, NaN for example, has the event parsed as a whole.
+    made = Plan(records=RawRecords.of(event, json.loads) or ParsedRecords(json.loads(event)["Records"]))
     for target, entry in PLANNERS[key].rows(made):
         made.rows[target].append(entry)
     return made
