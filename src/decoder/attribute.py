@@ -14,15 +14,13 @@ import binascii
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any, Final, TypeAlias
 
 from decoder.errors import ChangeError, MalformedError
 from decoder.number import decode_number
 
-Value: TypeAlias = (
-    "str | Decimal | bytes | bool | list[Value] | dict[str, Value] | frozenset[str] | frozenset[Decimal]"
-    " | frozenset[bytes] | None"
-)
+Value: TypeAlias = "str | Decimal | bytes | bool | list[Value] | dict[str, Value] | None"
 
 # "Nested attribute depth: up to 32 levels", same page as the limits of numbers.
 MAX_DEPTH: Final = 32
@@ -84,9 +82,10 @@ def decode_set(tag: str, payload: object) -> list[Any]:
             members.append(decode_member(member))
         except ChangeError as error:
             raise error.inside(index) from None
-    if len(set(members)) < len(members):
-        raise MalformedError(f"the value of an {tag} holds the same member twice")
     members.sort()
+    # Neighbours are compared, not hashes: an item's writer can choose numbers that all have the same hash.
+    if any(member == following for member, following in pairwise(members)):
+        raise MalformedError(f"the value of an {tag} holds the same member twice")
     return members
 
 
@@ -170,12 +169,13 @@ def _itself(value: Any) -> Any:  # noqa: ANN401
     return value
 
 
-_PYTHON: Final = Forms(number=_itself, binary=_itself, members=frozenset)
+# A set stays a list: numbers of a writer's choice may all have the same hash.
+_PYTHON: Final = Forms(number=_itself, binary=_itself, members=list)
 
 
 def decode(attribute: object) -> Value:
     """Read one attribute value into Python: S str, N Decimal (normalized), B bytes, BOOL bool, NULL None, L list,
-    M dict, SS NS BS frozenset. Raises MalformedError with the path inside the value.
+    M dict, SS NS BS a sorted list. Raises MalformedError with the path inside the value.
     """
     value: Value = fold(attribute, _PYTHON)
     return value

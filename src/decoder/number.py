@@ -14,7 +14,8 @@ MAX_EXPONENT: Final = 125
 MIN_EXPONENT: Final = -130
 
 # Python's own parser is wider than DynamoDB's: it takes "1_000", " 1", Arabic digits, "NaN" and "Infinity".
-_NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+# Possessive: a text that is no number is refused after one pass, however long it is.
+_NUMBER: Final = re.compile(r"[+-]?(?:[0-9]++\.?[0-9]*+|\.[0-9]++)(?:[eE][+-]?[0-9]++)?")
 # What DynamoDB itself writes for all but very long, large or small numbers, and is normalized as it stands.
 _USUAL: Final = re.compile(r"0|-?[1-9](?:[0-9]{0,35}[1-9])?|-?(?:0|[1-9][0-9]{0,17})\.[0-9]{0,17}[1-9]")
 _EXACT: Final = Context(prec=MAX_PREC)

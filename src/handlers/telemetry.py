@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # code of the other functions, which the stream function need
 
 NAMESPACE: Final = "dynapinot"
 MAX_LOGGED: Final = 1_000  # the number of different attribute names is unlimited
+MAX_NAME: Final = 255  # characters of such a name; DynamoDB's may have 64 KB, and a line of CloudWatch Logs 256 KB
 MAX_NAMES: Final = 100  # of attributes in a metric's log record, which may have 1 MiB
 MAX_LAGS: Final = 25  # each takes Powertools as long as a whole change takes; it flushes at the hundredth value
 
@@ -98,7 +99,8 @@ def measure(metrics: Metrics, report: Report, now_ms: int) -> None:
     unmapped = _unmapped(report)
     metrics.add_metric(name="UnmappedAttributes", unit=MetricUnit.Count, value=len(unmapped))
     if unmapped:
-        metrics.add_metadata(key="unmapped_attributes", value=unmapped[:MAX_NAMES])
+        shortened = [(table, name[:MAX_NAME]) for table, name in unmapped[:MAX_NAMES]]
+        metrics.add_metadata(key="unmapped_attributes", value=shortened)
     metrics.add_metric(name="BatchesStoppedEarly", unit=MetricUnit.Count, value=report.first_unpublished is not None)
     for lag in _sample(_lags(report, now_ms)):
         metrics.add_metric(name="ReplicationLag", unit=MetricUnit.Milliseconds, value=lag)

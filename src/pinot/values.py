@@ -57,7 +57,8 @@ _SHORT_INTEGERS: Final = {
 # What Pinot's JSON parser refuses, with the whole row: Jackson's StreamReadConstraints (2.16 and later).
 MAX_DOCUMENT_DEPTH: Final = 1_000
 MAX_DOCUMENT_NAME: Final = 50_000
-_LONG_NUMBER: Final = re.compile(r"[0-9.eE+-]{1000}")
+_NUMBER_LIKE: Final = re.compile(r"[0-9.eE+-]++")
+_MAX_NUMBER: Final = 999  # characters
 MAX_DOCUMENT_EXPONENT: Final = 9_999  # far beyond any number, and far within what java.math.BigDecimal takes
 _EXPONENT_DIGITS: Final = len(str(MAX_DOCUMENT_EXPONENT))
 _NAME_OR_EXPONENT: Final = re.compile(r'"(?:[^"\\]|\\.)*"(\s*:)?|[0-9][eE]([+-]?[0-9]+)')
@@ -381,7 +382,9 @@ def _long_name() -> MisfitError:
 
 def _is_document(text: str) -> bool:
     """Tell text that is a JSON object or array already: it is what a JSON column is for, so it goes in as it is."""
-    if not text.lstrip(" \t\r\n").startswith(("{", "[")) or _LONG_NUMBER.search(text):
+    if not text.lstrip(" \t\r\n").startswith(("{", "[")):
+        return False
+    if any(len(match[0]) > _MAX_NUMBER for match in _NUMBER_LIKE.finditer(text)):
         return False
     try:
         value = orjson.loads(text)

@@ -92,3 +92,11 @@ def test_a_row_that_differs_between_the_paths_is_counted_and_logged_by_its_seque
     (line,) = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     number = of.account.records[0]["dynamodb"]["SequenceNumber"]
     assert (line["message"], line["level"], line["sequence_number"]) == ("row differs between paths", "ERROR", number)
+
+
+def test_a_metrics_record_stays_small_whatever_attributes_are_called(capsys):
+    """A line that CloudWatch Logs cuts would take the batch's metrics with it."""
+    line = measured(report(*images(*(f"{number:03}" + "é" * 20_000 for number in range(120)))), capsys)
+    assert line["UnmappedAttributes"] == [120]
+    assert {len(name) for _, name in line["unmapped_attributes"]} == {telemetry.MAX_NAME}
+    assert len(json.dumps(line).encode()) < 256 * 1024
