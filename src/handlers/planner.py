@@ -94,7 +94,7 @@ class Planner:
     def _typed(self, account: Account, position: int) -> _Rows | None:
         """Make the rows of a record by its JSON; None where the exact path has to decide."""
         text, max_bytes = account.records.text(position), self._max_bytes
-        rows, time_ms = [], 0
+        rows, named, time_ms = [], [], 0
         for table, target, typed in self._last:
             made = typed.row(text, max_bytes)
             if made is None:
@@ -103,7 +103,7 @@ class Planner:
             if key is not None:
                 rows.append((target, Entry(key, data, position)))
             if unmapped:
-                account.unmapped[table.name].update(unmapped)
+                named.append((table.name, unmapped))
         if not self._last:
             return None
         self._typed_changes += 1
@@ -112,6 +112,8 @@ class Planner:
             if exact != rows:
                 account.differences.append(position)
             return exact
+        for name, unmapped in named:
+            account.unmapped[name].update(unmapped)
         account.times_ms.append(time_ms)
         account.row_counts.append(len(rows))
         account.ignored += not rows
