@@ -113,3 +113,16 @@ def test_one_change_in_many_takes_both_paths_and_the_exact_paths_row_is_sent(mon
 def test_the_command_line_takes_the_exact_path_alone(monkeypatch):
     monkeypatch.setattr(TypedRows, "row", lambda *_: pytest.fail("this is the typed path"))
     assert len(plan(batch(), [table()], max_record_bytes=ENOUGH).row_counts) == 60
+
+
+def test_a_change_that_one_table_leaves_to_the_exact_path_is_reported_once():
+    """The other table's row was made by the typed path already; nothing of it may be kept."""
+    tables = [table(), others(columns={"name": "nick"})]
+    like = insert(KEY, {"price": {"N": "1"}, "nick": {"S": "x"}, "more": {"S": "x"}})
+    bad = insert(KEY, {"price": {"N": "1"}, "nick": {"S": "x" * 600}, "more": {"N": "no number"}})
+    planner = Planner(tables, max_record_bytes=ENOUGH)
+    made(planner, unparsed([like, like]))
+    _, account = made(planner, unparsed([bad]))
+    exact = plan([bad], tables, max_record_bytes=ENOUGH)
+    assert (account.unmapped, account.row_counts) == (exact.unmapped, exact.row_counts)
+    assert [str(each.error) for each in account.dead_letters] == [str(each.error) for each in exact.dead_letters]
