@@ -15,7 +15,7 @@ MIN_EXPONENT: Final = -130
 
 # Python's own parser is wider than DynamoDB's: it takes "1_000", " 1", Arabic digits, "NaN" and "Infinity".
 _NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
-# What DynamoDB itself writes for all but very long, large or small numbers, and is normalized as it stands.
+# DynamoDB itself writes this for all but very long, large or small numbers. It is already normalized.
 _USUAL: Final = re.compile(r"0|-?[1-9](?:[0-9]{0,35}[1-9])?|-?(?:0|[1-9][0-9]{0,17})\.[0-9]{0,17}[1-9]")
 _EXACT: Final = Context(prec=MAX_PREC)
 _ZERO: Final = Decimal(0)
@@ -24,8 +24,8 @@ _ZERO: Final = Decimal(0)
 def decode_number(payload: object) -> Decimal:
     """Read the text of an N as an exact, normalized decimal: ``1``, ``1.0`` and ``1E0`` give the same one.
 
-    Raises MalformedError for anything that DynamoDB could not have stored: no text, no number, more than 38
-    significant digits, a magnitude beyond 9.99…E+125 or below 1E-130.
+    Raises MalformedError for anything that DynamoDB could not have stored: something other than text, text that is not
+    a number, more than 38 significant digits, a magnitude beyond 9.99…E+125 or below 1E-130.
     """
     if not isinstance(payload, str):
         raise MalformedError("the value of an N must be text")
