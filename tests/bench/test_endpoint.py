@@ -28,10 +28,10 @@ def kinesis():
 @pytest.fixture
 def came(kinesis):
     """What came since: requests and records."""
-    before = kinesis.tally()
+    before = kinesis.counts()
 
     def since():
-        now = kinesis.tally()
+        now = kinesis.counts()
         return {name: now[name] - before[name] for name in ("requests", "records")}
 
     return since
@@ -75,7 +75,7 @@ def test_the_function_publishes_to_it(kinesis, came):
 def test_it_is_trusted_by_nobody_else(kinesis):
     connection = HTTPSConnection(LOOPBACK, kinesis.port)
     with pytest.raises(OSError, match="CERTIFICATE_VERIFY_FAILED"):
-        connection.request("GET", "/tally")
+        connection.request("GET", "/counts")
     connection.close()
 
 

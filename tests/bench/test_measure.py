@@ -10,7 +10,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.measure import LEAST_SAMPLES, Contender, Heading, Race, Summary, Way, cpu_block, race, summarize, turns
+from bench.measure import (
+    LEAST_SAMPLES,
+    Candidate,
+    Contender,
+    Heading,
+    Race,
+    Summary,
+    cpu_block,
+    race,
+    round_order,
+    summarize,
+)
 
 HEADING = {"cpu": Heading("decode/seed", "decode", "us")}
 
@@ -52,20 +63,20 @@ def test_the_interval_misses_the_true_median_at_most_once_in_twenty_times(rounds
     summaries = [summarize([chance.lognormvariate(0, 1) for _ in range(rounds)]) for _ in range(4_000)]
     missed = sum(not summary.low <= 1 <= summary.high for summary in summaries)  # 1 is the distribution's median
     assert 0 < missed / len(summaries) < 0.06
-    assert all(summary.is_telling for summary in summaries)
+    assert all(summary.is_conclusive for summary in summaries)
 
 
 def test_the_interval_of_fewer_samples_than_six_tells_nothing():
-    assert [summarize([1.0] * count).is_telling for count in (1, 5, 6)] == [False, False, True]
+    assert [summarize([1.0] * count).is_conclusive for count in (1, 5, 6)] == [False, False, True]
 
 
 @given(st.lists(st.text(), min_size=1, max_size=6, unique=True), st.integers(0, 30))
 def test_everybody_has_a_turn_in_every_round(names, number):
-    assert sorted(turns(names, number)) == sorted(names)
+    assert sorted(round_order(names, number)) == sorted(names)
 
 
 def test_everybody_goes_first_as_often_as_last():
-    rounds = [turns("abc", number) for number in range(6)]
+    rounds = [round_order("abc", number) for number in range(6)]
     assert sorted(order[0] for order in rounds) == sorted(order[-1] for order in rounds) == list("aabbcc")
 
 
@@ -86,11 +97,11 @@ def test_a_race_runs_everybody_in_turns_and_the_first_round_does_not_count():
 
         return run
 
-    ways = {
-        "first": Way(label="First", note="slow", block=block("first", [99.0, 2.0, 4.0])),
-        "dynapinot": Way(label="Ours", block=block("dynapinot", [77.0, 1.0, 1.0])),
+    candidates = {
+        "first": Candidate(label="First", note="slow", block=block("first", [99.0, 2.0, 4.0])),
+        "dynapinot": Candidate(label="Ours", block=block("dynapinot", [77.0, 1.0, 1.0])),
     }
-    assert list(race(ways, HEADING, baseline="first", rounds=2)) == [
+    assert list(race(candidates, HEADING, baseline="first", rounds=2)) == [
         Race(
             name="decode/seed",
             what="decode",
@@ -106,9 +117,11 @@ def test_a_race_runs_everybody_in_turns_and_the_first_round_does_not_count():
 
 
 def test_what_a_block_measures_besides_is_a_race_of_its_own():
-    ways = {"first": Way(label="First", block=lambda: {"cpu": 1.0, "wall": 3.0, "unasked": 5.0})}
+    candidates = {"first": Candidate(label="First", block=lambda: {"cpu": 1.0, "wall": 3.0, "unasked": 5.0})}
     headings = {"cpu": Heading("start/cpu", "CPU", "ms"), "wall": Heading("start/wall", "wall", "ms")}
-    told = {each.name: each.contenders["first"].samples for each in race(ways, headings, baseline="first", rounds=2)}
+    told = {
+        each.name: each.contenders["first"].samples for each in race(candidates, headings, baseline="first", rounds=2)
+    }
     assert told == {"start/cpu": (1.0, 1.0), "start/wall": (3.0, 3.0)}
 
 
@@ -116,7 +129,7 @@ def test_the_collector_is_as_before_after_a_race_that_failed():
     answers = [{"cpu": 1.0}]  # for the round that does not count; then it fails
     before = gc.get_freeze_count()
     with pytest.raises(IndexError):
-        next(race({"first": Way(label="", block=answers.pop)}, HEADING, baseline="first", rounds=1))
+        next(race({"first": Candidate(label="", block=answers.pop)}, HEADING, baseline="first", rounds=1))
     assert gc.get_freeze_count() == before == 0
 
 

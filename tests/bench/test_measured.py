@@ -11,7 +11,7 @@ import pytest
 from bench import batches
 from bench.decode import tables_of
 from bench.measure import Contender, Race
-from bench.measured import Line, by_batch, fit, item_bytes, works, world
+from bench.measured import Line, by_batch, fit, item_bytes, measured_assumptions, works
 from bench.model import Setting, invocation_seconds
 from bench.product import decode, publish_to
 from bench.result import Result, read
@@ -88,13 +88,13 @@ def test_sizes_are_those_of_the_shapes_rows_events_and_items():
 
 
 def test_as_many_requests_are_under_way_as_the_time_is_shorter_than_one_after_the_other():
-    assert world(result()).requests_at_once == {1: 1.0, 2: 2.0, 4: 4.0, 8: 8.0, 16: 8.0}
+    assert measured_assumptions(result()).concurrent_requests == {1: 1.0, 2: 2.0, 4: 4.0, 8: 8.0, 16: 8.0}
 
 
 def test_what_is_slower_than_one_request_after_the_other_still_has_one_under_way():
     others = result(without="throughput/1")
     slow = replace(others, races=[*others.races, race("throughput/1", 400.0, 440.0)])
-    assert world(slow).requests_at_once[1] == 1
+    assert measured_assumptions(slow).concurrent_requests[1] == 1
 
 
 @pytest.mark.parametrize("missing", ["batch/100", "invocation/wide", "throughput/16"])
@@ -142,7 +142,7 @@ def test_a_whole_invocation_took_cpu_by_its_changes_as_the_model_has_it():
 
 
 def test_what_the_model_makes_of_the_result_is_what_was_measured():
-    work, here = works(COMMITTED)["seed"], world(COMMITTED, request_seconds=0.0)
+    work, here = works(COMMITTED)["seed"], measured_assumptions(COMMITTED, request_seconds=0.0)
     whole = Setting(memory_megabytes=1_769)
     for size, us in by_batch(COMMITTED).items():
         modelled = invocation_seconds(size, work, whole, here) * 1e6

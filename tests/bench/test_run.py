@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from bench import batches, client, decode, invocation, memory, start, throughput
-from bench.rivals import FIRST, OURS, RIVALS
+from bench.alternatives import ALTERNATIVES, FIRST, OURS
 from bench.shapes import SHAPES
 from running_bench import run_python
 
@@ -39,7 +39,7 @@ def result(ran):
 def test_every_race_that_was_asked_for_was_run_by_everybody(result):
     races = {race["name"]: race for race in json.loads(result.read_text())["races"]}
     assert sorted(races) == sorted(QUICK)
-    decoders = [rival.name for rival in RIVALS]
+    decoders = [alternative.name for alternative in ALTERNATIVES]
     assert {name: list(races[name]["contenders"]) for name in QUICK} == {
         "decode/seed": [*decoders, OURS, "floor"],
         "decode/wide": [*decoders, OURS, "floor"],

@@ -11,14 +11,14 @@ from dataclasses import replace
 
 import pytest
 
-from bench.model import SHARD_RECORDS, Load, Setting, World, estimate
+from bench.model import SHARD_RECORDS, Assumptions, Load, Setting, estimate
 from bench.simulation import Simulated, simulate
 from running_bench import WORK
 
 SEEDS = (1, 2, 3)
 WITHIN = 0.1
 
-WORLD = World()
+ASSUMPTIONS = Assumptions()
 
 USUAL = [
     (Load(changes_per_second=1_000), Setting(), 40),
@@ -42,8 +42,8 @@ def name(case):
 @pytest.mark.parametrize("case", USUAL, ids=name)
 def test_batches_lag_and_the_lanes_time_are_the_models(case, seed):
     load, setting, seconds = case
-    found = estimate(load, WORK, setting, WORLD)
-    played = simulate(load, WORK, setting, WORLD, seconds=seconds, seed=seed)
+    found = estimate(load, WORK, setting, ASSUMPTIONS)
+    played = simulate(load, WORK, setting, ASSUMPTIONS, seconds=seconds, seed=seed)
     assert found.keeps_up
     assert played.keeps_up
     assert played.rejected == 0
@@ -55,8 +55,8 @@ def test_batches_lag_and_the_lanes_time_are_the_models(case, seed):
 @pytest.mark.parametrize("seed", SEEDS)
 def test_the_lane_and_the_shard_of_a_hot_item_are_as_full_as_the_model_says(seed):
     load, setting = Load(changes_per_second=800, hot_share=0.5), Setting(stream_shards=4, kinesis_shards=4)
-    found = estimate(load, WORK, setting, WORLD)
-    played = simulate(load, WORK, setting, WORLD, seconds=60, seed=seed)
+    found = estimate(load, WORK, setting, ASSUMPTIONS)
+    played = simulate(load, WORK, setting, ASSUMPTIONS, seconds=60, seed=seed)
     (records,) = (stage.utilisation for stage in found.stages if stage.name == SHARD_RECORDS)
     assert played.busy == pytest.approx(found.hot_lane.busy, rel=WITHIN)
     assert played.shard_records / 1_000 == pytest.approx(records, rel=WITHIN)
@@ -86,9 +86,9 @@ FULL_FIRST = {
 @pytest.mark.parametrize("case", FULL_FIRST)
 def test_the_lag_grows_without_end_on_the_side_of_the_bottleneck_that_the_model_says(case, share, seed):
     setting, load = FULL_FIRST[case]
-    at = replace(load, changes_per_second=share * estimate(load, WORK, setting, WORLD).at_most)
-    played = simulate(at, WORK, setting, WORLD, seconds=40_000 / at.changes_per_second, seed=seed)
-    assert estimate(at, WORK, setting, WORLD).keeps_up == (share < 1)
+    at = replace(load, changes_per_second=share * estimate(load, WORK, setting, ASSUMPTIONS).max_changes_per_second)
+    played = simulate(at, WORK, setting, ASSUMPTIONS, seconds=40_000 / at.changes_per_second, seed=seed)
+    assert estimate(at, WORK, setting, ASSUMPTIONS).keeps_up == (share < 1)
     assert played.keeps_up == (share < 1), played
 
 
@@ -96,13 +96,13 @@ def test_bytes_fill_a_shard_as_records_do():
     work, setting = replace(WORK, row_bytes=10_000), Setting(kinesis_shards=1, parallelization_factor=4)
     for share, keeps_up in ((0.8, True), (1.3, False)):
         load = Load(changes_per_second=share * 1_048_576 / 10_000)
-        assert estimate(load, work, setting, WORLD).keeps_up == keeps_up
-        assert simulate(load, work, setting, WORLD, seconds=120, seed=1).keeps_up == keeps_up
+        assert estimate(load, work, setting, ASSUMPTIONS).keeps_up == keeps_up
+        assert simulate(load, work, setting, ASSUMPTIONS, seconds=120, seed=1).keeps_up == keeps_up
 
 
 def test_the_same_seed_plays_the_same_and_another_does_not():
     load, setting = Load(changes_per_second=100), Setting()
-    first, again, other = (simulate(load, WORK, setting, WORLD, seconds=20, seed=seed) for seed in (1, 1, 2))
+    first, again, other = (simulate(load, WORK, setting, ASSUMPTIONS, seconds=20, seed=seed) for seed in (1, 1, 2))
     assert first == again
     assert first != other
     assert isinstance(first, Simulated)
@@ -110,7 +110,7 @@ def test_the_same_seed_plays_the_same_and_another_does_not():
 
 def test_every_change_is_in_pinot_in_the_end_and_none_before_it_was_made():
     load, setting = Load(changes_per_second=2_500), Setting(stream_shards=3)  # more than two shards take
-    played = simulate(load, WORK, setting, WORLD, seconds=10, seed=1)
+    played = simulate(load, WORK, setting, ASSUMPTIONS, seconds=10, seed=1)
     assert played.rejected > 0
     assert played.changes == pytest.approx(25_000, rel=0.05)
     assert played.shard_records <= 1_000 * (1 + 1 / 7.5), "and what was saved up in the first second"

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from bench.model import Load, Setting, World, estimate
+from bench.model import Assumptions, Load, Setting, estimate
 from bench.sizing import factor_for, setting_for
 from running_bench import WORK as ONE_UNIT
 
 WORK = replace(ONE_UNIT, write_units=2)
-WORLD = World()
+ASSUMPTIONS = Assumptions()
 
 
 @pytest.mark.parametrize(
@@ -32,9 +32,10 @@ def test_all_else_is_as_the_template_has_it_and_the_tables_stream_has_its_own_sh
 def test_the_factor_is_the_least_that_leaves_a_lane_half_free(us_per_change, factor):
     load, work = Load(changes_per_second=1_000), replace(WORK, us_per_change=us_per_change)
     setting = setting_for(load, work)
-    assert factor_for(load, work, setting, WORLD) == factor
+    assert factor_for(load, work, setting, ASSUMPTIONS) == factor
     chosen, less = (
-        estimate(load, work, replace(setting, parallelization_factor=each), WORLD) for each in (factor, factor - 1 or 1)
+        estimate(load, work, replace(setting, parallelization_factor=each), ASSUMPTIONS)
+        for each in (factor, factor - 1 or 1)
     )
     assert chosen.lane.utilisation <= 0.5 or factor == 10
     assert less.lane.utilisation > 0.5 or factor == 1

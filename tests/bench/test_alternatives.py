@@ -9,15 +9,17 @@ import pytest
 from boto3.dynamodb.types import TypeDeserializer
 
 from bench import decode
-from bench.rivals import RIVALS, columns_that_differ
+from bench.alternatives import ALTERNATIVES, columns_that_differ
 from bench.shapes import SHAPES
 
-HERE = [rival for rival in RIVALS if rival.name != "dynamodb-json"]  # that one is in the benchmark's own environment
+HERE = [
+    alternative for alternative in ALTERNATIVES if alternative.name != "dynamodb-json"
+]  # that one is in the benchmark's own environment
 
 
 @pytest.mark.parametrize("name", SHAPES)
 def test_all_make_the_same_rows(name, monkeypatch):
-    monkeypatch.setattr(decode, "RIVALS", HERE)
+    monkeypatch.setattr(decode, "ALTERNATIVES", HERE)
     decode.check(SHAPES[name], 50)
 
 
@@ -26,7 +28,7 @@ def test_a_rival_that_makes_other_rows_is_not_measured(monkeypatch):
         for key, data in HERE[0].decode(records, shape):
             yield key, json.dumps({**json.loads(data), "rsvp_count": 1_000}).encode()
 
-    monkeypatch.setattr(decode, "RIVALS", [replace(HERE[0], label="a wrong one", decode=wrong)])
+    monkeypatch.setattr(decode, "ALTERNATIVES", [replace(HERE[0], label="a wrong one", decode=wrong)])
     with pytest.raises(decode.UnequalError) as caught:
         decode.check(SHAPES["seed"], 5)
     assert str(caught.value) == "a wrong one and dynapinot differ in these columns of the shape seed: rsvp_count"
@@ -36,7 +38,7 @@ def test_a_rival_that_leaves_rows_out_is_not_measured(monkeypatch):
     def lazy(records, shape):
         yield from HERE[0].decode(records[1:], shape)
 
-    monkeypatch.setattr(decode, "RIVALS", [replace(HERE[0], label="a lazy one", decode=lazy)])
+    monkeypatch.setattr(decode, "ALTERNATIVES", [replace(HERE[0], label="a lazy one", decode=lazy)])
     with pytest.raises(decode.UnequalError) as caught:
         decode.check(SHAPES["seed"], 5)
     assert str(caught.value) == "a lazy one makes 4 rows of the shape seed, not 5"
@@ -44,7 +46,7 @@ def test_a_rival_that_leaves_rows_out_is_not_measured(monkeypatch):
 
 def test_a_rival_that_claims_a_difference_must_show_it(monkeypatch):
     claims = replace(HERE[0], label="a modest one", differs={"seed": frozenset({"rsvp_count"})})
-    monkeypatch.setattr(decode, "RIVALS", [claims])
+    monkeypatch.setattr(decode, "ALTERNATIVES", [claims])
     with pytest.raises(decode.UnequalError) as caught:
         decode.check(SHAPES["seed"], 5)
     assert str(caught.value).endswith("of the shape seed: none, and should")
