@@ -1,4 +1,4 @@
-"""What is made of samples, and in which order they are taken."""
+"""How samples are taken and summarized."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ def of(samples):
         (list(map(float, range(25))), Summary(count=25, median=12, q1=6, q3=18, low=7, high=17)),
     ],
 )
-def test_a_summary_tells_the_median_the_quartiles_and_the_interval(samples, summary):
+def test_a_summary_has_the_median_the_quartiles_and_the_interval(samples, summary):
     assert summarize(samples) == summary
 
 
 @given(st.lists(st.floats(0.001, 1e6), min_size=1, max_size=40))
-def test_the_parts_of_a_summary_stand_in_order(samples):
+def test_the_values_of_a_summary_are_in_ascending_order(samples):
     summary = summarize(samples)
     assert min(samples) <= summary.low <= summary.median <= summary.high <= max(samples)
     assert summary.q1 <= summary.median <= summary.q3
@@ -66,28 +66,28 @@ def test_the_interval_misses_the_true_median_at_most_once_in_twenty_times(rounds
     assert all(summary.is_conclusive for summary in summaries)
 
 
-def test_the_interval_of_fewer_samples_than_six_tells_nothing():
+def test_the_interval_of_fewer_than_six_samples_is_inconclusive():
     assert [summarize([1.0] * count).is_conclusive for count in (1, 5, 6)] == [False, False, True]
 
 
 @given(st.lists(st.text(), min_size=1, max_size=6, unique=True), st.integers(0, 30))
-def test_everybody_has_a_turn_in_every_round(names, number):
+def test_every_contender_runs_once_in_every_round(names, number):
     assert sorted(round_order(names, number)) == sorted(names)
 
 
-def test_everybody_goes_first_as_often_as_last():
+def test_every_contender_runs_first_as_often_as_last():
     rounds = [round_order("abc", number) for number in range(6)]
     assert sorted(order[0] for order in rounds) == sorted(order[-1] for order in rounds) == list("aabbcc")
 
 
-def test_ratios_are_of_the_same_round():
+def test_ratios_compare_samples_of_the_same_round():
     samples = of({"first": [2.0, 20.0, 200.0], "dynapinot": [1.0, 5.0, 100.0], "loop": [4.0, 10.0, 50.0]})
     assert samples.ratios("dynapinot") == (0.5, 0.25, 0.5)
     assert samples.ratios("dynapinot", "loop") == (0.25, 0.5, 2.0)
     assert samples.ratios("first") == (1.0, 1.0, 1.0)
 
 
-def test_a_race_runs_everybody_in_turns_and_the_first_round_does_not_count():
+def test_a_race_alternates_the_contenders_after_a_warm_up_round():
     ran = []
 
     def block(name, costs):
@@ -116,24 +116,24 @@ def test_a_race_runs_everybody_in_turns_and_the_first_round_does_not_count():
     assert ran == ["first", "dynapinot", "first", "dynapinot", "first", "dynapinot"]
 
 
-def test_what_a_block_measures_besides_is_a_race_of_its_own():
+def test_each_measure_of_a_block_is_a_race_of_its_own():
     candidates = {"first": Candidate(label="First", block=lambda: {"cpu": 1.0, "wall": 3.0, "unasked": 5.0})}
     headings = {"cpu": Heading("start/cpu", "CPU", "ms"), "wall": Heading("start/wall", "wall", "ms")}
-    told = {
+    measured = {
         each.name: each.contenders["first"].samples for each in race(candidates, headings, baseline="first", rounds=2)
     }
-    assert told == {"start/cpu": (1.0, 1.0), "start/wall": (3.0, 3.0)}
+    assert measured == {"start/cpu": (1.0, 1.0), "start/wall": (3.0, 3.0)}
 
 
-def test_the_collector_is_as_before_after_a_race_that_failed():
-    answers = [{"cpu": 1.0}]  # for the round that does not count; then it fails
+def test_the_garbage_collector_is_restored_after_a_failed_race():
+    answers = [{"cpu": 1.0}]  # for the warm-up round; then it fails
     before = gc.get_freeze_count()
     with pytest.raises(IndexError):
         next(race({"first": Candidate(label="", block=answers.pop)}, HEADING, baseline="first", rounds=1))
     assert gc.get_freeze_count() == before == 0
 
 
-def test_a_block_repeats_its_work_until_it_takes_long_enough_and_tells_the_cost_of_a_unit():
+def test_a_block_repeats_its_work_for_long_enough_and_gives_the_cost_of_a_unit():
     now, runs = [0], []
 
     def work():
@@ -147,7 +147,7 @@ def test_a_block_repeats_its_work_until_it_takes_long_enough_and_tells_the_cost_
     assert len(runs) == 7 + 5
 
 
-def test_a_block_counts_the_cpu_of_this_process_and_not_the_time_that_passes():
+def test_a_block_measures_the_cpu_time_of_this_process_not_wall_time():
     import time  # noqa: PLC0415
 
     (cost,) = cpu_block(lambda: time.sleep(0.05), units=1, seconds=1e-9)().values()
