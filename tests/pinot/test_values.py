@@ -106,7 +106,7 @@ def test_a_single_value_reads_back_as_written_or_is_refused(data_type, value):
     if value is None:
         assert cell is None
     else:
-        cell = orjson.loads(orjson.dumps(cell))  # in its DynamoDB encoding
+        cell = orjson.loads(orjson.dumps(cell))  # as JSON, as the row is sent
         assert as_pinot_reads(data_type, cell) == as_written(data_type, value)
 
 
