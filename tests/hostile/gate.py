@@ -1,9 +1,12 @@
-"""What must come of any record at all, for several tables: a row that is right, a dead letter, or a rule's leave."""
+"""The permitted outcomes of any record, for several tables: a correct row, a dead letter, or ignored by a rule."""
 
 from __future__ import annotations
 
 import json
 from decimal import Context, Decimal
+
+import msgspec
+import pytest
 
 from decoder.change import decode_change
 from decoder.records import RawRecords
@@ -88,45 +91,56 @@ GROUPS = ([SHIPPED, EVERY_TYPE, WIDE, KEEPING], [SEED])  # the seed's stream is 
 
 
 def outcome(records, tables):
-    """All that comes of records."""
+    """The complete outcome of records."""
     made = plan(records, [table for table, _ in tables], max_record_bytes=MAX_RECORD_BYTES)
-    letters = [(dead_letter.entry(), dead_letter.table) for dead_letter in made.dead_letters]
-    return made, (dict(made.rows), letters, list(made.times_ms), list(made.row_counts), made.left_out, made.ignored)
+    dead_letters = [(dead_letter.entry(), dead_letter.table) for dead_letter in made.dead_letters]
+    return made, (
+        dict(made.rows),
+        dead_letters,
+        list(made.times_ms),
+        list(made.row_counts),
+        made.left_out,
+        made.ignored,
+    )
 
 
 def check_text(text, tables):
-    """Plan a record that nobody has parsed, behind two that have its table known, as if it had been parsed."""
+    """Check that a record gives the same outcome unparsed as parsed, after two records of a known table."""
     known = KNOWN.encode()
     event = b'{"Records":[' + b",".join([known, known, text, known]) + b"]}"
     records = RawRecords.of(event, json.loads)
-    assert records.size == 4
+    if records is None:  # the runtime parses such an event: it has NaN, for example
+        with pytest.raises((msgspec.MsgspecError, ValueError, RecursionError)):
+            msgspec.json.decode(event)
+        return
+    assert len(records) == 4
     assert outcome(records, tables)[1] == outcome(json.loads(event)["Records"], tables)[1]
 
 
 def check(record, tables, counts):
-    """Plan one record for several tables and check all that comes of it."""
+    """Plan one record for several tables and check its complete outcome."""
     made, _ = outcome([record], tables)
     if isinstance(record, dict) and next(iter(record), None) == "eventID":
         check_text(json.dumps(record, separators=(",", ":")).encode(), tables)
         text = json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode(errors="surrogatepass")
-        check_text(text, [tables[len(text) % len(tables)]])  # each in its turn
+        check_text(text, [tables[len(text) % len(tables)]])  # the tables in turn
     for dead_letter in made.dead_letters:
         entry = dead_letter.entry()
         assert json.loads(entry.data)["reason"]
         entry.key.encode()
         assert dead_letter.error.path is not None
         str(dead_letter.error).encode("utf-8", "surrogatepass")
-        counts[f"letter: {dead_letter.error.reason}"] += 1
-    lettered = {dead_letter.table for dead_letter in made.dead_letters}
-    if None in lettered:
+        counts[f"dead letter: {dead_letter.error.reason}"] += 1
+    refused_by = {dead_letter.table for dead_letter in made.dead_letters}
+    if None in refused_by:
         assert len(made.dead_letters) == 1
         assert not made.rows
         return
     for table, upsert in tables:
         entries = [entry for target, all_of in made.rows.items() for entry in all_of if target.stream == table.stream]
-        if table.replicates(made.changes[0].table) and not entries and table.name not in lettered:
+        if table.replicates(made.changes[0].table) and not entries and table.name not in refused_by:
             change = made.changes[0]
-            assert change.ttl_delete, "a change is neither a row, nor a dead letter, nor left out by a rule"
+            assert change.ttl_delete, "a change is neither a row, nor a dead letter, nor ignored by a rule"
             assert table.keep_ttl_deletes
             counts["ignored"] += 1
         for entry in entries:
@@ -148,24 +162,24 @@ def _check_row(record, entry, upsert, counts):
 
 
 def _check_values(record, row, upsert):
-    """Compare with the record by another way than the function's: what stands under a column's own name."""
+    """Compare a row with the record by simpler rules than the function's: by the attributes with a column's name."""
     change = decode_change(record)
     image = change.old_image or change.keys if change.event_name == "REMOVE" else change.new_image
     if change.event_name == "MODIFY" and row.get(upsert.delete) in (True, "true"):
-        return  # the tombstone of a former primary key, made of the old image
+        return  # the tombstone of a former primary key has the old image's values
     for name, data_type in upsert.columns.items():
         attribute = image.get(name)
         if name in DYNAMODB_NAMES or name in (upsert.delete, upsert.comparison) or name in upsert.computed:
             continue
         if name in WIDE_COLUMNS or not isinstance(attribute, dict) or name == "changed_s":
             continue
-        wanted = _plain(attribute)
-        if wanted is None or (data_type == "TIMESTAMP" and isinstance(wanted, str)) or data_type in ("JSON", "BYTES"):
+        value = _plain(attribute)
+        if value is None or (data_type == "TIMESTAMP" and isinstance(value, str)) or data_type in ("JSON", "BYTES"):
             continue
         if name in row:
-            assert read_value(data_type, row[name]) == expected(data_type, wanted), name
+            assert read_value(data_type, row[name]) == expected(data_type, value), name
         else:
-            assert change.event_name == "REMOVE", "only a delete goes without a value that does not fit"
+            assert change.event_name == "REMOVE", "only a delete is sent without a value that does not fit"
 
 
 def _plain(attribute):
