@@ -55,14 +55,14 @@ def test_there_is_an_event_for_every_kind_of_change():
 OF_EVERY_SOURCE = {"awsRegion", "eventID", "eventName", "eventSource", "eventSourceARN", "eventVersion"}
 
 
-def test_the_events_are_what_a_stream_sends():
+def test_the_events_have_the_format_of_a_stream():
     for event in EVENTS:
         if not event.stem.startswith("kinesis-"):
             for record in records_of(event):
                 assert set(record) - {"userIdentity"} == OF_EVERY_SOURCE | {"dynamodb"}
 
 
-def test_the_events_of_kinesis_are_what_lambda_makes_of_its_records():
+def test_the_kinesis_events_have_lambdas_format():
     for event in ROOT.glob("events/kinesis-*.json"):
         for record in records_of(event):
             inner = record["kinesis"]
@@ -79,7 +79,7 @@ def carried(name):
     return [base64.b64decode(each["kinesis"]["data"]) for each in records_of(ROOT / "events" / f"{name}.json")]
 
 
-def test_the_events_of_kinesis_tell_their_times_unit_or_not_as_the_seeds_records_do():
+def test_the_kinesis_events_name_their_time_unit_or_omit_it_as_the_seeds_records_do():
     changes = {name: json.loads(carried(f"kinesis-{name}")[0]) for name in ("insert", "modify", "remove")}
     assert {
         name: each["dynamodb"].pop("ApproximateCreationDateTimePrecision", None) for name, each in changes.items()
@@ -92,7 +92,7 @@ def test_the_events_of_kinesis_tell_their_times_unit_or_not_as_the_seeds_records
         assert changes[name] == json.loads((ROOT / "tests" / "seed" / f"record-{name}.json").read_text())
 
 
-def test_whatever_else_is_on_the_stream_is_a_dead_letter_and_a_duplicate_is_the_same_row_again():
+def test_foreign_records_become_dead_letters_and_a_duplicate_gives_the_same_row():
     first, again, text, aggregate, _ = carried(FOREIGN)
     assert first == again
     assert text.decode().isprintable()
@@ -128,7 +128,7 @@ def test_one_event_has_every_attribute_type():
 
 @pytest.mark.parametrize("tables", ["seed", "every_type"])
 @pytest.mark.parametrize("name", ["insert", "modify", "remove", "all-types"])
-def test_other_tables_give_their_golden_rows_too(tables, name):
+def test_the_events_of_other_tables_give_their_golden_rows(tables, name):
     event = ROOT / "events" / f"{name}.json"
     assert lines(event, ROOT / "tests" / "tables" / tables) == golden(f"{tables}.{name}")
 
