@@ -74,13 +74,13 @@ def test_the_kinesis_events_have_lambdas_format():
             assert record["eventID"] == f"shardId-000000000000:{inner['sequenceNumber']}"
 
 
-def carried(name):
-    """What the records of an event of Kinesis carry, as bytes."""
+def data_of(name):
+    """Return the data of the records of a Kinesis event, as bytes."""
     return [base64.b64decode(each["kinesis"]["data"]) for each in records_of(ROOT / "events" / f"{name}.json")]
 
 
 def test_the_kinesis_events_name_their_time_unit_or_omit_it_as_the_seeds_records_do():
-    changes = {name: json.loads(carried(f"kinesis-{name}")[0]) for name in ("insert", "modify", "remove")}
+    changes = {name: json.loads(data_of(f"kinesis-{name}")[0]) for name in ("insert", "modify", "remove")}
     assert {
         name: each["dynamodb"].pop("ApproximateCreationDateTimePrecision", None) for name, each in changes.items()
     } == {
@@ -88,15 +88,15 @@ def test_the_kinesis_events_name_their_time_unit_or_omit_it_as_the_seeds_records
         "modify": None,
         "remove": "MILLISECOND",
     }
-    for name in ("modify", "remove"):  # the seed's INSERT has other keys than its own table
+    for name in ("modify", "remove"):  # the seed's INSERT has keys that its table does not have
         assert changes[name] == json.loads((ROOT / "tests" / "seed" / f"record-{name}.json").read_text())
 
 
 def test_foreign_records_become_dead_letters_and_a_duplicate_gives_the_same_row():
-    first, again, text, aggregate, _ = carried(FOREIGN)
+    first, again, text, aggregate, _ = data_of(FOREIGN)
     assert first == again
     assert text.decode().isprintable()
-    assert aggregate.startswith(b"\xf3\x89\x9a\xc2")  # of the Kinesis Producer Library
+    assert aggregate.startswith(b"\xf3\x89\x9a\xc2")  # the magic number of the Kinesis Producer Library
     numbers = [int(each["kinesis"]["sequenceNumber"]) for each in records_of(ROOT / "events" / f"{FOREIGN}.json")]
     assert numbers == sorted(set(numbers))
 
