@@ -1,4 +1,4 @@
-# One target is exactly what CI runs: make test. Everything installs itself into .venv* from the locked requirements.
+# CI runs exactly one target: make test. Every target installs its tools into .venv* from the locked requirements.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 
@@ -15,7 +15,7 @@ help: ## Show this list
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: setup
-setup: .venv/.ready ## Make the environment with the dynapinot command (.venv/bin/dynapinot)
+setup: .venv/.ready ## Create the environment with the dynapinot command (.venv/bin/dynapinot)
 
 $(UV): requirements/uv.txt
 	@test -n "$(PYTHON)"
@@ -29,7 +29,7 @@ $(UV): requirements/uv.txt
 	$(UV) pip install --quiet --python .venv --no-deps --no-build-isolation -e .
 	@touch $@
 
-# An environment of its own for each tool that wants other versions than .venv has, on the function's Python.
+# A separate environment for each tool that needs other versions than .venv has, with the function's Python.
 .venv-%/.ready: $(UV) requirements/%.txt
 	$(UV) venv --quiet --clear --python "$$(scripts/find-python 3.13)" .venv-$*
 	$(UV) pip install --quiet --compile-bytecode --python .venv-$* --require-hashes -r requirements/$*.txt
@@ -65,30 +65,30 @@ test-oldest: .venv-oldest/.ready ## The same on Python 3.11
 	.venv-oldest/bin/pytest $(TWO_PROCESSES) -m "$(FAST)"
 
 .PHONY: bench
-bench: .venv-bench/.ready ## Measure what a change costs, beside what people write first
+bench: .venv-bench/.ready ## Measure what a change costs, beside the usual alternatives
 	PYTHONPATH=src .venv-bench/bin/python -m bench run $(BENCH_OPTIONS)
 
 .PHONY: bench-compare
-bench-compare: .venv-bench/.ready ## Compare two results of it: OLD=… NEW=…
+bench-compare: .venv-bench/.ready ## Compare two results of make bench: OLD=… NEW=…
 	PYTHONPATH=src .venv-bench/bin/python -m bench compare $(OLD) $(NEW)
 
 .PHONY: model
-model: .venv-bench/.ready ## Show what a result of it means for lag and cost: RESULT=…, or the one of docs/performance.md
+model: .venv-bench/.ready ## Show what a result means for lag and cost: RESULT=… (by default that of docs/performance.md)
 	PYTHONPATH=src .venv-bench/bin/python -m bench model $(RESULT)
 
 .PHONY: performance
-performance: .venv-bench/.ready ## Make docs/performance.md's tables and picture of a result of it: RESULT=…
+performance: .venv-bench/.ready ## Write a result's tables and plot into docs/performance.md: RESULT=…
 	PYTHONPATH=src .venv-bench/bin/python -m bench page $(RESULT)
 
 .PHONY: audit
 audit: .venv-audit/.ready ## Look for known vulnerabilities in everything locked (asks the Python Package Index)
 	set -e; for locked in src/requirements.txt requirements/*.txt; do \
 	  echo "$$locked"; .venv-audit/bin/pip-audit $(AUDIT_OPTIONS) --requirement "$$locked"; done
-# Strict: what the service does not know of fails. Else a service that knows nothing would find "no vulnerabilities".
+# Strict: a package that the service does not know is a failure. Otherwise a service without data would find nothing.
 AUDIT_OPTIONS := --strict --disable-pip --require-hashes --progress-spinner off
 
 .PHONY: demo
-demo: setup ## Replicate a table to an embedded Kinesis and show what Pinot would show
+demo: setup ## Replicate a table to an embedded Kinesis and show the rows that Pinot would show
 	$(BIN)/dynapinot demo
 
 .PHONY: demo-pinot
@@ -100,13 +100,13 @@ demo-pinot: setup ## Replicate a table to a real Pinot (needs Docker)
 	  --kinesis-endpoint http://127.0.0.1:4567 --kinesis-endpoint-of-pinot http://kinesis:5000
 
 .PHONY: demo-pinot-down
-demo-pinot-down: ## Take away what demo-pinot started
+demo-pinot-down: ## Stop and remove the services of demo-pinot
 	docker compose down --volumes
 
 .PHONY: build
 build: .venv-sam/.ready ## Build the function for Lambda into .aws-sam/build
 	PATH="$(CURDIR)/.venv-sam/bin:$$PATH" SAM_CLI_TELEMETRY=0 $(LAMBDA_WHEELS) $(SAM) build $(BUILD_OPTIONS)
-# Left alone, sam lets pip fetch this machine's wheels by their hashes, and then Lambda's in their place without any.
+# By default, sam lets pip download this machine's wheels with hashes, and then replaces them by Lambda's without hashes.
 LAMBDA_WHEELS := PIP_ONLY_BINARY=:all: \
   PIP_PLATFORM="manylinux2014_aarch64 manylinux_2_17_aarch64 manylinux_2_28_aarch64 manylinux_2_34_aarch64"
 
@@ -121,5 +121,5 @@ TOOLS := sam checkov audit aws runtime bench
 LOCK := --universal --generate-hashes --no-emit-index-url --no-header --no-annotate
 
 .PHONY: clean
-clean: ## Remove everything that was made here
+clean: ## Remove everything that these targets created
 	rm -rf .venv .venv-* .aws-sam .cache .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache

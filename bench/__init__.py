@@ -1,1 +1,1 @@
-"""How much the function costs, next to what people write first: ``make bench``, ``make bench-compare``."""
+"""How much the function costs, beside the usual alternatives: ``make bench``, ``make bench-compare``."""

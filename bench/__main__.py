@@ -26,7 +26,7 @@ _WIDTH: Final = 140  # where there is no terminal to ask
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Do what the arguments say; give the exit code."""
+    """Run the command that the arguments name; return the exit code."""
     options = _parser().parse_args(arguments)
     console = Console(width=None if sys.stdout.isatty() else _WIDTH)
     try:
@@ -44,28 +44,28 @@ def main(arguments: Sequence[str]) -> int:
         return FAILED
 
 
-def wanted_of(only: Sequence[str]) -> set[str]:
-    """Find the races meant by names or beginnings of them; all if there are none. Raises CommandError."""
+def selected_races(only: Sequence[str]) -> set[str]:
+    """Return the races with these names or prefixes, all of them if there are none. Raises CommandError."""
     known = [name for suite in _SUITES for name in suite.names()]
-    unknown = [each for each in only if not any(_means(each, name) for name in known)]
+    unknown = [each for each in only if not any(_matches(each, name) for name in known)]
     if unknown:
         raise CommandError(f"There is no race {unknown[0]}. There are: {', '.join(known)}")
-    return {name for name in known if not only or any(_means(each, name) for each in only)}
+    return {name for name in known if not only or any(_matches(each, name) for each in only)}
 
 
-def _means(only: str, name: str) -> bool:
+def _matches(only: str, name: str) -> bool:
     return name == only or name.startswith(f"{only}/")
 
 
 def run(options: Namespace, console: Console) -> int:
-    """Measure, print, and write the result and its picture."""
-    from bench.plot import draw  # noqa: PLC0415  # what only compares needs no matplotlib
+    """Measure, print, and write the result and its plot."""
+    from bench.plot import draw  # noqa: PLC0415  # comparing needs no matplotlib
 
     effort = QUICK if options.quick else FULL
-    wanted, load = wanted_of(options.only), os.getloadavg()[0]
+    selected, load = selected_races(options.only), os.getloadavg()[0]
     races: list[Race] = []
     for suite in _SUITES:
-        names = wanted.intersection(suite.names())
+        names = selected.intersection(suite.names())
         if not names:
             continue
         found = (
@@ -76,7 +76,7 @@ def run(options: Namespace, console: Console) -> int:
         for race in found:
             show_race(race, console)
             races.append(race)
-    package = start.package() if wanted.intersection(start.names()) else None
+    package = start.package() if selected.intersection(start.names()) else None
     result = describe(races, package, quick=options.quick, load=load)
     show_rest(result, console)
     file = options.out / f"{result.name}.json"
@@ -100,7 +100,7 @@ def _model(options: Namespace, console: Console) -> int:
     for grid in grids(result):
         show_grid(grid, console)
     if result.quick:
-        console.print("Of a quick run, whose numbers are none to go by.", style="yellow")
+        console.print("This is a quick run: do not rely on its numbers.", style="yellow")
     return OK
 
 
@@ -111,28 +111,28 @@ def _page(options: Namespace, console: Console) -> int:
 
 
 def _parser() -> ArgumentParser:
-    parser = ArgumentParser(prog="bench", description="How much the function costs, next to what people write first.")
+    parser = ArgumentParser(prog="bench", description="How much the function costs, beside the usual alternatives.")
     commands = parser.add_subparsers(dest="command", required=True)
-    measuring = commands.add_parser("run", help="measure, and write the result, its tables and its picture")
+    measuring = commands.add_parser("run", help="measure, and write the result, its tables and its plot")
     measuring.add_argument("--quick", action="store_true", help="a short run, to see that everything works")
     measuring.add_argument(
         "--only",
         action="append",
         default=[],
         metavar="RACE",
-        help="a race or a kind of them: decode, decode/seed; often",
+        help="a race or a suite: decode/seed, decode; may be repeated",
     )
     measuring.add_argument(
-        "--shard-limits", action="store_true", help="let simulated shards take only what real ones do"
+        "--shard-limits", action="store_true", help="limit simulated shards as real ones are limited"
     )
     measuring.add_argument("--out", type=Path, default=OUT, metavar="FOLDER", help="where to write (.cache/bench)")
     comparing = commands.add_parser("compare", help="compare two results, pair by pair")
-    comparing.add_argument("old", type=Path, help="the result of before")
-    comparing.add_argument("new", type=Path, nargs="?", help="the result of now; the newest in .cache/bench")
-    modelling = commands.add_parser("model", help="what a result means for lag and cost, by the model")
-    modelling.add_argument("result", type=Path, nargs="?", default=page.RESULT, help="a result; the page's")
-    publishing = commands.add_parser("page", help="make the tables and the picture of docs/performance.md of a result")
-    publishing.add_argument("result", type=Path, help="a result of a whole run")
+    comparing.add_argument("old", type=Path, help="the earlier result")
+    comparing.add_argument("new", type=Path, nargs="?", help="the later result (the newest in .cache/bench)")
+    modelling = commands.add_parser("model", help="show what a result means for lag and cost, by the model")
+    modelling.add_argument("result", type=Path, nargs="?", default=page.RESULT, help="a result (the page's)")
+    publishing = commands.add_parser("page", help="write a result's tables and plot into docs/performance.md")
+    publishing.add_argument("result", type=Path, help="the result of a full run")
     return parser
 
 

@@ -1,6 +1,6 @@
-"""A whole invocation by the size of its batch: what an invocation costs, and what each further change.
+"""A whole invocation by the size of its batch: the cost of an invocation, and of each further change.
 
-The two are what ``bench/measured.py`` reads off for the model: a straight line through these sizes.
+``bench/measured.py`` fits a straight line through these sizes and gives both costs to the model.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from typing import Any, Final
 
 import boto3
 
+from bench.alternatives import ALTERNATIVES, FIRST, MARSHALLER, OURS
 from bench.client import REGION
 from bench.endpoint import endpoint
 from bench.invocation import handler_of
-from bench.measure import Effort, Heading, Race, Way, cpu_block, race
+from bench.measure import Candidate, Effort, Heading, Race, cpu_block, race
 from bench.product import Handler, parser, runtime, start
-from bench.rivals import FIRST, MARSHALLER, OURS, RIVALS
 from bench.shapes import SEED
 from dynapinot.local.function import Context
 
@@ -27,7 +27,7 @@ SUITE: Final = "batch"
 SIZES: Final = (1, 10, 100, 1_000)
 SHAPE: Final = SEED
 
-_SECONDS: Final = 1_000_000.0  # of the invocation's time, so that no deadline is met
+_SECONDS: Final = 1_000_000.0  # of the invocation's time: no deadline is reached
 
 
 def names() -> list[str]:
@@ -40,18 +40,18 @@ def races(effort: Effort, wanted: Collection[str]) -> Iterator[Race]:
     sizes = [size for size in SIZES if f"{SUITE}/{size}" in wanted and size <= effort.largest]
     if not sizes:
         return
-    (first,) = (rival for rival in RIVALS if rival.name == FIRST)
+    (first,) = (alternative for alternative in ALTERNATIVES if alternative.name == FIRST)
     with endpoint(), tempfile.TemporaryDirectory() as folder:
-        rival = handler_of(first, SHAPE, boto3.client("kinesis", region_name=REGION))
+        alternative = handler_of(first, SHAPE, boto3.client("kinesis", region_name=REGION))
         ours = start(SHAPE.write(Path(folder)))
         marshaller = runtime()
         whole = partial(_whole, marshaller, marshaller.unmarshal_request)
         for size in sizes:
             block = partial(cpu_block, units=1, seconds=effort.seconds)
-            ways = {
-                FIRST: Way(label=f"{first.label} + boto3", block=block(whole(rival, size))),
-                OURS: Way(label="dynapinot", block=block(whole(ours, size))),
-                MARSHALLER: Way(
+            candidates = {
+                FIRST: Candidate(label=f"{first.label} + boto3", block=block(whole(alternative, size))),
+                OURS: Candidate(label="dynapinot", block=block(whole(ours, size))),
+                MARSHALLER: Candidate(
                     label="dynapinot, which parses itself",
                     note="EVENT_PARSER=orjson",
                     block=block(_whole(marshaller, parser(marshaller), ours, size)),
@@ -59,7 +59,7 @@ def races(effort: Effort, wanted: Collection[str]) -> Iterator[Race]:
             }
             changes = f"{size:,} change{'s' * (size > 1)}"
             heading = Heading(f"{SUITE}/{size}", f"whole invocation of {changes} of the seed's", "us CPU an invocation")
-            yield from race(ways, {"cpu": heading}, baseline=FIRST, rounds=effort.rounds)
+            yield from race(candidates, {"cpu": heading}, baseline=FIRST, rounds=effort.rounds)
 
 
 def _whole(marshaller: Any, parse: Callable[[bytes], Any], handler: Handler, size: int) -> Callable[[], object]:  # noqa: ANN401  # awslambdaric's

@@ -1,4 +1,4 @@
-"""The publishing client alone: rows that are ready, put onto a stream over TLS on this machine."""
+"""The publishing client alone: finished rows, put onto a stream over TLS on this machine."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Final
 import boto3
 from botocore.config import Config
 
+from bench.alternatives import FIRST, FLOOR, OURS, Row
 from bench.decode import tables_of
 from bench.endpoint import Endpoint, endpoint
-from bench.measure import Effort, Heading, Race, Way, cpu_block, race
+from bench.measure import Candidate, Effort, Heading, Race, cpu_block, race
 from bench.product import connect, decode
-from bench.rivals import FIRST, FLOOR, OURS, Row
 from bench.shapes import SHAPES, Shape
 from dynapinot.local.services import LOOPBACK
 
@@ -39,7 +39,7 @@ def names() -> list[str]:
 
 
 def races(effort: Effort, wanted: Collection[str]) -> Iterator[Race]:
-    """Measure the rows of each shape that is wanted."""
+    """Measure the rows of each selected shape."""
     if not wanted:
         return
     with endpoint() as kinesis:
@@ -50,7 +50,7 @@ def races(effort: Effort, wanted: Collection[str]) -> Iterator[Race]:
 
 
 def put_all(client: KinesisClient, stream: str, rows: Sequence[Row]) -> None:
-    """Put rows as people write it first. Raises ValueError when Kinesis does not take all."""
+    """Put rows the simplest way. Raises ValueError if Kinesis rejects any."""
     for start in range(0, len(rows), MAX_RECORDS):
         records = [{"Data": data, "PartitionKey": key} for key, data in rows[start : start + MAX_RECORDS]]
         response = client.put_records(StreamName=stream, Records=records)  # type: ignore[arg-type]  # TypedDicts
@@ -67,25 +67,27 @@ def _race(name: str, shape: Shape, effort: Effort, kinesis: Endpoint) -> Iterato
     unchecked = boto3.client("kinesis", region_name=REGION, config=Config(parameter_validation=False))
     ours = connect(tables)
     with closing(HTTPSConnection(LOOPBACK, kinesis.port, context=kinesis.trust())) as connection:
-        ways = {
-            FIRST: Way(label="boto3 put_records", block=block(partial(put_all, first, shape.stream, rows))),
-            "unchecked": Way(
+        candidates = {
+            FIRST: Candidate(label="boto3 put_records", block=block(partial(put_all, first, shape.stream, rows))),
+            "unchecked": Candidate(
                 label="boto3, parameter_validation=False",
                 block=block(partial(put_all, unchecked, shape.stream, rows)),
             ),
-            OURS: Way(label="dynapinot", note="in order, settled key by key", block=block(partial(ours, entries))),
-            FLOOR: Way(
+            OURS: Candidate(
+                label="dynapinot", note="in order, settled key by key", block=block(partial(ours, entries))
+            ),
+            FLOOR: Candidate(
                 label="a POST of a finished body, unsigned",
                 note="the floor: TLS and HTTP alone",
                 block=block(partial(post_all, connection, bodies_of(shape.stream, rows))),
             ),
         }
         heading = Heading(name, f"PutRecords' client: rows of {shape.what}", "us CPU a record")
-        yield from race(ways, {"cpu": heading}, baseline=FIRST, rounds=effort.rounds)
+        yield from race(candidates, {"cpu": heading}, baseline=FIRST, rounds=effort.rounds)
 
 
 def bodies_of(stream: str, rows: Sequence[Row]) -> list[bytes]:
-    """Write the bodies of the requests that put all rows."""
+    """Return the bodies of the requests that put all rows."""
     return [
         json.dumps(
             {
@@ -101,7 +103,7 @@ def bodies_of(stream: str, rows: Sequence[Row]) -> list[bytes]:
 
 
 def post_all(connection: HTTPSConnection, bodies: Sequence[bytes]) -> None:
-    """Post finished bodies and read the answers, no more. Raises ValueError for an answer that is none."""
+    """Post finished bodies and read the responses, nothing else. Raises ValueError for an error response."""
     for body in bodies:
         connection.request("POST", "/", body, _HEADERS)
         response = connection.getresponse()

@@ -1,4 +1,4 @@
-"""Two results next to each other: what is faster or slower than before, beyond what chance gives."""
+"""Compare two results: which races are faster or slower than before, beyond noise."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from bench.alternatives import MARSHALLER, OURS
 from bench.measure import Race, Summary, summarize
 from bench.result import Result
-from bench.rivals import MARSHALLER, OURS
 from dynapinot.errors import FOUND, OK
 
 Verdict: TypeAlias = Literal["better", "worse", "same", "too few rounds", "new", "gone"]
 
-# Two runs of the same code differ by more than the rounds of one run do: memory falls differently, hashes are others.
+# Two runs of the same code differ by more than the rounds of one run do: memory layout and hash seeds differ.
 TOLERANCE: Final = 0.05
 
 _STYLES: Final = {"better": "green", "worse": "red", "same": "", "too few rounds": "dim", "new": "dim", "gone": "dim"}
@@ -25,7 +25,7 @@ _STYLES: Final = {"better": "green", "worse": "red", "same": "", "too few rounds
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """One contender of one race, before and now; ratios to that race's baseline, None where there is none."""
+    """One contender of one race, before and now; ratios to that race's baseline, None if there is none."""
 
     race: str
     contender: str
@@ -35,15 +35,15 @@ class Line:
 
     @property
     def change(self) -> float | None:
-        """The ratio now in that of before: 0.5 is half the cost. None where there is nothing to compare."""
+        """The new ratio divided by the old one: 0.5 is half the cost. None if there is nothing to compare."""
         return self.new.median / self.old.median if self.old and self.new and self.old.median else None
 
     @property
     def verdict(self) -> Verdict:
-        """Judge: beyond noise is what moves by more than the tolerance, and out of both runs' intervals."""
+        """Judge the change: it is beyond noise if it exceeds the tolerance and the runs' intervals do not overlap."""
         if self.old is None or self.new is None:
             return "gone" if self.new is None else "new"
-        if not (self.old.is_telling and self.new.is_telling):
+        if not (self.old.is_conclusive and self.new.is_conclusive):
             return "too few rounds"
         change = self.change
         if change is None or abs(change - 1) <= TOLERANCE:
@@ -54,7 +54,7 @@ class Line:
 
 
 def compare(old: Result, new: Result) -> list[Line]:
-    """Pair two results by race and contender; a race whose baseline has changed its meaning is new and gone."""
+    """Pair two results by race and contender. If a race's baseline has changed, its ratios are new and gone."""
     before, now = dict(_ratios(old)), dict(_ratios(new))
     keys = list(dict.fromkeys((*now, *before)))
     return [
@@ -81,10 +81,10 @@ def _ratio(race: Race, name: str) -> Summary:
 
 
 def run(old: Result, new: Result, console: Console) -> int:
-    """Print what changed; FOUND when dynapinot has become worse anywhere, else OK."""
+    """Print what changed; return FOUND if dynapinot has become worse anywhere, else OK."""
     lines = compare(old, new)
     for result, when in ((old, "old"), (new, "new")):
-        quick = ", a quick run: no numbers to go by" if result.quick else ""
+        quick = ", a quick run: do not rely on its numbers" if result.quick else ""
         console.print(f"{when}: {result.made}, commit {result.commit}, load {result.load}{quick}", highlight=False)
     for name in sorted(old.versions.keys() | new.versions.keys()):
         versions = old.versions.get(name, "none"), new.versions.get(name, "none")

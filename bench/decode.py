@@ -1,6 +1,6 @@
 """Decoding alone: a batch's records in, the bytes of its rows out.
 
-``decode`` begins with records that are parsed, ``text`` with the event's bytes, as a function does that parses itself.
+``decode`` begins with parsed records, ``text`` with the event's bytes, as in a function that parses events itself.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from typing import Any, Final, TypeAlias
 
 import orjson
 
-from bench.measure import Effort, Heading, Race, Way, cpu_block, race
+from bench.alternatives import ALTERNATIVES, FIRST, FLOOR, LOOP, OURS, Alternative, columns_that_differ
+from bench.measure import Candidate, Effort, Heading, Race, cpu_block, race
 from bench.product import decode, decoder, parser, read_tables, runtime
-from bench.rivals import FIRST, FLOOR, LOOP, OURS, RIVALS, Rival, columns_that_differ
 from bench.shapes import SHAPES, Record, Shape
 from pinot.table import Table
 
@@ -29,7 +29,7 @@ _LOADERS: Final[Mapping[str, Loads]] = {FIRST: json.loads, "orjson": orjson.load
 
 
 class UnequalError(Exception):
-    """A contender does not make the rows that the others make, so that comparing its cost would mislead."""
+    """A contender makes other rows than the others, so that comparing its cost would mislead."""
 
 
 def names() -> list[str]:
@@ -38,7 +38,7 @@ def names() -> list[str]:
 
 
 def races(effort: Effort, wanted: Collection[str]) -> Iterator[Race]:
-    """Measure each shape that is wanted. Raises UnequalError."""
+    """Measure each selected shape. Raises UnequalError."""
     for shape in SHAPES.values():
         here = [suite for suite in (SUITE, TEXT) if f"{suite}/{shape.name}" in wanted]
         if here:
@@ -50,60 +50,66 @@ def races(effort: Effort, wanted: Collection[str]) -> Iterator[Race]:
 
 
 def tables_of(shape: Shape) -> Sequence[Table]:
-    """Read a shape's table as the function reads it."""
+    """Read a shape's table as the function does."""
     with tempfile.TemporaryDirectory() as folder:
         return read_tables(shape.write(Path(folder)))
 
 
 def check(shape: Shape, count: int) -> None:
-    """Check that all make the same rows of a shape's first changes.
+    """Check that all contenders make the same rows of a shape's first changes.
 
-    A rival may differ in the columns that it says it gets otherwise, and must. Raises UnequalError.
+    An alternative must differ in exactly the columns that it declares. Raises UnequalError.
     """
     records = shape.records(count)
     ours = decode(records, tables_of(shape))
-    for rival in RIVALS:
-        theirs = list(rival.decode(records, shape))
+    for alternative in ALTERNATIVES:
+        theirs = list(alternative.decode(records, shape))
         if len(theirs) != len(ours):
-            raise UnequalError(f"{rival.label} makes {len(theirs)} rows of the shape {shape.name}, not {len(ours)}")
+            raise UnequalError(
+                f"{alternative.label} makes {len(theirs)} rows of the shape {shape.name}, not {len(ours)}"
+            )
         different = {
             column
             for entry, (_, data) in zip(ours, theirs, strict=True)
             for column in columns_that_differ(entry.data, data)
         }
-        if different != rival.differs.get(shape.name, frozenset()):
-            detail = f"{rival.label} and dynapinot differ in these columns of the shape {shape.name}"
+        if different != alternative.differs.get(shape.name, frozenset()):
+            detail = f"{alternative.label} and dynapinot differ in these columns of the shape {shape.name}"
             raise UnequalError(f"{detail}: {', '.join(sorted(different)) or 'none, and should'}")
 
 
-def _use_up(rival: Rival, records: Sequence[Record], shape: Shape) -> None:
-    """Make a rival's rows and keep none: orjson's buffers are larger than rows, and keeping them would cost extra."""
-    for _ in rival.decode(records, shape):
+def _consume(alternative: Alternative, records: Sequence[Record], shape: Shape) -> None:
+    """Make an alternative's rows and keep none: orjson's buffers are larger than rows, and keeping them costs extra."""
+    for _ in alternative.decode(records, shape):
         pass
 
 
-def _load_and_use_up(loads: Loads, rival: Rival, event: bytes, shape: Shape) -> None:
-    _use_up(rival, loads(event)["Records"], shape)
+def _load_and_consume(loads: Loads, alternative: Alternative, event: bytes, shape: Shape) -> None:
+    _consume(alternative, loads(event)["Records"], shape)
 
 
-def _dump(rows: Sequence[object]) -> None:
+def _serialize(rows: Sequence[object]) -> None:
     for row in rows:
         orjson.dumps(row)
 
 
 def _race(name: str, shape: Shape, effort: Effort) -> Iterator[Race]:
     records, tables = shape.records(min(shape.batch, effort.batch)), tables_of(shape)
-    ready = [orjson.loads(entry.data) for entry in decode(records, tables)]
+    finished = [orjson.loads(entry.data) for entry in decode(records, tables)]
     block = partial(cpu_block, units=len(records), seconds=effort.seconds)
-    ways = {
-        rival.name: Way(label=rival.label, note=rival.why, block=block(partial(_use_up, rival, records, shape)))
-        for rival in RIVALS
+    candidates = {
+        alternative.name: Candidate(
+            label=alternative.label, note=alternative.why, block=block(partial(_consume, alternative, records, shape))
+        )
+        for alternative in ALTERNATIVES
     }
     ours = decoder(tables)
-    ways[OURS] = Way(label="dynapinot", block=block(lambda: ours(records)))
-    ways[FLOOR] = Way(label="orjson.dumps of a ready row", note="the floor", block=block(partial(_dump, ready)))
+    candidates[OURS] = Candidate(label="dynapinot", block=block(lambda: ours(records)))
+    candidates[FLOOR] = Candidate(
+        label="orjson.dumps of a ready row", note="the floor", block=block(partial(_serialize, finished))
+    )
     heading = Heading(name, f"decode, normalize, serialize: {shape.what}", "us CPU a record")
-    return race(ways, {"cpu": heading}, baseline=FIRST, rounds=effort.rounds)
+    return race(candidates, {"cpu": heading}, baseline=FIRST, rounds=effort.rounds)
 
 
 def _text_race(name: str, shape: Shape, effort: Effort) -> Iterator[Race]:
@@ -111,16 +117,18 @@ def _text_race(name: str, shape: Shape, effort: Effort) -> Iterator[Race]:
     event, tables = shape.event(count), tables_of(shape)
     parse = parser(runtime())
     block = partial(cpu_block, units=count, seconds=effort.seconds)
-    ways = {
-        rival.name: Way(
-            label=f"{loader.__module__}.loads, {rival.label}",
-            note=rival.why,
-            block=block(partial(_load_and_use_up, loader, rival, event, shape)),
+    candidates = {
+        alternative.name: Candidate(
+            label=f"{loader.__module__}.loads, {alternative.label}",
+            note=alternative.why,
+            block=block(partial(_load_and_consume, loader, alternative, event, shape)),
         )
-        for rival in RIVALS
-        if (loader := _LOADERS.get(rival.name))
+        for alternative in ALTERNATIVES
+        if (loader := _LOADERS.get(alternative.name))
     }
     ours = decoder(tables)
-    ways[OURS] = Way(label="dynapinot", note="EVENT_PARSER=orjson", block=block(lambda: ours(parse(event)["Records"])))
+    candidates[OURS] = Candidate(
+        label="dynapinot", note="EVENT_PARSER=orjson", block=block(lambda: ours(parse(event)["Records"]))
+    )
     heading = Heading(name, f"the same from the event's bytes, parsing too: {shape.what}", "us CPU a record")
-    return race(ways, {"cpu": heading}, baseline=FIRST, rounds=effort.rounds)
+    return race(candidates, {"cpu": heading}, baseline=FIRST, rounds=effort.rounds)

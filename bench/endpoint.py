@@ -1,7 +1,7 @@
-"""A Kinesis of this machine that answers PutRecords over TLS, in a process of its own so that its CPU does not count.
+"""A local Kinesis that responds to PutRecords over TLS. It has its own process, so that its CPU does not count.
 
-It takes everything, answers as soon as it can (or ``delay_ms`` later) and keeps only count. Its certificate is made
-anew each time, for the loopback address alone.
+It accepts everything, responds as soon as it can (or ``delay_ms`` later) and keeps only counts. It makes a new
+certificate each time, for the loopback address alone.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from dynapinot.local.services import LOOPBACK, replaced_environment, sdk_variabl
 
 CERTIFICATE: Final = "certificate.pem"
 _KEY: Final = "key.pem"
-_TALLY: Final = "/tally"
+_COUNTS: Final = "/counts"
 _PUT_RECORDS: Final = "Kinesis_20131202.PutRecords"
 _CONTENT_TYPE: Final = "application/x-amz-json-1.1"
 _WAIT_SECONDS: Final = 30
@@ -42,37 +42,37 @@ _SEQUENCE: Final = 49_653_000_000_000_000_000_000_000_000_000_000_000_000_000_00
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """Where it is, what the SDK needs to find and to trust it, and how to ask it what came."""
+    """Its address, what the SDK needs to find and trust it, and its counts."""
 
     port: int
     certificate: Path
 
     @property
     def url(self) -> str:
-        """The endpoint for the SDK."""
+        """The endpoint URL for the SDK."""
         return f"https://{LOOPBACK}:{self.port}"
 
     def trust(self) -> ssl.SSLContext:
-        """Trust its certificate, and no other."""
+        """Return a context that trusts its certificate and no other."""
         return ssl.create_default_context(cafile=self.certificate)
 
-    def tally(self) -> dict[str, int]:
-        """Tell how many ``requests`` and ``records`` came since the start, and the ``bytes`` of the requests."""
+    def counts(self) -> dict[str, int]:
+        """Return how many ``requests`` and ``records`` it got since the start, and the ``bytes`` of the requests."""
         connection = HTTPSConnection(LOOPBACK, self.port, timeout=_WAIT_SECONDS, context=self.trust())
         try:
-            connection.request("GET", _TALLY)
-            tally: dict[str, int] = json.loads(connection.getresponse().read())
+            connection.request("GET", _COUNTS)
+            counts: dict[str, int] = json.loads(connection.getresponse().read())
         finally:
             connection.close()
-        return tally
+        return counts
 
 
 @contextmanager
 def endpoint(delay_ms: int = 0) -> Iterator[Endpoint]:
-    """Run one, and let this process' SDK use it, for the length of the block."""
+    """Run an endpoint for the length of the block, and let this process' SDK use it."""
     with tempfile.TemporaryDirectory() as folder:
         here = Path(folder)
-        _certify(here)
+        _write_certificate(here)
         command = [sys.executable, "-m", "bench.endpoint", str(here), "--delay-ms", str(delay_ms)]
         variables = {**os.environ, **python_path()}
         with subprocess.Popen(command, cwd=ROOT, env=variables, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603  # this file
@@ -88,7 +88,7 @@ def endpoint(delay_ms: int = 0) -> Iterator[Endpoint]:
                 process.terminate()
 
 
-def _certify(folder: Path) -> None:
+def _write_certificate(folder: Path) -> None:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, LOOPBACK)])
     now = datetime.now(UTC)
@@ -111,14 +111,14 @@ def _certify(folder: Path) -> None:
 
 
 class _Server:
-    """What the process does."""
+    """The server in the endpoint's process."""
 
     def __init__(self, delay_seconds: float) -> None:
         self._delay_seconds = delay_seconds
         self._requests = self._records = self._bytes = 0
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Answer one connection's requests, one after the other, until it closes."""
+        """Respond to one connection's requests, one after the other, until it closes."""
         try:
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
@@ -138,12 +138,12 @@ class _Server:
             writer.close()
 
     async def _answer(self, path: str, headers: dict[str, str], body: bytes) -> tuple[str, bytes]:
-        if path == _TALLY:
-            tally = {"requests": self._requests, "records": self._records, "bytes": self._bytes}
-            return "200 OK", json.dumps(tally).encode()
+        if path == _COUNTS:
+            counts = {"requests": self._requests, "records": self._records, "bytes": self._bytes}
+            return "200 OK", json.dumps(counts).encode()
         if headers.get("x-amz-target") != _PUT_RECORDS or headers.get("content-type") != _CONTENT_TYPE:
             return "400 Bad Request", b'{"__type":"InvalidArgumentException","message":"this knows PutRecords alone"}'
-        count = body.count(b'"PartitionKey"')  # inside of a text the quotes would stand behind backslashes
+        count = body.count(b'"PartitionKey"')  # inside a text, quotes would have backslashes before them
         first = _SEQUENCE + self._records
         self._requests += 1
         self._records += count
@@ -167,7 +167,7 @@ async def _run(folder: Path, delay_ms: int) -> None:
 
 
 if __name__ == "__main__":
-    parser = ArgumentParser(description="Answer PutRecords over TLS until terminated.")
+    parser = ArgumentParser(description="Respond to PutRecords over TLS until terminated.")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--delay-ms", type=int, default=0)
     arguments = parser.parse_args()

@@ -1,6 +1,6 @@
 """A whole invocation, as the Lambda runtime makes one: parse, decode, normalize, publish over TLS on this machine.
 
-``invocation`` begins with the event's bytes and the runtime's own parser, ``handler`` with the dict that gives.
+``invocation`` begins with the event's bytes and the runtime's own parser, ``handler`` with the parsed dict.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import boto3
 
+from bench.alternatives import ALTERNATIVES, FIRST, MARSHALLER, OURS, Alternative
 from bench.client import REGION, put_all
 from bench.endpoint import endpoint
-from bench.measure import Effort, Heading, Race, Way, cpu_block, race
+from bench.measure import Candidate, Effort, Heading, Race, cpu_block, race
 from bench.product import Handler, parser, runtime, start
-from bench.rivals import FIRST, MARSHALLER, OURS, RIVALS, Rival
 from bench.shapes import SHAPES, Shape
 from dynapinot.local.function import Context
 
@@ -28,8 +28,10 @@ if TYPE_CHECKING:
 WHOLE, HANDLER = "invocation", "handler"
 PARSE: Final = "parse"
 
-_RIVALS: Final = tuple(rival for rival in RIVALS if rival.name in {FIRST, "orjson", "powertools"})
-_SECONDS: Final = 1_000_000.0  # of the invocation's time, so that no deadline is met
+_MEASURED: Final = tuple(
+    alternative for alternative in ALTERNATIVES if alternative.name in {FIRST, "orjson", "powertools"}
+)
+_SECONDS: Final = 1_000_000.0  # of the invocation's time: no deadline is reached
 
 
 def names() -> list[str]:
@@ -38,7 +40,7 @@ def names() -> list[str]:
 
 
 def races(effort: Effort, wanted: Collection[str]) -> Iterator[Race]:
-    """Measure each shape that is wanted, from the event's bytes and from the event as a dict."""
+    """Measure each selected shape, from the event's bytes and from the event as a dict."""
     if not wanted:
         return
     with endpoint(), tempfile.TemporaryDirectory() as folder:
@@ -53,11 +55,11 @@ def races(effort: Effort, wanted: Collection[str]) -> Iterator[Race]:
                 yield from _handler(shape, handlers, effort)
 
 
-def handler_of(rival: Rival, shape: Shape, client: KinesisClient) -> Handler:
-    """Write the handler that goes with a rival's way of decoding."""
+def handler_of(alternative: Alternative, shape: Shape, client: KinesisClient) -> Handler:
+    """Return a handler that decodes as an alternative does."""
 
     def handler(event: dict[str, Any], _: object) -> object:
-        put_all(client, shape.stream, list(rival.decode(event["Records"], shape)))
+        put_all(client, shape.stream, list(alternative.decode(event["Records"], shape)))
         return {"batchItemFailures": []}
 
     return handler
@@ -65,12 +67,14 @@ def handler_of(rival: Rival, shape: Shape, client: KinesisClient) -> Handler:
 
 def _handlers(shape: Shape, folder: Path) -> Mapping[str, Handler]:
     client = boto3.client("kinesis", region_name=REGION)
-    handlers = {rival.name: handler_of(rival, shape, client) for rival in _RIVALS}
+    handlers = {alternative.name: handler_of(alternative, shape, client) for alternative in _MEASURED}
     return {**handlers, OURS: start(shape.write(folder))}
 
 
 def _label(name: str) -> str:
-    return next((f"{rival.label} + boto3" for rival in RIVALS if rival.name == name), "dynapinot")
+    return next(
+        (f"{alternative.label} + boto3" for alternative in ALTERNATIVES if alternative.name == name), "dynapinot"
+    )
 
 
 def _whole(shape: Shape, handlers: Mapping[str, Handler], effort: Effort) -> Iterator[Race]:
@@ -82,33 +86,33 @@ def _whole(shape: Shape, handlers: Mapping[str, Handler], effort: Effort) -> Ite
         return lambda: marshaller.marshal_response(handler(parse(event), context))
 
     block = partial(cpu_block, units=count, seconds=effort.seconds)
-    ways = {
-        name: Way(label=_label(name), block=block(whole(marshaller.unmarshal_request, handler)))
+    candidates = {
+        name: Candidate(label=_label(name), block=block(whole(marshaller.unmarshal_request, handler)))
         for name, handler in handlers.items()
     }
-    ways[MARSHALLER] = Way(
+    candidates[MARSHALLER] = Candidate(
         label="dynapinot, which parses itself",
         note="EVENT_PARSER=orjson",
         block=block(whole(parser(marshaller), handlers[OURS])),
     )
-    ways[PARSE] = Way(
+    candidates[PARSE] = Candidate(
         label="the runtime's parse alone", note="simplejson", block=block(lambda: marshaller.unmarshal_request(event))
     )
     heading = Heading(
         f"{WHOLE}/{shape.name}", f"whole invocation, from the event's bytes: {shape.what}", "us CPU a record"
     )
-    return race(ways, {"cpu": heading}, baseline=FIRST, rounds=effort.rounds)
+    return race(candidates, {"cpu": heading}, baseline=FIRST, rounds=effort.rounds)
 
 
 def _handler(shape: Shape, handlers: Mapping[str, Handler], effort: Effort) -> Iterator[Race]:
     count = min(shape.batch, effort.batch)
     event, context = {"Records": shape.records(count)}, Context(deadline=time.monotonic() + _SECONDS)
     block = partial(cpu_block, units=count, seconds=effort.seconds)
-    ways = {
-        name: Way(label=_label(name), block=block(partial(handler, event, context)))
+    candidates = {
+        name: Candidate(label=_label(name), block=block(partial(handler, event, context)))
         for name, handler in handlers.items()
     }
     heading = Heading(
         f"{HANDLER}/{shape.name}", f"whole invocation, from the event as a dict: {shape.what}", "us CPU a record"
     )
-    return race(ways, {"cpu": heading}, baseline=FIRST, rounds=effort.rounds)
+    return race(candidates, {"cpu": heading}, baseline=FIRST, rounds=effort.rounds)

@@ -1,9 +1,9 @@
-"""Measuring several ways of doing the same on a machine that is never quiet.
+"""Measure several ways of doing the same on a machine that is never quiet.
 
-Contenders run in turns, a block of each in every round, so that what slows the machine down slows all of them; a ratio
-is of two blocks of the same round, and its median is what is told. Blocks count CPU time, which does not see what other
-processes do, but for the caches that they share. The garbage collector works in every block as it does in Lambda, and
-starts each one clean; what the benchmark itself holds is kept out of its sight.
+Contenders take turns, with one block each in every round, so that a slow machine slows all of them. A ratio is of two
+blocks of the same round, and the median ratio is reported. Blocks count CPU time, which other processes affect only
+through shared caches. The garbage collector works in every block as in Lambda, and starts each block clean; it ignores
+the benchmark's own objects.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple, TypeAlias
 
-Block: TypeAlias = Callable[[], Mapping[str, float]]  # does the work; what is measured -> how much of it
+Block: TypeAlias = Callable[[], Mapping[str, float]]  # does the work; measure -> value
 Clock: TypeAlias = Callable[[], int]  # ns
 
 _US: Final = 1_000  # ns
 _CONFIDENCE: Final = 0.95
-LEAST_SAMPLES: Final = 6  # of five, all lie on one side of the true median once in sixteen times
+LEAST_SAMPLES: Final = 6  # all of five lie on one side of the true median once in sixteen times
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effort:
-    """How much is measured: rounds, and the CPU seconds that a block is to take; ``starts`` are rounds of what needs a
-    process of its own. ``batch`` bounds a batch; of those that are there to be large, ``largest`` does.
+    """How much to measure: rounds, and the CPU seconds of a block. ``starts`` are the rounds of contenders that need
+    their own process. ``batch`` limits ordinary batches, ``largest`` those that are large on purpose.
     """
 
     rounds: int
@@ -44,7 +44,7 @@ QUICK: Final = Effort(rounds=3, seconds=0.001, starts=1, batch=20, largest=1_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contender:
-    """What one way of doing it cost: a sample a round. ``note`` says what is to be known about it."""
+    """A candidate's measured cost: one sample for each round. ``note`` says what a reader should know about it."""
 
     label: str
     samples: tuple[float, ...]
@@ -53,7 +53,7 @@ class Contender:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Race:
-    """One thing measured of several contenders, in rounds. Their ratios are to ``baseline``, one of them."""
+    """One measure of several contenders, in rounds. Ratios are to ``baseline``, one of the contenders."""
 
     name: str
     what: str
@@ -62,14 +62,14 @@ class Race:
     contenders: Mapping[str, Contender]
 
     def ratios(self, name: str, baseline: str | None = None) -> tuple[float, ...]:
-        """Give a contender's cost in that of another, the baseline if nothing else is said, round by round."""
+        """Return a contender's cost divided by another's (by default the baseline's), round by round."""
         mine, theirs = (self.contenders[each].samples for each in (name, baseline or self.baseline))
         return tuple(each / other for each, other in zip(mine, theirs, strict=True))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """Samples in short: how many, the median, the quartiles, and the interval that holds the true median with 95 %."""
+    """A summary of samples: their number, median and quartiles, and the 95 % confidence interval of the true median."""
 
     count: int
     median: float
@@ -79,13 +79,13 @@ class Summary:
     high: float
 
     @property
-    def is_telling(self) -> bool:
-        """Tell whether there are enough samples for such an interval; of fewer it is all of them, and less sure."""
+    def is_conclusive(self) -> bool:
+        """Whether there are enough samples for such an interval. With fewer it spans them all, and is less certain."""
         return self.count >= LEAST_SAMPLES
 
 
 def summarize(samples: Sequence[float]) -> Summary:
-    """Sum samples up. The interval is between two ranks, so nothing needs to be normal."""
+    """Summarize samples. The interval is between two ranks, so the distribution need not be normal."""
     ordered = sorted(samples)
     count = len(ordered)
     if count == 1:
@@ -97,9 +97,9 @@ def summarize(samples: Sequence[float]) -> Summary:
 
 
 def _outer_rank(count: int) -> int:
-    """Find the rank from which, to its mirror image, the true median stands with the confidence that is wanted.
+    """Find the rank at which the interval begins; it ends at the mirrored rank, and has the required confidence.
 
-    It stands below the k-th of n samples as often as fewer than k of n coins show heads.
+    The true median is below the k-th of n samples as often as fewer than k of n coins show heads.
     """
     rank, outside = 0, 0.5**count
     while True:
@@ -109,15 +109,15 @@ def _outer_rank(count: int) -> int:
         rank += 1
 
 
-def turns(names: Sequence[str], number: int) -> list[str]:
-    """Give the order of a round: another one first each time, and every other time backwards."""
+def round_order(names: Sequence[str], number: int) -> list[str]:
+    """Return the order of a round: each starts with the next contender, and every other one is reversed."""
     start = number % len(names)
     order = [*names[start:], *names[:start]]
     return order[::-1] if number % 2 else order
 
 
 class Heading(NamedTuple):
-    """What a race is about."""
+    """A race's name, description and unit."""
 
     name: str
     what: str
@@ -125,29 +125,31 @@ class Heading(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Way:
-    """One way of doing it, ready to run."""
+class Candidate:
+    """One way to do the work, ready to run."""
 
     label: str
     block: Block
     note: str = ""
 
 
-def race(ways: Mapping[str, Way], headings: Mapping[str, Heading], *, baseline: str, rounds: int) -> Iterator[Race]:
-    """Run the ways in rounds, after one that does not count; give a race for each of what the blocks measure.
+def race(
+    candidates: Mapping[str, Candidate], headings: Mapping[str, Heading], *, baseline: str, rounds: int
+) -> Iterator[Race]:
+    """Run the candidates in rounds, after a warm-up; yield a race for each measure of the blocks.
 
-    ``headings`` says what each of those is.
+    ``headings`` describes each measure.
     """
     samples: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
-    names = list(ways)
-    for way in ways.values():
-        way.block()
+    names = list(candidates)
+    for candidate in candidates.values():
+        candidate.block()
     gc.collect()
     gc.freeze()
     try:
         for number in range(rounds):
-            for name in turns(names, number):
-                for measure, value in ways[name].block().items():
+            for name in round_order(names, number):
+                for measure, value in candidates[name].block().items():
                     samples[measure, name].append(value)
     finally:
         gc.unfreeze()
@@ -158,16 +160,16 @@ def race(ways: Mapping[str, Way], headings: Mapping[str, Heading], *, baseline: 
             unit=heading.unit,
             baseline=baseline,
             contenders={
-                name: Contender(label=way.label, note=way.note, samples=tuple(samples[measure, name]))
-                for name, way in ways.items()
+                name: Contender(label=candidate.label, note=candidate.note, samples=tuple(samples[measure, name]))
+                for name, candidate in candidates.items()
             },
         )
 
 
 def cpu_block(work: Callable[[], object], *, units: int, seconds: float, clock: Clock = time.process_time_ns) -> Block:
-    """Make a block of some work, repeated to take so many CPU seconds; it measures ``cpu``, in us a unit of the work.
+    """Make a block that repeats the work for so many CPU seconds. It measures ``cpu``, in us for each unit of work.
 
-    All of this process' threads count, and no other process: not the server that answers.
+    All threads of this process count, and no other process, so the server that responds does not.
     """
     repeats = 0
 

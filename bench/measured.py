@@ -1,4 +1,4 @@
-"""What the model takes from a result: how long an invocation's CPU takes by its changes, and how much waits at once."""
+"""The model's inputs from a result: an invocation's CPU time by its number of changes, and the concurrent requests."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from bench import batches, invocation, throughput
+from bench.alternatives import FIRST, MARSHALLER, OURS
 from bench.decode import tables_of
 from bench.measure import FULL, QUICK, Race, summarize
-from bench.model import PUT_UNIT_BYTES, Work, World
+from bench.model import PUT_UNIT_BYTES, Assumptions, Work
 from bench.product import decode
 from bench.result import Result
-from bench.rivals import FIRST, MARSHALLER, OURS
 from bench.shapes import SHAPES, Image, Record, Shape
 from dynapinot.errors import CommandError
 
-SHIPPED: Final = MARSHALLER  # what the template sets
-SAMPLE: Final = 200  # changes of a shape, whose sizes are averaged
+SHIPPED: Final = MARSHALLER  # the template's setting
+SAMPLE: Final = 200  # changes of a shape whose sizes are averaged
 
 _WRITE_UNIT_BYTES: Final = 1024
 _CONTAINER_BYTES: Final = 3
@@ -29,18 +29,18 @@ _CONTAINER_BYTES: Final = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """A straight line: ``at_none`` and, for each change, ``each`` more, in us."""
+    """A straight line: ``at_none`` and ``each`` more for each change, in us."""
 
     at_none: float
     each: float
 
     def at(self, changes: float) -> float:
-        """Tell the time of so many changes, in us."""
+        """Return the time of so many changes, in us."""
         return self.at_none + changes * self.each
 
 
 def fit(points: Mapping[int, float]) -> Line:
-    """Draw the line through points, us by changes, that errs least in per cent. Takes two points at the least."""
+    """Fit a line to points (changes -> us) with the least error in per cent. Needs at least two points."""
     weights = {changes: 1 / us**2 for changes, us in points.items()}
     total = math.fsum(weights.values())
     mean_x = math.fsum(weight * changes for changes, weight in weights.items()) / total
@@ -52,21 +52,21 @@ def fit(points: Mapping[int, float]) -> Line:
 
 
 def by_batch(result: Result, contender: str = SHIPPED) -> Mapping[int, float]:
-    """Give what an invocation cost by the size of its batch, in us of CPU. Raises CommandError."""
+    """Return an invocation's cost by the size of its batch, in us of CPU. Raises CommandError."""
     races = {size: _race(result, f"{batches.SUITE}/{size}") for size in batches.SIZES}
     return {size: median_of(race, contender) for size, race in races.items()}
 
 
 def median_of(race: Race, contender: str) -> float:
-    """Give a contender's median cost."""
+    """Return a contender's median cost."""
     return summarize(race.contenders[contender].samples).median
 
 
 def works(result: Result, contender: str = SHIPPED) -> Mapping[str, Work]:
-    """Give what a change of each shape takes, by the shape's name. Raises CommandError for a race that is missing.
+    """Return what a change of each shape costs, by the shape's name. Raises CommandError if a race is missing.
 
-    The line is measured with one shape. What an invocation costs without changes is the same for all, and the rest of
-    what a shape's whole invocation costs is its changes'.
+    The line is measured with one shape. The cost of an invocation without changes is the same for all shapes. The rest
+    of a shape's invocation is the cost of its changes.
     """
     line = fit(by_batch(result, contender))
     found = {}
@@ -77,16 +77,16 @@ def works(result: Result, contender: str = SHIPPED) -> Mapping[str, Work]:
     return found
 
 
-def world(result: Result, **other: float) -> World:
-    """Give the world with the requests at once that were measured. Raises CommandError for a race that is missing.
+def measured_assumptions(result: Result, **other: float) -> Assumptions:
+    """Return the assumptions with the measured concurrent requests. Raises CommandError if a race is missing.
 
-    Publishing one request after the other has one under way; what takes a fourth of its time has four.
+    Publishing sequentially has one request in flight; what takes a fourth of the time has four.
     """
     found = {}
     for shards in throughput.SHARDS:
         race = _race(result, f"{throughput.SUITE}/{shards}")
         found[shards] = max(1.0, statistics.median(1 / ratio for ratio in race.ratios(OURS, FIRST)))
-    return World(requests_at_once=found, **other)
+    return Assumptions(concurrent_requests=found, **other)
 
 
 def _race(result: Result, name: str) -> Race:
@@ -120,12 +120,12 @@ def _stream_bytes(record: Record) -> int:
 
 
 def _write_units(record: Record) -> int:
-    """Count by the larger image: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-operations.html."""
+    """Count write units by the larger image: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-operations.html."""
     return math.ceil(max(map(item_bytes, _images(record))) / _WRITE_UNIT_BYTES)
 
 
 def item_bytes(image: Image) -> int:
-    """Tell an item's size as DynamoDB counts it, in bytes.
+    """Return an item's size as DynamoDB counts it, in bytes.
 
     https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html
     """

@@ -1,7 +1,7 @@
-"""Memory: how much a batch takes beyond its own event, in a process of its own for each.
+"""Memory: how much a batch takes beyond its own event. Each measurement has its own process.
 
 ``python -m bench.memory <contender> <event file> <tables folder>``, with the SDK's variables set, handles the event as
-the runtime would and prints what that took, in KiB. Linux only: it reads /proc.
+the runtime would and prints the memory that took, in KiB. Linux only: it reads /proc.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from typing import Final
 
 import boto3
 
+from bench.alternatives import ALTERNATIVES, FIRST, OURS
 from bench.client import REGION
 from bench.endpoint import endpoint
 from bench.invocation import handler_of
-from bench.measure import LEAST_SAMPLES, Effort, Heading, Race, Way, race
+from bench.measure import LEAST_SAMPLES, Candidate, Effort, Heading, Race, race
 from bench.product import Handler, python_path, start
-from bench.rivals import FIRST, OURS, RIVALS
 from bench.shapes import SEED
 from dynapinot.local.function import Context
 
@@ -38,12 +38,12 @@ _LABELS: Final = {EVENT: "the event itself, as a dict", FIRST: "TypeDeserializer
 
 
 def names() -> list[str]:
-    """List the races; none where memory cannot be read."""
+    """List the races; none if memory cannot be read."""
     return [f"{SUITE}/{size}" for size in _SIZES] if _STATUS.exists() else []
 
 
 def races(effort: Effort, wanted: Collection[str]) -> Iterator[Race]:
-    """Measure batches of growing size: each contender's memory beyond the event, next to the event's own."""
+    """Measure batches of growing size: each contender's memory beyond the event, beside the event's own."""
     sizes = [size for size in _SIZES if f"{SUITE}/{size}" in wanted and size <= effort.largest]
     if not sizes:
         return
@@ -52,8 +52,8 @@ def races(effort: Effort, wanted: Collection[str]) -> Iterator[Race]:
         for size in sizes:
             event = Path(folder) / "event.json"
             event.write_bytes(SEED.event(size))
-            ways = {
-                name: Way(label=label, block=partial(_run, name, event, tables, size))
+            candidates = {
+                name: Candidate(label=label, block=partial(_run, name, event, tables, size))
                 for name, label in _LABELS.items()
             }
             heading = Heading(
@@ -61,7 +61,7 @@ def races(effort: Effort, wanted: Collection[str]) -> Iterator[Race]:
                 f"memory at the peak, beyond the event, of {size:,} changes of the seed's shape",
                 "KiB a record",
             )
-            yield from race(ways, {"memory": heading}, baseline=EVENT, rounds=min(effort.starts, LEAST_SAMPLES))
+            yield from race(candidates, {"memory": heading}, baseline=EVENT, rounds=min(effort.starts, LEAST_SAMPLES))
 
 
 def _run(name: str, event: Path, tables: Path, size: int) -> Mapping[str, float]:
@@ -80,13 +80,13 @@ def _kib(name: str) -> int:
 def _handler(name: str, tables: Path) -> Handler:
     if name == OURS:
         return start(tables)
-    (first,) = (rival for rival in RIVALS if rival.name == FIRST)
+    (first,) = (alternative for alternative in ALTERNATIVES if alternative.name == FIRST)
     return handler_of(first, SEED, boto3.client("kinesis", region_name=REGION))
 
 
 def _measure(name: str, event_file: Path, tables: Path) -> Mapping[str, int]:
     handler, context = _handler(name, tables), Context(deadline=time.monotonic() + 600)
-    handler({"Records": SEED.records(1)}, context)  # what is made with the first request is no part of a batch
+    handler({"Records": SEED.records(1)}, context)  # objects made with the first request are not part of a batch
     gc.collect()
     before = _kib("VmRSS")
     event = json.loads(event_file.read_bytes())

@@ -1,10 +1,11 @@
-"""Lag and cost on paper: how full each part of the way is, which is full first, how late a change is, what it costs.
+"""A model of lag and cost: the utilisation of each stage, the bottleneck, the lag of a change, and its price.
 
-Pure: what was measured comes in as a :class:`Work`, and everything else is a limit of AWS, a knob, or said to be
-assumed. ``bench/simulation.py`` plays the same way out change by change, and tests hold the two to each other.
+Pure: measurements come in as a :class:`Work`. Everything else is a limit of AWS, a setting, or a stated assumption.
+``bench/simulation.py`` simulates the same stages change by change, and tests compare the two.
 
-The way: a table's partition has a shard of the stream of changes; each shard has as many lanes as the parallelization
-factor says; a lane gathers a batch, is invoked, gathers the next one. A row goes to the Kinesis shard of its key.
+The stages: a table's partition has a shard of the stream of changes. Each shard has as many lanes as the
+parallelization factor: a lane is a sequence of invocations, and lanes run concurrently. A lane gathers a batch, is
+invoked, gathers the next one. A row goes to the Kinesis shard of its key.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ REQUEST_RECORDS: Final = 500
 REQUEST_BYTES: Final = 5 * 1024 * 1024
 # https://aws.amazon.com/kinesis/data-streams/pricing/
 PUT_UNIT_BYTES: Final = 25 * 1024
-DAY_HOURS: Final = 24  # that a stream keeps rows at no further price
+DAY_HOURS: Final = 24  # how long a stream keeps rows at no extra price
 
 MILLION: Final = 1_000_000
 
@@ -52,11 +53,11 @@ SHARD_BYTES: Final = "Kinesis: a shard's bytes"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """What a change of a shape takes.
+    """What a change of a shape costs.
 
     An invocation of n changes takes ``us_per_invocation`` + n * ``us_per_change`` of CPU time, in us. ``row_bytes`` are
-    of a row with its partition key, ``put_units`` what Kinesis charges it as, ``event_bytes`` a change's share of the
-    Lambda event, ``stream_bytes`` its size in DynamoDB Streams, ``write_units`` what DynamoDB takes for it.
+    of a row with its partition key, ``put_units`` the units that Kinesis charges for it, ``event_bytes`` a change's
+    share of the Lambda event, ``stream_bytes`` its size in DynamoDB Streams, ``write_units`` what DynamoDB charges.
     """
 
     shape: str
@@ -71,7 +72,7 @@ class Work:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """How many changes come in a second, and which share of them is of one item."""
+    """How many changes arrive in a second, and the share of them that one item has."""
 
     changes_per_second: float
     hot_share: float = 0.0
@@ -79,10 +80,10 @@ class Load:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """The knobs, with the template's defaults.
+    """The settings, with the template's defaults.
 
-    ``stream_shards`` DynamoDB turns itself (:func:`least_stream_shards`): with ``splits`` there are more of them when
-    more changes come. Those of a Kinesis stream of changes, say, are as many as they are.
+    DynamoDB sets ``stream_shards`` itself (:func:`least_stream_shards`): with ``splits`` their number grows with the
+    changes. A Kinesis stream of changes, for example, has a fixed number.
     """
 
     stream_shards: int = 1
@@ -96,46 +97,46 @@ class Setting:
 
     @property
     def lanes(self) -> int:
-        """How many invocations there may be at a time."""
+        """How many invocations may run concurrently."""
         return self.stream_shards * self.parallelization_factor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class World:
-    """What the model takes for granted.
+class Assumptions:
+    """What the model assumes.
 
-    ``requests_at_once`` tells, by Kinesis shards, how many PutRecords requests are under way at a time on average: it
-    is measured. ``speed`` is how fast a vCPU of Lambda's is, in processors of the machine that was measured on.
+    ``concurrent_requests`` is the average number of concurrent PutRecords requests, by the number of Kinesis shards: it
+    is measured. ``speed`` is that of a vCPU of Lambda, in processors of the machine of the measurements.
     """
 
-    requests_at_once: Mapping[int, float] = field(default_factory=lambda: {1: 1.0})
+    concurrent_requests: Mapping[int, float] = field(default_factory=lambda: {1: 1.0})
     request_seconds: float = LATENCY_SECONDS
     polls_per_second: float = POLLS_PER_SECOND
     pinot_polls_per_second: float = 1.0  # requests_per_second_limit of the table config: Pinot's default
     speed: float = 1.0
 
-    def at_once(self, shards: int) -> float:
-        """Tell the requests at a time for that many shards: as measured for as many, or for the next fewer."""
-        known = [each for each in self.requests_at_once if each <= shards]
-        return self.requests_at_once[max(known)] if known else 1.0
+    def concurrency(self, shards: int) -> float:
+        """Return the concurrent requests for that many shards: as measured for this number, or the next smaller one."""
+        known = [each for each in self.concurrent_requests if each <= shards]
+        return self.concurrent_requests[max(known)] if known else 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """A part of the way, and how full it is: at 1 it can take no more. ``remedy`` is the knob that gives it room.
+    """One stage and its utilisation: at 1 it can take no more. ``remedy`` is the setting that gives it more capacity.
 
-    One that ``widens`` gets more room by itself when more changes come, and stays as full as it is.
+    A stage that ``scales`` gets more capacity by itself when more changes arrive, and its utilisation stays the same.
     """
 
     name: str
     utilisation: float
     remedy: str
-    widens: bool = False
+    scales: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lag:
-    """How late a change is in Pinot on average, in seconds, by what it waits for."""
+    """The average lag of a change in Pinot, in seconds, by what it waits for."""
 
     window: float
     lambda_poll: float
@@ -144,16 +145,16 @@ class Lag:
 
     @property
     def total(self) -> float:
-        """All of it."""
+        """The sum of all parts."""
         return self.window + self.lambda_poll + self.invocation + self.pinot_poll
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lane:
-    """What one lane does: its batches on average, how long such an invocation takes, how late its changes are.
+    """One lane: its average batch, the duration of such an invocation, the lag of its changes.
 
-    ``busy`` is the share of time that it is invoked, ``utilisation`` what that would be if all batches were full: below
-    1 it keeps up. ``cpu_share`` is the part of a full invocation that is CPU.
+    ``busy`` is the share of time that it is invoked. ``utilisation`` is that share if all batches were full: below 1 it
+    keeps up. ``cpu_share`` is the part of a full invocation that is CPU.
     """
 
     batch: float
@@ -176,16 +177,17 @@ class Cost:
 
     @property
     def total(self) -> float:
-        """All of it."""
+        """The sum of all parts."""
         return self.computing + self.requests + self.put_units + self.shard_hours
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
-    """What becomes of a load. ``lane`` is a usual one, ``hot_lane`` the one with the hot item, if there is one.
+    """The model's result for a load. ``lane`` is an ordinary one, ``hot_lane`` the one with the hot item, if any.
 
-    ``stages`` begin with the fullest, and so do ``quotas``, which AWS raises when asked to. ``payload`` is how full the
-    event's 6 MB are with an average batch; a batch that would not fit is cut there, so it is no bottleneck.
+    ``stages`` are sorted by utilisation, the highest first, and so are ``quotas``, which AWS raises on request.
+    ``payload`` is the share of the event's 6 MB that an average batch takes. Lambda cuts a batch that would not fit, so
+    it is not a bottleneck.
     """
 
     lane: Lane
@@ -200,75 +202,75 @@ class Estimate:
 
     @property
     def bottleneck(self) -> Stage:
-        """What is full first when more changes come; or what is so already."""
-        fixed = (stage for stage in self.stages if stage.utilisation >= 1 or not stage.widens)
+        """The stage that is full first when more changes arrive, or is full already."""
+        fixed = (stage for stage in self.stages if stage.utilisation >= 1 or not stage.scales)
         return next(fixed)
 
     @property
-    def at_most(self) -> float:
-        """How many changes a second it can take."""
+    def max_changes_per_second(self) -> float:
+        """How many changes a second all stages can take."""
         return self.changes_per_second / self.bottleneck.utilisation
 
     @property
     def keeps_up(self) -> bool:
-        """Whether it takes all changes: otherwise its lag grows for as long as they come."""
+        """Whether all stages take all changes: otherwise the lag grows for as long as they arrive."""
         return self.stages[0].utilisation < 1
 
 
 def least_stream_shards(load: Load, work: Work) -> int:
-    """Tell how many shards the stream of changes has at the least: one for each 1,000 write units a second.
+    """Return how many shards the stream of changes has at least: one for each 1,000 write units a second.
 
-    A partition takes no more, so DynamoDB splits it; that each has one open shard is how it works, but no page of AWS'
-    promises it. A table that is large, or was busier once, has more: more lanes, and so more room.
+    A partition takes no more, so DynamoDB splits it. Each partition has one open shard; that is observed, but no page
+    of AWS promises it. A table that is large, or was busier once, has more shards: more lanes, and so more capacity.
     https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-partition-key-design.html
     """
     return max(1, math.ceil(load.changes_per_second * work.write_units / PARTITION_WRITE_UNITS))
 
 
-def cpu_seconds(changes: float, work: Work, setting: Setting, world: World) -> float:
-    """Tell how long the CPU of an invocation takes at the function's memory.
+def cpu_seconds(changes: float, work: Work, setting: Setting, assumptions: Assumptions) -> float:
+    """Return the CPU time of an invocation with the function's memory.
 
-    More than a whole vCPU is of no use to it: what takes CPU is Python in one thread at a time.
+    More than a whole vCPU does not help: Python uses CPU in one thread at a time.
     """
     share = min(1.0, setting.memory_megabytes / VCPU_MEGABYTES)
-    return (work.us_per_invocation + changes * work.us_per_change) / MILLION / share / world.speed
+    return (work.us_per_invocation + changes * work.us_per_change) / MILLION / share / assumptions.speed
 
 
-def waiting_seconds(changes: float, work: Work, setting: Setting, world: World) -> float:
-    """Tell how long an invocation waits for Kinesis, as if nothing else were done meanwhile."""
+def waiting_seconds(changes: float, work: Work, setting: Setting, assumptions: Assumptions) -> float:
+    """Return how long an invocation waits for Kinesis, as if it did nothing else meanwhile."""
     requests = max(math.ceil(changes / REQUEST_RECORDS), math.ceil(changes * work.row_bytes / REQUEST_BYTES))
-    return world.request_seconds * max(1.0, requests / world.at_once(setting.kinesis_shards))
+    return assumptions.request_seconds * max(1.0, requests / assumptions.concurrency(setting.kinesis_shards))
 
 
-def invocation_seconds(changes: float, work: Work, setting: Setting, world: World) -> float:
-    """Tell how long an invocation takes on the clock."""
-    return cpu_seconds(changes, work, setting, world) + waiting_seconds(changes, work, setting, world)
+def invocation_seconds(changes: float, work: Work, setting: Setting, assumptions: Assumptions) -> float:
+    """Return the wall time of an invocation."""
+    return cpu_seconds(changes, work, setting, assumptions) + waiting_seconds(changes, work, setting, assumptions)
 
 
 def largest_batch(work: Work, setting: Setting) -> int:
-    """Tell how many changes a batch has at the most: what is set, or what fits an event."""
+    """Return how many changes a batch has at most: the batch size, or what fits an event."""
     return max(1, min(setting.batch_size, math.floor(EVENT_BYTES / work.event_bytes)))
 
 
-def lane_of(changes_per_second: float, work: Work, setting: Setting, world: World) -> Lane:
-    """Work out what a lane does with changes that come by chance, at that rate.
+def lane_of(changes_per_second: float, work: Work, setting: Setting, assumptions: Assumptions) -> Lane:
+    """Compute a lane that gets changes at random, at that rate.
 
-    While it is invoked, changes gather; when it is free, Lambda polls at once and, finding none, at its own pace. The
-    window opens with the poll that finds some, and closes after its time or with a full batch.
+    While it is invoked, changes gather. When it is free, Lambda polls immediately and, if it finds none, at its own
+    pace. The window opens with the poll that finds some, and closes after its time or with a full batch.
     https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html#dynamodb-polling-and-batching
     """
-    rate, window, poll = changes_per_second, setting.window_seconds, 1 / world.polls_per_second
+    rate, window, poll = changes_per_second, setting.window_seconds, 1 / assumptions.polls_per_second
     most = largest_batch(work, setting)
-    full = invocation_seconds(most, work, setting, world)
+    full = invocation_seconds(most, work, setting, assumptions)
     batch, seconds, first, idle = 1.0, 0.0, 1.0, 0.0
     for _ in range(_ROUNDS):
-        seconds = invocation_seconds(batch, work, setting, world)
-        idle = math.exp(-rate * seconds)  # how often nothing has come when it is free again
+        seconds = invocation_seconds(batch, work, setting, assumptions)
+        idle = math.exp(-rate * seconds)  # the probability that nothing has arrived when it is free again
         first = rate * poll / -math.expm1(-rate * poll)  # changes that a poll finds, if it finds any
         before, batch = batch, min(most, rate * (seconds + window) + idle * first)
         if batch == most or abs(batch - before) <= _EXACT * batch:
             break
-    seconds = invocation_seconds(batch, work, setting, world)
+    seconds = invocation_seconds(batch, work, setting, assumptions)
     if batch == most:  # the batch fills before the window closes
         waits, polls = most / rate / 2, poll / 2
     else:
@@ -279,8 +281,10 @@ def lane_of(changes_per_second: float, work: Work, setting: Setting, world: Worl
         seconds=seconds,
         busy=rate * seconds / batch,
         utilisation=rate * full / most,
-        cpu_share=cpu_seconds(most, work, setting, world) / full,
-        lag=Lag(window=waits, lambda_poll=polls, invocation=seconds, pinot_poll=1 / world.pinot_polls_per_second / 2),
+        cpu_share=cpu_seconds(most, work, setting, assumptions) / full,
+        lag=Lag(
+            window=waits, lambda_poll=polls, invocation=seconds, pinot_poll=1 / assumptions.pinot_polls_per_second / 2
+        ),
     )
 
 
@@ -288,20 +292,20 @@ _ROUNDS: Final = 10_000
 _EXACT: Final = 1e-9
 
 
-def estimate(load: Load, work: Work, setting: Setting, world: World, prices: Prices = PRICES) -> Estimate:
-    """Work out what becomes of a load."""
+def estimate(load: Load, work: Work, setting: Setting, assumptions: Assumptions, prices: Prices = PRICES) -> Estimate:
+    """Compute the estimate for a load."""
     total, hot = load.changes_per_second, load.hot_share * load.changes_per_second
     spread = total - hot
-    lane = lane_of(spread / setting.lanes, work, setting, world)
-    hot_lane = lane_of(hot + spread / setting.lanes, work, setting, world) if hot else lane
+    lane = lane_of(spread / setting.lanes, work, setting, assumptions)
+    hot_lane = lane_of(hot + spread / setting.lanes, work, setting, assumptions) if hot else lane
     lanes = [(lane, setting.lanes - 1, spread / setting.lanes), (hot_lane, 1, hot + spread / setting.lanes)]
     invocations = sum(count * rate / each.batch for each, count, rate in lanes)
     gb_seconds = sum(count * rate / each.batch * _billed(each.seconds) for each, count, rate in lanes)
     gb_seconds *= setting.memory_megabytes / 1024 * MILLION / total
     concurrency = sum(count * each.busy for each, count, _ in lanes)
     stages = (
-        *_before_lambda(hot, spread, work, setting, world),
-        _lanes(hot_lane, widens=setting.splits and not hot),
+        *_before_lambda(hot, spread, work, setting, assumptions),
+        _lanes(hot_lane, scales=setting.splits and not hot),
         *_kinesis(hot, spread, work, setting),
     )
     asked = "ask AWS for a higher quota"
@@ -341,8 +345,10 @@ def _shard_hour(setting: Setting, prices: Prices) -> float:
     return prices.shard_hour + (prices.extended_shard_hour if setting.retention_hours > DAY_HOURS else 0.0)
 
 
-def _before_lambda(hot: float, spread: float, work: Work, setting: Setting, world: World) -> tuple[Stage, ...]:
-    read = world.polls_per_second * min(PAGE_RECORDS, PAGE_BYTES / work.stream_bytes)
+def _before_lambda(
+    hot: float, spread: float, work: Work, setting: Setting, assumptions: Assumptions
+) -> tuple[Stage, ...]:
+    read = assumptions.polls_per_second * min(PAGE_RECORDS, PAGE_BYTES / work.stream_bytes)
     return (
         Stage(
             name=ONE_ITEM,
@@ -353,14 +359,14 @@ def _before_lambda(hot: float, spread: float, work: Work, setting: Setting, worl
             name=READING,
             utilisation=(hot + spread / setting.stream_shards) / read,
             remedy="more partitions of the table",
-            widens=setting.splits and not hot,
+            scales=setting.splits and not hot,
         ),
     )
 
 
-def _lanes(lane: Lane, *, widens: bool) -> Stage:
+def _lanes(lane: Lane, *, scales: bool) -> Stage:
     name, second = (LANES_CPU, "MemoryMegabytes") if lane.cpu_share >= _HALF else (LANES_WAIT, "BatchSize")
-    return Stage(name=name, utilisation=lane.utilisation, remedy=f"ParallelizationFactor, then {second}", widens=widens)
+    return Stage(name=name, utilisation=lane.utilisation, remedy=f"ParallelizationFactor, then {second}", scales=scales)
 
 
 _HALF: Final = 0.5

@@ -1,4 +1,4 @@
-"""The generated parts of docs/performance.md: what stands between the markers is made of the result beside the page."""
+"""The generated parts of docs/performance.md: the text between the markers is made from the result beside the page."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ _PART: Final = re.compile(r"(<!-- generated: (?P<name>[a-z-]+) -->\n).*?(<!-- en
 
 
 def publish(file: Path) -> None:
-    """Take a result for the page's: its copy, its picture and its tables.
+    """Publish a result on the page: copy it, draw its plot and write its tables.
 
-    Raises CommandError for a quick run, whose numbers are none to go by, and for one that lacks races.
+    Raises CommandError for a quick run, whose numbers are not reliable, and for a result that lacks races.
     """
-    from bench.plot import draw  # noqa: PLC0415  # only the benchmark's own environment has matplotlib
+    from bench.plot import draw  # noqa: PLC0415  # only the benchmark's environment has matplotlib
 
     result = read(file)
     if result.quick:
-        raise CommandError(f"{file} is of a quick run, whose numbers are none to go by. Name one of `make bench`")
+        raise CommandError(f"{file} is of a quick run: do not rely on its numbers. Name one of `make bench`")
     text = filled(PAGE.read_text(encoding="utf-8"), result)
     write(result, RESULT)
     draw(result, PICTURE)
@@ -40,9 +40,9 @@ def publish(file: Path) -> None:
 
 
 def filled(page: str, result: Result) -> str:
-    """Give the page with its generated parts made of the result.
+    """Return the page with its generated parts made from the result.
 
-    Raises CommandError when the page has not each part that there is, once.
+    Raises CommandError unless the page has each part exactly once.
     """
     made = parts(result)
     found = sorted(match["name"] for match in _PART.finditer(page))
@@ -54,7 +54,7 @@ def filled(page: str, result: Result) -> str:
 
 
 def parts(result: Result) -> Mapping[str, str]:
-    """Write each part, by its name."""
+    """Return each part, by its name."""
     return {ORIGIN: _origin(result), **{grid.name: _table(grid) for grid in grids(result)}}
 
 

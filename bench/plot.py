@@ -1,4 +1,4 @@
-"""A result as a picture: ratios only, since they travel from machine to machine and times do not."""
+"""A result as a plot: only ratios, since they can be compared between machines and times cannot."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import matplotlib as mpl  # type: ignore[import-not-found]  # the benchmark's ow
 mpl.use("svg")
 from matplotlib import pyplot as plt  # once the backend is chosen
 
+from bench.alternatives import FLOOR, LOOP, OURS
 from bench.measure import Race, summarize
 from bench.result import Result
-from bench.rivals import FLOOR, LOOP, OURS
 
 _INK: Final = "#3d4451"
 _OURS: Final = "#0b6e99"
@@ -22,7 +22,7 @@ _OTHERS: Final = (
     *("#d9822b", "#8f5db7", "#c23b5a", "#7a8b3c", "#5f6b7a", "#b0a18f"),
     *("#4aa3a2", "#e0b53a", "#7fb069", "#3f51a3", "#1f2430", "#d98cb3"),
 )
-_NARROWEST: Final = (0.2, 2)  # of the axes, so that a small difference looks small
+_NARROWEST: Final = (0.2, 2)  # of the axes: a small difference must look small
 _MARKERS: Final[Mapping[str, str]] = {OURS: "o", FLOOR: "|", LOOP: "v"}
 _PANEL_INCHES, _ROW_INCHES, _MARGIN_INCHES = 9.0, 0.34, 1.25
 
@@ -39,7 +39,7 @@ _TITLES: Final = {
 
 
 def draw(result: Result, file: Path) -> None:
-    """Draw a panel for each kind of race, a line for each race, a mark for each contender's ratio to the baseline."""
+    """Draw a panel for each suite, a line for each race, a mark for each contender's ratio to the baseline."""
     suites: dict[str, list[Race]] = {}
     for race in result.races:
         suites.setdefault(race.name.partition("/")[0], []).append(race)

@@ -1,7 +1,7 @@
-"""What AWS asks for, in US dollars: us-east-1, on demand, without free tiers and discounts.
+"""AWS prices in US dollars: us-east-1, on demand, without free tiers and discounts.
 
-Written down by hand from copies of the pages named here. Prices change, and regions differ: look them up before a
-decision hangs on them, and hand other ones to the model.
+Copied by hand from copies of the pages named here. Prices change, and regions differ: look them up before a decision
+depends on them, and give the model others.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ KINESIS_PAGE: Final = "https://aws.amazon.com/kinesis/data-streams/pricing/"
 class Prices:
     """Lambda's first tier for arm64, and a provisioned Kinesis stream's.
 
-    ``extended_shard_hour`` comes on top of a shard's hour when the stream keeps rows for more than 24 hours, up to 7
-    days; the template keeps them for 7.
+    ``extended_shard_hour`` is added to a shard's hour if the stream keeps rows for more than 24 hours, up to 7 days.
+    The template keeps them for 7.
     """
 
     gb_second: float = 0.0000133334

@@ -1,4 +1,4 @@
-"""The one place of the benchmark that calls the function's own code: a signature that changes, changes here."""
+"""The benchmark's calls to the function's own code: only this module changes with the function's signatures."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Handler: TypeAlias = Callable[[dict[str, Any], Any], object]
 
 ROOT: Final = Path(bench.__file__).parent.parent
 START: Final = "import handlers.stream"  # what a cold start runs
-SECONDS: Final = 600.0  # of an invocation, so that no deadline is met
+SECONDS: Final = 600.0  # of an invocation: no deadline is reached
 
 _WORKERS: Final = worker_threads()
 _ENTRY_POINT: Final = "handlers.stream"
@@ -50,9 +50,9 @@ def read_tables(folder: Path) -> Sequence[Table]:
 
 
 def decoder(tables: Sequence[Table]) -> Callable[[Sequence[object]], list[Entry]]:
-    """Give what makes a batch's rows as the function does, which is kept from batch to batch.
+    """Return a function that makes a batch's rows as the Lambda function does. It keeps its state between batches.
 
-    It raises ValueError when not every change is a row: then it would not be the work to measure.
+    It raises ValueError unless every change becomes a row: then it would measure other work.
     """
     planner = Planner(tables, max_record_bytes=MAX_RECORD_BYTES)
 
@@ -68,12 +68,12 @@ def decoder(tables: Sequence[Table]) -> Callable[[Sequence[object]], list[Entry]
 
 
 def decode(records: Sequence[object], tables: Sequence[Table]) -> list[Entry]:
-    """Make the rows of one batch. Raises ValueError as :func:`decoder` says."""
+    """Make the rows of one batch. Raises ValueError as :func:`decoder` does."""
     return decoder(tables)(records)
 
 
 def connect(tables: Sequence[Table]) -> Callable[[Sequence[Entry]], None]:
-    """Make the function's own clients of the environment of now; give what publishes to the one table's stream."""
+    """Make the function's own clients from the current environment; return what publishes to the one table's stream."""
     (table,) = tables
     publish_to = clients.streams(tables, Limits()).publish_within(lambda: SECONDS)
 
@@ -84,7 +84,7 @@ def connect(tables: Sequence[Table]) -> Callable[[Sequence[Entry]], None]:
 
 
 def publish_to(stream: Connected, entries: Sequence[Entry]) -> None:
-    """Publish to a stream that is no client's, whose shards are not known before it has answered."""
+    """Publish to a stream that is not a client's. Its shards are unknown until it has responded."""
     seen = 0
 
     def send(request: Sequence[Entry]) -> Sequence[Outcome]:
@@ -106,10 +106,10 @@ def publish_to(stream: Connected, entries: Sequence[Entry]) -> None:
 
 
 def start(tables: Path) -> Handler:
-    """Import the function anew in the environment of now; its logs and metrics are written, to nowhere."""
+    """Import the function again in the current environment; its logs and metrics are written and discarded."""
     os.environ.update(environment(tables))
     sys.modules.pop(_ENTRY_POINT, None)
-    nowhere = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  # open for as long as the function is
+    nowhere = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  # open for as long as the function
     with redirect_stdout(nowhere):
         handler: Handler = importlib.import_module(_ENTRY_POINT).handler
 
@@ -124,23 +124,23 @@ def start(tables: Path) -> Handler:
 
 
 def runtime() -> Any:  # noqa: ANN401  # awslambdaric's, which has no types
-    """Make the marshaller of Lambda's runtime client, which is in the benchmark's own environment alone."""
+    """Make the marshaller of Lambda's runtime client, which only the benchmark's environment has."""
     return importlib.import_module("awslambdaric.lambda_runtime_marshaller").LambdaMarshaller()
 
 
 def parser(marshaller: object) -> Callable[[bytes], Any]:
-    """Give what parses an event with ``EVENT_PARSER=orjson``, by the runtime's marshaller that it stands before."""
+    """Return the event parser of ``EVENT_PARSER=orjson``, in front of the runtime's marshaller."""
     parse: Callable[[bytes], Any] = Marshaller(marshaller).unmarshal_request
     return parse
 
 
 def environment(tables: Path) -> Mapping[str, str]:
-    """Give the variables that the function reads, beside the SDK's."""
+    """Return the variables that the function reads, without the SDK's."""
     return {"DEAD_LETTER_BUCKET": "dead-letters", "TABLES_DIR": str(tables), "POWERTOOLS_LOG_LEVEL": "INFO"}
 
 
 def python_path() -> Mapping[str, str]:
-    """Let a process of this environment's Python find the function's code and the benchmark's."""
+    """Return the variables by which a Python process finds the function's code and the benchmark's."""
     return {"PYTHONPATH": os.pathsep.join((str(ROOT / "src"), str(ROOT)))}
 
 

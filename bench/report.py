@@ -1,4 +1,4 @@
-"""A result as tables to read."""
+"""A result as tables."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from bench.alternatives import OURS
 from bench.measure import Race, Summary, summarize
 from bench.result import Result
-from bench.rivals import OURS
 from bench.sizing import Grid
 from bench.start import Package
 from bench.targets import Judged, judge
@@ -20,14 +20,14 @@ _VERDICTS: Final = {"reached": "green", "missed": "red", "too close to tell": "y
 
 
 def show(result: Result, console: Console) -> None:
-    """Print a result: where it is of, the races, the package, the targets."""
+    """Print a result: its origin, the races, the package, the targets."""
     for race in result.races:
         show_race(race, console)
     show_rest(result, console)
 
 
 def show_rest(result: Result, console: Console) -> None:
-    """Print what is beside the races."""
+    """Print everything but the races."""
     if result.package:
         _show_package(result.package, console)
     judged = judge(result.races)
@@ -39,11 +39,11 @@ def show_rest(result: Result, console: Console) -> None:
     processors = f"{result.machine['processors']} x {result.machine['processor']}"
     console.print(f"{processors}, load {result.load} at the start; {result.machine['interpreter']}", highlight=False)
     if result.quick:
-        console.print("A quick run: it shows that everything works, its numbers are none to go by.", style="yellow")
+        console.print("A quick run: it shows that everything works. Do not rely on its numbers.", style="yellow")
 
 
 def show_race(race: Race, console: Console) -> None:
-    """Print what each contender cost, and its ratio to the baseline with the interval that holds it."""
+    """Print each contender's cost, and its ratio to the baseline with its confidence interval."""
     table = _table("", race.unit, "spread", "ratio", "interval", "note")
     for name, each in race.contenders.items():
         cost, ratio = summarize(each.samples), summarize(race.ratios(name))
@@ -60,7 +60,7 @@ def show_race(race: Race, console: Console) -> None:
 
 
 def show_grid(grid: Grid, console: Console) -> None:
-    """Print a table of the model's."""
+    """Print a table of the model."""
     table = _table(*grid.columns, texts=grid.texts)
     for row in grid.rows:
         table.add_row(*row)
@@ -80,12 +80,12 @@ def _show(title: str, table: Table, console: Console) -> None:
 
 
 def spread_text(summary: Summary) -> str:
-    """Write half the distance of the quartiles in per cent of the median."""
+    """Format half the interquartile range in per cent of the median."""
     return f"± {(summary.q3 - summary.q1) / 2 / summary.median:.0%}" if summary.median else ""
 
 
 def interval_text(summary: Summary) -> str:
-    """Write the interval that holds the true median."""
+    """Format the confidence interval of the true median."""
     return f"{summary.low:.2f} - {summary.high:.2f}"
 
 

@@ -1,4 +1,4 @@
-"""The result of a run as a JSON file: what was measured, where, and of what."""
+"""The result of a run as a JSON file: the measurements, the machine and the commit."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ _CPUS: Final = Path("/proc/cpuinfo")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """One run. ``made`` is in ISO 8601, ``changed`` tells that the commit is not all of it; ``quick`` that the numbers
-    are none to go by; ``load`` is what else the machine did at the start, as its load average of a minute.
+    """One run. ``made`` is in ISO 8601. ``changed`` is whether there were uncommitted changes, ``quick`` whether the
+    numbers are unreliable because the run was short. ``load`` is the machine's one-minute load average at the start.
     """
 
     made: str
@@ -46,13 +46,13 @@ class Result:
 
     @property
     def name(self) -> str:
-        """What its files are called: the time and the commit."""
+        """The name of its files: the time and the commit."""
         moment = datetime.fromisoformat(self.made)
         return f"{moment:%Y-%m-%dT%H%M%S}-{self.commit}{'-changed' if self.changed else ''}"
 
 
 def describe(races: Sequence[Race], package: Package | None, *, quick: bool, load: float) -> Result:
-    """Say of races where and of what they are: this machine, this commit."""
+    """Make a result from races: add this machine and this commit."""
     commit = _git("rev-parse", "--short", "HEAD")
     return Result(
         made=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -73,7 +73,7 @@ def describe(races: Sequence[Race], package: Package | None, *, quick: bool, loa
 
 
 def write(result: Result, file: Path) -> None:
-    """Write a result: all samples, and for readers their medians, quartiles and ratios."""
+    """Write a result: all samples and, for readers, their medians, quartiles and ratios."""
     document = {"format": FORMAT, **asdict(result), "races": [_race(race) for race in result.races]}
     document["targets"] = [
         {**asdict(judged.target), **asdict(judged.ratio), "verdict": judged.verdict} for judged in judge(result.races)
@@ -83,7 +83,7 @@ def write(result: Result, file: Path) -> None:
 
 
 def read(file: Path) -> Result:
-    """Read a result back. Raises CommandError for a file that is none."""
+    """Read a result back. Raises CommandError for a file that is not a result."""
     try:
         document = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -135,7 +135,7 @@ def _processor() -> str:
 
 
 def _interpreter() -> str:
-    """Tell how Python was built: Lambda's is optimized by profile, as pyenv's is not unless asked to."""
+    """Return how Python was built: Lambda's is optimized by profile; pyenv's is not by default."""
     asked = sysconfig.get_config_var("CONFIG_ARGS") or ""
     how = "with" if "--enable-optimizations" in asked else "without"
     return f"{platform.python_implementation()} configured {how} --enable-optimizations"

@@ -1,7 +1,7 @@
-"""The shapes of items that are measured, each with the Pinot table that takes it.
+"""The measured shapes of items, each with its Pinot table.
 
-A shape's n-th change is the same in every run and every process. The tables of all shapes call the columns that the
-change itself fills as the seed's does: ``eventName``, ``is_delete`` and ``ApproximateCreationDateTime``.
+A shape's n-th change is the same in every run and every process. The columns that the change itself fills have the
+seed's names in the tables of all shapes: ``eventName``, ``is_delete`` and ``ApproximateCreationDateTime``.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from handlers.settings import SHIPPED_TABLES
 
 Record: TypeAlias = dict[str, Any]  # of a Lambda event
 Image: TypeAlias = dict[str, Any]  # attribute name -> attribute value
-Item: TypeAlias = dict[str, Any]  # attribute name -> Python value, as somebody's decoder made it
+Item: TypeAlias = dict[str, Any]  # attribute name -> Python value, as a decoder made it
 Dumps: TypeAlias = Callable[[object], str]
 Finish: TypeAlias = Callable[[Item, Dumps], Item]
 
@@ -35,7 +35,7 @@ _WORDS: Final = (
 )
 
 
-def _nothing_to_do(item: Item, _: Dumps) -> Item:
+def _as_is(item: Item, _: Dumps) -> Item:
     return item
 
 
@@ -43,10 +43,9 @@ def _nothing_to_do(item: Item, _: Dumps) -> Item:
 class Shape:
     """One kind of change, and the Pinot table it is for.
 
-    ``change`` makes the n-th record. ``batch`` is how many make up the batch that is measured, if it is
-    not to be smaller. ``key`` names the
-    attributes that somebody would partition the stream by. ``finish`` is what somebody who knows the table would still
-    do to a decoded item, by hand, so that it is the row: values taken out of maps, JSON columns written as text.
+    ``change`` makes the n-th record. ``batch`` is the size of the measured batch, unless the effort limits it. ``key``
+    names the attributes to partition the stream by. ``finish`` makes the row of a decoded item, as somebody who knows
+    the table would by hand: it takes values out of maps and writes JSON columns as text.
     """
 
     name: str
@@ -57,7 +56,7 @@ class Shape:
     key: tuple[str, ...]
     source: str = ""
     batch: int = BATCH
-    finish: Finish = field(default=_nothing_to_do)
+    finish: Finish = field(default=_as_is)
 
     @property
     def stream(self) -> str:
@@ -70,11 +69,11 @@ class Shape:
         return [self.change(number) for number in range(count)]
 
     def event(self, count: int) -> bytes:
-        """Write a Lambda event of the first changes as Lambda does, without blanks."""
+        """Return a Lambda event of the first changes, in Lambda's format, without blanks."""
         return json.dumps({"Records": self.records(count)}, separators=(",", ":")).encode()
 
     def write(self, folder: Path) -> Path:
-        """Write the table's files below a folder, as the function reads them; return the folder."""
+        """Write the table's files below a folder in the function's layout; return the folder."""
         here = folder / self.name
         here.mkdir(parents=True, exist_ok=True)
         (here / SCHEMA).write_text(json.dumps(self.schema), encoding="utf-8")
@@ -84,7 +83,7 @@ class Shape:
         return folder
 
 
-# What a change is, around its images.
+# A change record, around its images.
 
 
 def _record(
@@ -122,12 +121,12 @@ def _text(random: Random, words: int) -> str:
 
 
 def _decimal(random: Random, whole: int, places: int) -> str:
-    """Write a number that ends in no zero, so that all agree on its one text."""
+    """Return a number without a trailing zero, so that all contenders write the same text."""
     digits = f"{random.randrange(10 ** (places - 1)):0{places - 1}d}{random.randrange(1, 10)}"
     return f"{random.randrange(-whole, whole)}.{digits}"
 
 
-# The tables: what every one has, beside its own columns.
+# The tables: what all of them have, besides their own columns.
 
 _CHANGE_FIELDS: Final = (
     {"name": "eventName", "dataType": "STRING"},
@@ -174,7 +173,7 @@ def _config(name: str) -> Mapping[str, Any]:
     }
 
 
-# The seed's meetups.
+# The seed's meetups
 
 _MEETUP_KEY: Final = ("meetup_id", "mtime")
 

@@ -1,10 +1,10 @@
-"""The same way played out, change by change, to see that the model's averages are what chance gives.
+"""A simulation of the model's stages, change by change, to check the model's averages.
 
-Changes come as a Poisson process, of items that are hashed to a stream shard, a lane and a Kinesis shard. A lane
-gathers a batch as an event source mapping does, is invoked for as long as the model says, then puts its rows: a Kinesis
-shard takes what its allowance has, and what it rejects is sent again after a pause, while the lane waits. Pinot polls
-each shard at its own pace, and no two clocks run together: a put meets a poll's wait at random. Errors, cold starts,
-changes of shards, and how fast DynamoDB Streams can be read are left out.
+Changes arrive as a Poisson process. Their items are hashed to a stream shard, a lane and a Kinesis shard. A lane
+gathers a batch as an event source mapping does, is invoked for as long as the model says, then puts its rows. A Kinesis
+shard takes what its allowance has; rejected rows are sent again after a pause, while the lane waits. Pinot polls each
+shard at its own pace, independently of the puts, so a row waits for a random part of a poll. The simulation leaves out
+errors, cold starts, changes of shards, and how fast DynamoDB Streams can be read.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from itertools import count
 from random import Random
 from typing import Final
 
-from bench.model import Load, Setting, Work, World, invocation_seconds, largest_batch
+from bench.model import Assumptions, Load, Setting, Work, invocation_seconds, largest_batch
 from bench.throughput import Allowance
 
-ITEMS: Final = 1_000  # that the changes of a lane, or of a Kinesis shard, are of at the least, beside the hot one
-GROWS: Final = 0.1  # seconds of lag a second, from which it is no chance any more
+ITEMS: Final = 1_000  # the least items of a lane, or of a Kinesis shard, besides the hot one
+GROWS: Final = 0.1  # seconds of lag a second; less may be chance
 
 _PAUSE_SECONDS: Final = 0.1  # before rejected rows are sent again
 _EXACT: Final = 1e-9
@@ -31,11 +31,11 @@ _EXACT: Final = 1e-9
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Simulated:
-    """What came of it, without the first quarter, in which everything begins empty.
+    """The result, without the first quarter of the time, in which everything begins empty.
 
     ``median_lag`` and ``mean_lag`` are of all changes, in seconds. ``busy`` is the share of time that the busiest lane
     was invoked, ``shard_records`` the most rows a second that a Kinesis shard took, ``rejected`` how many it did not
-    take at first. ``growth`` tells by how many seconds the lag of the worst lane grew in each second.
+    take at first. ``growth`` is by how many seconds the lag of the worst lane grew in each second.
     """
 
     changes: int
@@ -49,13 +49,13 @@ class Simulated:
 
     @property
     def keeps_up(self) -> bool:
-        """Whether the lag stayed where it was."""
+        """Whether the lag did not grow."""
         return self.growth < GROWS
 
 
 @dataclass(slots=True)
 class _Lane:
-    """Its changes by the time they came, with the Kinesis shard of each; what of it is done."""
+    """A lane: its changes by their arrival times, with the Kinesis shard of each, and its progress."""
 
     times: list[float] = field(default_factory=list)
     shards: list[int] = field(default_factory=list)
@@ -66,11 +66,13 @@ class _Lane:
     lags: list[float] = field(default_factory=list)  # in the order of times, but for rejected rows
 
 
-def simulate(load: Load, work: Work, setting: Setting, world: World, *, seconds: float, seed: int) -> Simulated:
-    """Play so many seconds of changes, and then on until all of them are in Pinot; the same seed plays the same."""
+def simulate(
+    load: Load, work: Work, setting: Setting, assumptions: Assumptions, *, seconds: float, seed: int
+) -> Simulated:
+    """Simulate so many seconds of changes, and continue until all are in Pinot. The same seed gives the same result."""
     random = Random(seed)
     lanes = _arrivals(load, setting, seconds, random)
-    return _Play(work, setting, world, lanes, random).run(seconds)
+    return _Simulation(work, setting, assumptions, lanes, random).run(seconds)
 
 
 def _arrivals(load: Load, setting: Setting, seconds: float, random: Random) -> list[_Lane]:
@@ -86,27 +88,35 @@ def _arrivals(load: Load, setting: Setting, seconds: float, random: Random) -> l
     return lanes
 
 
-class _Play:
-    """The events in the order of their time: a lane polls, or puts rows."""
+class _Simulation:
+    """A running simulation. Its events are in the order of time: a lane polls, or puts rows."""
 
-    def __init__(self, work: Work, setting: Setting, world: World, lanes: Sequence[_Lane], random: Random) -> None:
-        self._work, self._setting, self._world, self._lanes, self._random = work, setting, world, lanes, random
+    def __init__(
+        self, work: Work, setting: Setting, assumptions: Assumptions, lanes: Sequence[_Lane], random: Random
+    ) -> None:
+        self._work, self._setting, self._assumptions, self._lanes, self._random = (
+            work,
+            setting,
+            assumptions,
+            lanes,
+            random,
+        )
         self._most = largest_batch(work, setting)
-        self._poll, self._pinot_poll = 1 / world.polls_per_second, 1 / world.pinot_polls_per_second
+        self._poll, self._pinot_poll = 1 / assumptions.polls_per_second, 1 / assumptions.pinot_polls_per_second
         self._allowances = [Allowance() for _ in range(setting.kinesis_shards)]
         self._came: list[list[float]] = [[] for _ in range(setting.kinesis_shards)]
         self._rejected = 0
         self._order = count()
-        # When, in which order of those at one time, whose, and the rows that are to be put; None for a poll.
+        # The time, the order among events of one time, the lane, and the rows to put (None for a poll).
         self._events: list[tuple[float, int, _Lane, list[int] | None]] = []
         for lane in lanes:
-            self._at(random.random() * self._poll, lane, None)
+            self._schedule(random.random() * self._poll, lane, None)
 
-    def _at(self, time: float, lane: _Lane, rows: list[int] | None) -> None:
+    def _schedule(self, time: float, lane: _Lane, rows: list[int] | None) -> None:
         heapq.heappush(self._events, (time, next(self._order), lane, rows))
 
     def run(self, seconds: float) -> Simulated:
-        """Play everything."""
+        """Process all events."""
         while self._events:
             now, _, lane, rows = heapq.heappop(self._events)
             if rows is None:
@@ -119,24 +129,24 @@ class _Play:
         waiting = bisect_right(lane.times, now, lo=lane.taken) - lane.taken
         if not waiting:
             lane.window_opened = None
-            if lane.taken < len(lane.times):  # all polls until then find nothing
+            if lane.taken < len(lane.times):  # all polls until the next change find nothing
                 polls = max(1, math.ceil((lane.times[lane.taken] - now) / self._poll))
-                self._at(now + polls * self._poll, lane, None)
+                self._schedule(now + polls * self._poll, lane, None)
             return
         if lane.window_opened is None:
             lane.window_opened = now
         closes = lane.window_opened + self._setting.window_seconds
         if waiting < self._most and now < closes - _EXACT:
-            self._at(min(now + self._poll, closes), lane, None)
+            self._schedule(min(now + self._poll, closes), lane, None)
             return
         batch = min(waiting, self._most)
         rows = list(range(lane.taken, lane.taken + batch))
         lane.taken += batch
         lane.window_opened = None
         lane.batches.append(batch)
-        ends = now + invocation_seconds(batch, self._work, self._setting, self._world)
+        ends = now + invocation_seconds(batch, self._work, self._setting, self._assumptions)
         lane.invoked.append((now, ends))
-        self._at(ends, lane, rows)
+        self._schedule(ends, lane, rows)
 
     def _put(self, lane: _Lane, now: float, rows: list[int]) -> None:
         rejected = []
@@ -151,9 +161,9 @@ class _Play:
         if rejected:
             self._rejected += len(rejected)
             lane.invoked.append((now, now + _PAUSE_SECONDS))
-            self._at(now + _PAUSE_SECONDS, lane, rejected)
+            self._schedule(now + _PAUSE_SECONDS, lane, rejected)
         else:
-            self._at(now, lane, None)
+            self._schedule(now, lane, None)
 
     def _sum_up(self, seconds: float) -> Simulated:
         start = seconds / 4
@@ -176,7 +186,7 @@ def _between(spans: Sequence[tuple[float, float]], start: float, end: float) -> 
 
 
 def _growth(lane: _Lane, seconds: float) -> float:
-    """Compare the lag of the last quarter's changes with that of the second quarter's, half of the time before."""
+    """Compare the lag of the last quarter's changes with the second quarter's, which is half the time earlier."""
     second, third, last = (bisect_right(lane.times, seconds * part / 4) for part in (1, 2, 3))
     if second == third or last == len(lane.lags):
         return 0.0

@@ -1,6 +1,6 @@
-"""What the model says, as tables: costs by shape, what each knob does, what is full first at which scale.
+"""The model's results as tables: costs by shape, the effect of each setting, the bottleneck at each scale.
 
-The same tables are printed (``python -m bench model``) and written into docs/performance.md (``python -m bench page``).
+``python -m bench model`` prints the tables, ``python -m bench page`` writes the same into docs/performance.md.
 """
 
 from __future__ import annotations
@@ -10,18 +10,19 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from bench import batches, invocation
+from bench.alternatives import FIRST
 from bench.measure import summarize
-from bench.measured import SHIPPED, by_batch, fit, works, world
+from bench.measured import SHIPPED, by_batch, fit, measured_assumptions, works
 from bench.model import (
     MILLION,
     PARTITION_WRITE_UNITS,
     PUT_UNIT_BYTES,
+    Assumptions,
     Estimate,
     Load,
     Setting,
     Stage,
     Work,
-    World,
     estimate,
     invocation_seconds,
     largest_batch,
@@ -29,14 +30,13 @@ from bench.model import (
 )
 from bench.prices import AS_OF, KINESIS_PAGE, LAMBDA_PAGE, PRICES
 from bench.result import Result
-from bench.rivals import FIRST
 from bench.shapes import SEED, SHAPES
 from bench.simulation import simulate
 from bench.targets import judge
 from dynapinot.init.capacity import HEADROOM, SHARD_BYTES, SHARD_RECORDS, WriteRate, shards_for
 
 SCALES: Final = (1_000, 10_000, 100_000)  # changes a second
-USUAL: Final = 1_000  # changes a second, where a table shows one load
+USUAL: Final = 1_000  # changes a second, for tables that show one load
 
 _KINDS: Final = ("seed", "wide", "nested", "sparse")  # of items; the other shapes are the seed's
 _SEED_OF_CHANCE: Final = 1
@@ -45,7 +45,7 @@ _SIMULATED_SECONDS: Final[Mapping[int, float]] = {1_000: 60.0, 10_000: 20.0, 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grid:
-    """A table. ``texts`` are the columns that hold words, and stand to the left."""
+    """A table. ``texts`` are the columns that hold words, and are aligned to the left."""
 
     name: str
     title: str
@@ -55,24 +55,24 @@ class Grid:
 
 
 def grids(result: Result) -> Iterator[Grid]:
-    """Make all tables of a result. Raises CommandError for a race that is missing."""
-    shapes, here = works(result), world(result)
+    """Make all tables of a result. Raises CommandError if a race is missing."""
+    shapes, assumptions = works(result), measured_assumptions(result)
     yield _measured(result, shapes)
     yield _line(result)
-    yield _at_once(here)
-    yield _costs(shapes, here)
-    yield _traffic(shapes[SEED.name], here)
-    yield _knobs(shapes[SEED.name], here)
-    yield _scale(shapes[SEED.name], here)
-    yield _by_shape({name: shapes[name] for name in _KINDS}, here)
-    yield _one_item({name: shapes[name] for name in _KINDS}, here)
-    yield _against_simulation(shapes[SEED.name], here)
+    yield _concurrent_requests(assumptions)
+    yield _costs(shapes, assumptions)
+    yield _traffic(shapes[SEED.name], assumptions)
+    yield _knobs(shapes[SEED.name], assumptions)
+    yield _scale(shapes[SEED.name], assumptions)
+    yield _by_shape({name: shapes[name] for name in _KINDS}, assumptions)
+    yield _one_item({name: shapes[name] for name in _KINDS}, assumptions)
+    yield _against_simulation(shapes[SEED.name], assumptions)
     yield _prices()
     yield _targets(result)
 
 
 def setting_for(load: Load, work: Work, *, headroom: float = HEADROOM) -> Setting:
-    """Choose as many Kinesis shards as ``dynapinot init`` does, or with other headroom; the rest is the template's."""
+    """Choose as many Kinesis shards as ``dynapinot init``, or with another headroom; all else is the template's."""
     rate = WriteRate(per_second=load.changes_per_second * headroom / HEADROOM, source="")
     return Setting(
         stream_shards=least_stream_shards(load, work),
@@ -147,21 +147,21 @@ def _line(result: Result) -> Grid:
     )
 
 
-def _at_once(here: World) -> Grid:
+def _concurrent_requests(assumptions: Assumptions) -> Grid:
     return Grid(
         name="at-once",
-        title=f"PutRecords requests at a time, of {_ms(here.request_seconds)} ms each",
+        title=f"PutRecords requests at a time, of {_ms(assumptions.request_seconds)} ms each",
         columns=("Kinesis shards", "at a time"),
-        rows=[[str(shards), f"{times:.1f}"] for shards, times in here.requests_at_once.items()],
+        rows=[[str(shards), f"{times:.1f}"] for shards, times in assumptions.concurrent_requests.items()],
     )
 
 
-def _costs(shapes: Mapping[str, Work], here: World) -> Grid:
+def _costs(shapes: Mapping[str, Work], assumptions: Assumptions) -> Grid:
     rows = []
     for name, work in shapes.items():
         load = Load(changes_per_second=USUAL)
         setting = setting_for(load, work)
-        found = estimate(load, work, setting, here)
+        found = estimate(load, work, setting, assumptions)
         rows.append(
             [
                 name,
@@ -188,12 +188,12 @@ def _costs(shapes: Mapping[str, Work], here: World) -> Grid:
     )
 
 
-def _traffic(work: Work, here: World) -> Grid:
+def _traffic(work: Work, assumptions: Assumptions) -> Grid:
     rows = []
     for rate in (1, 10, 100, *SCALES):
         load = Load(changes_per_second=rate)
         setting = setting_for(load, work)
-        found = estimate(load, work, setting, here)
+        found = estimate(load, work, setting, assumptions)
         rows.append(
             [
                 f"{rate:,}",
@@ -234,11 +234,11 @@ _KNOBS: Final[Sequence[tuple[str, Callable[[Setting], Setting]]]] = (
 )
 
 
-def _knobs(work: Work, here: World) -> Grid:
+def _knobs(work: Work, assumptions: Assumptions) -> Grid:
     load = Load(changes_per_second=USUAL)
     rows = []
     for what, turned in _KNOBS:
-        found = estimate(load, work, turned(setting_for(load, work)), here)
+        found = estimate(load, work, turned(setting_for(load, work)), assumptions)
         lag = found.lane.lag
         rows.append(
             [
@@ -265,7 +265,7 @@ def _knobs(work: Work, here: World) -> Grid:
 _FACTORS: Final = (1, 2, 10)
 
 
-def _scale(work: Work, here: World) -> Grid:
+def _scale(work: Work, assumptions: Assumptions) -> Grid:
     rows = []
     for rate in SCALES:
         load = Load(changes_per_second=rate)
@@ -273,7 +273,7 @@ def _scale(work: Work, here: World) -> Grid:
         shards = dict.fromkeys((Setting().kinesis_shards, *(setting.kinesis_shards for setting in sized)))
         for count in shards:
             settings = [replace(sized[0], kinesis_shards=count, parallelization_factor=factor) for factor in _FACTORS]
-            found = [estimate(load, work, setting, here) for setting in settings]
+            found = [estimate(load, work, setting, assumptions) for setting in settings]
             rows.append(
                 [
                     f"{rate:,}",
@@ -283,7 +283,7 @@ def _scale(work: Work, here: World) -> Grid:
                     *map(_cost, found),
                     _per_cent(found[0].lane.utilisation),
                     _stage(found[0].bottleneck),
-                    f"{found[0].at_most:,.0f}",
+                    f"{found[0].max_changes_per_second:,.0f}",
                     ", ".join(_stage(quota) for quota in found[0].quotas if quota.utilisation >= 1) or "none",
                 ]
             )
@@ -301,32 +301,32 @@ def _scale(work: Work, here: World) -> Grid:
     )
 
 
-_ROOM: Final = 0.5  # of a lane, that a factor is to leave free
+_FREE_SHARE: Final = 0.5  # of a lane, which the factor must leave free
 
 
-def factor_for(load: Load, work: Work, setting: Setting, here: World) -> int:
-    """Choose the least parallelization factor that leaves a lane half free; 10 if none does."""
+def factor_for(load: Load, work: Work, setting: Setting, assumptions: Assumptions) -> int:
+    """Choose the smallest parallelization factor that leaves a lane half free; 10 if none does."""
     for factor in range(1, 10):
-        found = estimate(load, work, replace(setting, parallelization_factor=factor), here)
-        if found.hot_lane.utilisation <= 1 - _ROOM:
+        found = estimate(load, work, replace(setting, parallelization_factor=factor), assumptions)
+        if found.hot_lane.utilisation <= 1 - _FREE_SHARE:
             return factor
     return 10
 
 
-def _by_shape(shapes: Mapping[str, Work], here: World) -> Grid:
+def _by_shape(shapes: Mapping[str, Work], assumptions: Assumptions) -> Grid:
     rows = []
     for name, work in shapes.items():
         for rate in SCALES:
             load = Load(changes_per_second=rate)
             sized = setting_for(load, work)
-            setting = replace(sized, parallelization_factor=factor_for(load, work, sized, here))
-            found = estimate(load, work, setting, here)
+            setting = replace(sized, parallelization_factor=factor_for(load, work, sized, assumptions))
+            found = estimate(load, work, setting, assumptions)
             rows.append(
                 [
                     name,
                     f"{rate:,}",
                     f"{sized.stream_shards}",
-                    _per_cent(estimate(load, work, sized, here).lane.utilisation),
+                    _per_cent(estimate(load, work, sized, assumptions).lane.utilisation),
                     f"{setting.parallelization_factor}",
                     f"{setting.kinesis_shards:,}",
                     _lag(found),
@@ -347,14 +347,14 @@ def _by_shape(shapes: Mapping[str, Work], here: World) -> Grid:
     )
 
 
-def _one_item(shapes: Mapping[str, Work], here: World) -> Grid:
+def _one_item(shapes: Mapping[str, Work], assumptions: Assumptions) -> Grid:
     rows = []
     for name, work in shapes.items():
         setting = Setting()
         most = largest_batch(work, setting)
         takes = {
             "DynamoDB": PARTITION_WRITE_UNITS / work.write_units,
-            "its lane": most / invocation_seconds(most, work, setting, here),
+            "its lane": most / invocation_seconds(most, work, setting, assumptions),
             "its Kinesis shard": min(SHARD_RECORDS, SHARD_BYTES / work.row_bytes),
         }
         rows.append([name, *(f"{each:,.0f}" for each in takes.values()), min(takes, key=lambda each: takes[each])])
@@ -367,14 +367,14 @@ def _one_item(shapes: Mapping[str, Work], here: World) -> Grid:
     )
 
 
-def _against_simulation(work: Work, here: World) -> Grid:
+def _against_simulation(work: Work, assumptions: Assumptions) -> Grid:
     rows = []
     for rate in SCALES:
         for window in (Setting().window_seconds, 0.0):
             load = Load(changes_per_second=rate)
             setting = replace(setting_for(load, work, headroom=2), window_seconds=window)
-            found = estimate(load, work, setting, here)
-            played = simulate(load, work, setting, here, seconds=_SIMULATED_SECONDS[rate], seed=_SEED_OF_CHANCE)
+            found = estimate(load, work, setting, assumptions)
+            played = simulate(load, work, setting, assumptions, seconds=_SIMULATED_SECONDS[rate], seed=_SEED_OF_CHANCE)
             rows.append(
                 [
                     f"{rate:,}",

@@ -1,6 +1,6 @@
-"""Cold start: what a fresh process needs to be ready for its first event, and the size of what ships.
+"""Cold start: the time until a new process is ready for its first event, and the size of the package.
 
-The interpreter's own start is in every number; compiled files are there, as after a first start.
+Every number includes the interpreter's own start. Compiled files exist, as after a first start.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Final
 
-from bench.measure import Effort, Heading, Race, Way, race
+from bench.alternatives import FIRST, OURS
+from bench.measure import Candidate, Effort, Heading, Race, race
 from bench.product import ROOT, START, environment, python_path
-from bench.rivals import FIRST, OURS
 from bench.shapes import SEED
 from dynapinot.local.services import sdk_variables
 
@@ -36,7 +36,7 @@ _UTILITIES: Final = (
     *("parser", "streaming", "typing", "validation"),
 )
 
-# What a fresh process runs, after its label.
+# The label of each contender, and the code that its new process runs.
 _STARTS: Final[Mapping[str, tuple[str, str]]] = {
     "python": ("Python alone", "pass"),
     "boto3": ("boto3 client", _CLIENT),
@@ -63,13 +63,13 @@ def names() -> list[str]:
 
 
 def races(effort: Effort, wanted: Collection[str]) -> Iterator[Race]:
-    """Start each in turn, in a fresh process, and measure its CPU and wall time."""
+    """Start each contender in turn, in a new process, and measure its CPU and wall time."""
     if not wanted:
         return
     with tempfile.TemporaryDirectory() as folder:
         variables = _variables(SEED.write(Path(folder)))
-        ways = {
-            name: Way(label=label, block=lambda code=code: start(code, variables))  # type: ignore[misc]  # a default
+        candidates = {
+            name: Candidate(label=label, block=lambda code=code: start(code, variables))  # type: ignore[misc]  # a default
             for name, (label, code) in _STARTS.items()
         }
         headings = {
@@ -77,11 +77,11 @@ def races(effort: Effort, wanted: Collection[str]) -> Iterator[Race]:
             for measure, what in (("cpu", "CPU"), ("wall", "wall"))
             if f"{SUITE}/{measure}" in wanted
         }
-        yield from race(ways, headings, baseline=FIRST, rounds=effort.starts)
+        yield from race(candidates, headings, baseline=FIRST, rounds=effort.starts)
 
 
 def start(code: str, variables: Mapping[str, str]) -> Mapping[str, float]:
-    """Run some code in a fresh process; measure its ``cpu`` (user and system) and ``wall`` time, in ms."""
+    """Run code in a new process; measure its ``cpu`` (user and system) and ``wall`` time, in ms."""
     before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
     subprocess.run([sys.executable, "-c", code], env=variables, check=True, stdout=subprocess.DEVNULL)  # noqa: S603  # ours
     wall, after = time.monotonic() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -90,20 +90,25 @@ def start(code: str, variables: Mapping[str, str]) -> Mapping[str, float]:
 
 
 def _variables(tables: Path) -> Mapping[str, str]:
-    others = ("AWS_", "POWERTOOLS_", "COV", "PYTHONDONTWRITEBYTECODE")  # that: or our own code would be compiled anew
+    others = (
+        "AWS_",
+        "POWERTOOLS_",
+        "COV",
+        "PYTHONDONTWRITEBYTECODE",
+    )  # with the last one our own code would be compiled again
     kept = {name: value for name, value in os.environ.items() if not name.startswith(others)}
     return {
         **kept,
         **sdk_variables("https://127.0.0.1:9"),  # nothing is sent
         **environment(tables),
         **python_path(),
-        "POWERTOOLS_TRACE_DISABLED": "true",  # no daemon is there
+        "POWERTOOLS_TRACE_DISABLED": "true",  # there is no daemon
     }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Package:
-    """How large what ships is: ``what`` was measured, its files' bytes by part, and all of them zipped."""
+    """The size of the package: ``what`` was measured, its files' bytes by part, and all of them zipped."""
 
     what: str
     parts: Mapping[str, int]
@@ -111,12 +116,12 @@ class Package:
 
     @property
     def bytes(self) -> int:
-        """All of it, unpacked."""
+        """The size of all parts, unpacked."""
         return sum(self.parts.values())
 
 
 def package(root: Path = ROOT) -> Package:
-    """Measure the function's package: as SAM built it, or else the installed sizes of what ships."""
+    """Measure the function's package as SAM built it, or else the installed sizes of its parts."""
     built = sorted(path for path in (root / ".aws-sam" / "build").glob("*") if (path / "handlers").is_dir())
     if built:
         return _package("as built by SAM", {each.name: {Path(each.name): each} for each in built[0].iterdir()})
@@ -140,7 +145,7 @@ def _package(what: str, parts: Mapping[str, Mapping[Path, Path]]) -> Package:
 
 
 def _files(paths: Mapping[Path, Path]) -> Iterator[tuple[Path, Path]]:
-    """Find the files that ship, below these paths: no compiled ones, nothing outside of the package."""
+    """Find the files to ship below these paths: no compiled ones, nothing outside of the package."""
     for name, path in paths.items():
         inside = sorted(path.rglob("*")) if path.is_dir() else [path]
         for each in inside:

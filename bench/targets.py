@@ -1,4 +1,4 @@
-"""What the function is to reach, next to others in the same run."""
+"""The function's targets, beside other contenders of the same run."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
+from bench.alternatives import FIRST, MARSHALLER, OURS
 from bench.measure import Race, Summary, summarize
 from bench.memory import EVENT
-from bench.rivals import FIRST, MARSHALLER, OURS
 from bench.start import ALL
 
 Verdict: TypeAlias = Literal["reached", "missed", "too close to tell", "too few rounds"]
@@ -16,7 +16,7 @@ Verdict: TypeAlias = Literal["reached", "missed", "too close to tell", "too few 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """In a race, a contender is to cost at most so much of what another costs."""
+    """In a race, a contender should cost at most this part of what another costs."""
 
     what: str
     race: str
@@ -27,15 +27,15 @@ class Target:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
-    """A target and what was measured of it."""
+    """A target and its measured ratio."""
 
     target: Target
     ratio: Summary
 
     @property
     def verdict(self) -> Verdict:
-        """Judge by the interval that holds the true median: all of it must lie on one side."""
-        if not self.ratio.is_telling:
+        """Judge by the confidence interval of the true median: all of it must be on one side."""
+        if not self.ratio.is_conclusive:
             return "too few rounds"
         if self.ratio.high <= self.target.at_most:
             return "reached"

@@ -14,11 +14,11 @@ from itertools import count, islice
 from threading import Lock
 from typing import Final
 
+from bench.alternatives import FIRST, OURS
 from bench.client import MAX_RECORDS
 from bench.decode import tables_of
-from bench.measure import Effort, Heading, Race, Way, race
+from bench.measure import Candidate, Effort, Heading, Race, race
 from bench.product import decode, publish_to
-from bench.rivals import FIRST, OURS
 from bench.shapes import SEED
 from dynapinot.init.capacity import SHARD_BYTES, SHARD_RECORDS
 from publisher.entry import Entry
@@ -105,15 +105,15 @@ def races(effort: Effort, wanted: Collection[str], *, limited: bool = False) -> 
         return
     entries = decode(SEED.records(effort.largest), tables_of(SEED))
     for each in shards:
-        ways = {
-            FIRST: Way(
+        candidates = {
+            FIRST: Candidate(
                 label="one request after the other", block=partial(_clocked, one_by_one, entries, each, limited)
             ),
-            OURS: Way(label="dynapinot", block=partial(_clocked, publish_to, entries, each, limited)),
+            OURS: Candidate(label="dynapinot", block=partial(_clocked, publish_to, entries, each, limited)),
         }
         what = f"{len(entries):,} rows over {each} shard{'s' * (each > 1)}, {LATENCY_SECONDS * 1000:.0f} ms a request"
         heading = Heading(f"{SUITE}/{each}", what + (", within the shards' limits" if limited else ""), "ms wall")
-        yield from race(ways, {"wall": heading}, baseline=FIRST, rounds=effort.starts)
+        yield from race(candidates, {"wall": heading}, baseline=FIRST, rounds=effort.starts)
 
 
 def one_by_one(stream: Stream, entries: Sequence[Entry]) -> None:

@@ -1,4 +1,4 @@
-"""Making change records as a Lambda event from DynamoDB Streams carries them."""
+"""Makes change records in the format of a Lambda event from DynamoDB Streams."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _numbers = count(1)
 
 
 def record(name, keys, new=None, old=None, *, second=SECOND, sequence=None, table="meetups", **outer):
-    """One record; ``new`` and ``old`` are the attributes beside the keys, None for no image."""
+    """Make one record. ``new`` and ``old`` are the attributes besides the keys, None for no image."""
     number = next(_numbers) if sequence is None else sequence
     inner = {"ApproximateCreationDateTime": second, "Keys": keys, "SequenceNumber": f"{number:021d}", "SizeBytes": 100}
     inner["StreamViewType"] = "NEW_AND_OLD_IMAGES"

@@ -1,4 +1,4 @@
-"""What holds for all tests."""
+"""Settings and fixtures of all tests."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import botocore.session
 import pytest
 from hypothesis import HealthCheck, settings
 
-# A machine that is busy with something else is no bug: examples are bounded in number, not in time.
+# A busy machine is not a bug: the number of examples is limited, not their time.
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("unhurried")
 
@@ -59,9 +59,9 @@ def stop_embedded_servers_at_once():
 
 @pytest.fixture(autouse=True)
 def no_start_of_an_earlier_test():
-    """The SDK's session and what a start does to the garbage collector last as long as the process; a test does not."""
+    """Reset the SDK's session and the garbage collector: a start of the function changes them for the whole process."""
     yield
-    gc.enable()  # a start that fails leaves it off
+    gc.enable()  # a failed start leaves it disabled
     gc.unfreeze()
     if clients := sys.modules.get("handlers.clients"):
         clients.session.cache_clear()

@@ -1,4 +1,4 @@
-"""A small right table's files, to be made wrong, or odd, one thing at a time."""
+"""The files of a small valid table, to change one setting at a time."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ CONFIG = {
 
 
 def with_setting(document, path, value):
-    """A copy of a document with the setting at a dotted path replaced, or removed."""
+    """Return a copy of a document with the setting at a dotted path replaced or removed."""
     copy = deepcopy(document)
     here = copy
     *outer, last = path.split(".") if isinstance(path, str) else path
@@ -54,7 +54,7 @@ def with_setting(document, path, value):
 
 
 def with_column(name, data_type, **spec):
-    """A copy of the schema with one more column."""
+    """Return a copy of the schema with one more column."""
     copy = deepcopy(SCHEMA)
     kind = "dateTimeFieldSpecs" if "format" in spec else "dimensionFieldSpecs"
     copy[kind].append({"name": name, "dataType": data_type, **spec})

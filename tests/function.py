@@ -1,4 +1,4 @@
-"""Starting the functions, which read the environment and connect to AWS when they are imported."""
+"""Starts the functions, which read the environment and connect to AWS when they are imported."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 
 
 def set_environment(monkeypatch, tables, **variables):
-    """Set what the functions and the SDK read: a folder of tables, a bucket, made-up credentials, and more."""
+    """Set the variables of the functions and the SDK: a folder of tables, a bucket, fake credentials, and more."""
     for name, value in {
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
@@ -21,13 +21,13 @@ def set_environment(monkeypatch, tables, **variables):
 
 
 def load(name):
-    """Import an entry point anew, in the environment of now."""
+    """Import an entry point again, in the current environment."""
     forget(name)
-    logging.Logger.manager.loggerDict.pop("dynapinot", None)  # it would go on writing to an earlier test's stdout
+    logging.Logger.manager.loggerDict.pop("dynapinot", None)  # it would still write to an earlier test's stdout
     return importlib.import_module(name)
 
 
 def forget(*names):
-    """Leave no entry point behind that was started in a test's environment."""
+    """Unload the entry points that were started in a test's environment."""
     for name in names:
         sys.modules.pop(name, None)

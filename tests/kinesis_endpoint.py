@@ -1,4 +1,4 @@
-"""A service over HTTP that answers PutRecords as a test says, and keeps what came: for what only the wire shows."""
+"""A fake Kinesis over HTTP with configured responses, which keeps its requests: for tests of the wire format."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FIRST = 49543463076548007577105092703039560359975228518395012686
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What came: header names in lower case."""
+    """A request, with its header names in lower case."""
 
     url: str
     headers: dict
@@ -26,7 +26,7 @@ class Request:
 
 
 def accepted(request):
-    """Answer as Kinesis does when it takes everything; it refuses a request without records."""
+    """Respond as Kinesis does when it accepts everything; it refuses a request without records."""
     records = request.json["Records"]
     if not records:
         return error("ValidationException", 400)
@@ -49,9 +49,9 @@ def no_answer(_):
 
 
 class KinesisEndpoint:
-    """``answers`` are what it does with the next requests, each of a request to a status and a body, or to None for the
-    end of the connection; ``otherwise`` is for what comes after them. ``cut`` is how many bytes of each answer it
-    promises and does not send.
+    """``answers`` are functions for the next requests, ``otherwise`` the one for all later requests. Each returns a
+    status and a body, or None to end the connection. ``cut`` is how many bytes of each response it announces and does
+    not send.
     """
 
     def __init__(self, url):
@@ -78,7 +78,7 @@ def kinesis_endpoint():
                 service.requests.append(request)
                 respond = service.answers.popleft() if service.answers else service.otherwise
             answered = respond(request)
-            if callable(answered):  # it said how
+            if callable(answered):  # the function chose another one
                 answered = answered(request)
             if answered is None:
                 self.close_connection = True

@@ -1,4 +1,4 @@
-"""What the tests of the proposal have in common: proposing and loading, random tables, what their rows must hold."""
+"""Helpers of the tests of the proposal: proposing and loading, random tables, expected rows."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ORIGIN = "Proposed by a test."
 
 
 def key_of(*attributes):
-    """A table's key of names and types: the partition key's, then the sort key's."""
+    """Return a table's key from names and types: the partition key's, then the sort key's."""
     kinds = ("partition key", "sort key")
     return tuple(
         KeyAttribute(name=name, kind=kind, tag=tag) for (name, tag), kind in zip(attributes, kinds, strict=False)
@@ -33,7 +33,7 @@ ID = key_of(("id", "S"))
 
 
 def profile_of(*items, **bounds):
-    """The profile of items as an event has them."""
+    """Return the profile of items in an event's form."""
     profile = Profile(**bounds)
     for item in items:
         profile.add(to_sdk(item))
@@ -41,17 +41,17 @@ def profile_of(*items, **bounds):
 
 
 def columns_of(*items, key=ID, **options):
-    """The columns that are proposed for items."""
+    """Return the proposed columns for items."""
     return propose_columns(profile_of(*items), key, **options)
 
 
 def choices_of(*items, **options):
-    """What each attribute of items becomes, by column: the type's label."""
+    """Return the label of each proposed column's type."""
     return {column.name: column.choice.label for column in columns_of(*items, **options).columns}
 
 
 def load(columns, naming=NAMING, **options):
-    """The table that the function makes of the proposed files. They have no finding."""
+    """Load the proposed files as the function does. They must have no findings."""
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder) / naming.pinot_table
         place.mkdir()
@@ -62,7 +62,7 @@ def load(columns, naming=NAMING, **options):
     return table
 
 
-# Names that stand in somebody's way: Pinot's, DynamoDB's, source.toml's, SQL's, paths', another's but for its case.
+# Names that may conflict: with Pinot, DynamoDB, source.toml, SQL, paths, or another name of different case.
 ODD_NAMES = (
     *("is_deleted", "changed_at", "rest", "Is_Deleted", "is_deleted_2", "name", "Name", "NAME", "name_2"),
     *("eventName", "ApproximateCreationDateTime", "SizeBytes", "tableName", "$deleted", "$rest", "$", "$x y"),
@@ -78,7 +78,7 @@ prices = st.integers(0, 10**6).map(lambda cents: Decimal(cents).scaleb(-2))
 
 
 class Long(str):
-    """A long text that is short in the output of Hypothesis."""
+    """A long text with a short representation in the output of Hypothesis."""
 
     __slots__ = ()
 
@@ -87,7 +87,7 @@ class Long(str):
 
 
 class Many(list):
-    """A long list, the same."""
+    """A long list with a short representation."""
 
     def __repr__(self):
         return f"Many({len(self)})"
@@ -95,7 +95,7 @@ class Many(list):
 
 long_texts = st.sampled_from([511, 512, 513, 5_000, 409_600]).map(lambda length: Long("é" * length))
 times = st.sampled_from(["2024-06-22T18:48:44.026Z", '{"a": [1, 2]}', "[]", "a\0b"])
-# What one attribute holds throughout, as in tidy tables; and what it may hold at times, as in others.
+# The values of one attribute: of one kind as in tidy tables, or sometimes of another as in others.
 kinds = st.sampled_from(
     [
         whole,
@@ -132,7 +132,7 @@ key_values = {
 
 @st.composite
 def dynamodb_tables(draw):
-    """A key and items that have it: each attribute of the kind it mostly has, at times of another, or absent."""
+    """A key and items that have it: each attribute mostly has one kind, sometimes another, or is absent."""
     attributes = draw(st.lists(names, min_size=1, max_size=9, unique=True))
     key_names = attributes[: draw(st.integers(1, min(2, len(attributes))))]
     key = key_of(*((name, draw(st.sampled_from("SNB"))) for name in key_names))
@@ -149,7 +149,7 @@ def dynamodb_tables(draw):
 
 
 def natural(value):
-    """A value as a JSON document has it: exact numbers, base64 of binary, sets as sorted lists."""
+    """Return a value in the form of a JSON document: exact numbers, base64 of binary, sets as sorted lists."""
     match value:
         case bytes():
             return b64encode(value).decode()
@@ -180,7 +180,7 @@ def text_of(value):
 
 
 def scalar_of(value, data_type):
-    """What a row has for a value in a column that is no JSON, as the documentation says."""
+    """Return a row's value in a column that is not JSON, by the documentation."""
     match data_type:
         case "BOOLEAN":
             return value

@@ -1,8 +1,8 @@
-"""A Pinot that reads the stream its tables name, at the endpoint they name, and shows it some polls late.
+"""A fake Pinot that reads the stream of its table configs, at their endpoint, and shows it some polls late.
 
-The model (dynapinot.local.replica) says which rows a query sees, SQLite runs it over them. What Pinot adds is added
-here: TIMESTAMP as text (DataSchema.ColumnDataType.format), the computed location, $docId, and error 190 until it is
-assigned.
+The model (dynapinot.local.replica) decides which rows a query sees, and SQLite runs the query on them. This module adds
+Pinot's own parts: TIMESTAMP as text (DataSchema.ColumnDataType.format), the computed location, $docId, and error 190
+until the table is assigned.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ STREAM = {"stream.kinesis.topic.name", "region", "endpoint", "accessKey", "secre
 class ReadingPinot(Pinot):
     """``late`` is how many queries see nothing new before one does, ``ingest`` whether a row is ingested at all.
 
-    ``computes`` says whether the transforms work.
+    ``computes`` is whether the transforms work.
     """
 
     late: int = 1
@@ -86,7 +86,7 @@ class ReadingPinot(Pinot):
                 values = [self._location(row) if each == "location" else row.get(each) for each in columns]
                 database.execute(f'INSERT INTO "{name}" VALUES ({", ".join("?" * len(columns))})', values)
             if "LIMIT" not in sql:
-                sql += " LIMIT 10"  # as Pinot has it
+                sql += " LIMIT 10"  # in Pinot's form
             cursor = database.execute(sql.replace("$docId", "rowid"))
             names = [each[0] for each in cursor.description]
             rows = [

@@ -1,4 +1,4 @@
-"""Running the benchmark in its own environment, and the work that tests of its model are about."""
+"""Runs the benchmark in its own environment; has the work of the tests of its model."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ WORK = Work(
 
 
 def run_python(*arguments):
-    """Run the Python of the benchmark's environment; give what it printed."""
+    """Run the Python of the benchmark's environment; return its output."""
     assert PYTHON.exists(), "the benchmark's environment is missing: make it with `make .venv-bench/.ready`"
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "COV"))}
     return subprocess.run(

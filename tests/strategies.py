@@ -1,4 +1,4 @@
-"""Hypothesis strategies for DynamoDB values, and the inverse of the decoder that their round trip needs."""
+"""Hypothesis strategies for DynamoDB values, and the decoder's inverse for round trips."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def numbers(draw):
     digits = str(draw(st.integers(0, 10**38 - 1))).rstrip("0")
     if not digits:
         return Decimal(0)
-    # The first digit stands at 10 to the power of exponent + len(digits) - 1.
+    # The first digit is the one of 10 to the power of exponent + len(digits) - 1.
     exponent = draw(st.integers(-130, 125)) - (len(digits) - 1)
     return Decimal((draw(st.sampled_from((0, 1))), tuple(map(int, digits)), exponent))
 
@@ -35,7 +35,7 @@ values = st.recursive(
 
 
 def encode(value):
-    """Write a Python value as the attribute value of a Lambda event: what ``decoder.attribute.decode`` must undo."""
+    """Encode a Python value as an attribute value of a Lambda event; ``decoder.attribute.decode`` must invert it."""
     match value:
         case bool():
             return {"BOOL": value}
@@ -58,6 +58,6 @@ def encode(value):
     raise TypeError(type(value))
 
 
-# How likely each fault of a kinesis_fake.FakeKinesis is.
+# The probability of each fault of a kinesis_fake.FakeKinesis.
 rates = st.sampled_from((0.0, 0.0, 0.05, 0.3, 0.7))
 fault_rates = st.fixed_dictionaries(dict.fromkeys(("reject", "shuffle", "lose", "fail"), rates))

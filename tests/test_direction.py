@@ -48,7 +48,7 @@ ROOTS = {"handlers/stream.py", "handlers/heartbeat.py", "handlers/redrive.py"}
 
 
 def imports(file):
-    """The modules that a file imports, whole."""
+    """Return the full names of the modules that a file imports."""
     for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -76,7 +76,7 @@ def test_the_pure_packages_import_nothing_that_reaches_the_outside(file):
 
 
 def users_of(attribute):
-    """The files in which something with that name is called or read."""
+    """Return the files in which something with that name is called or read."""
     return {
         str(file.relative_to(SRC))
         for file in FILES

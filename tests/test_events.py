@@ -55,14 +55,14 @@ def test_there_is_an_event_for_every_kind_of_change():
 OF_EVERY_SOURCE = {"awsRegion", "eventID", "eventName", "eventSource", "eventSourceARN", "eventVersion"}
 
 
-def test_the_events_are_what_a_stream_sends():
+def test_the_events_have_the_format_of_a_stream():
     for event in EVENTS:
         if not event.stem.startswith("kinesis-"):
             for record in records_of(event):
                 assert set(record) - {"userIdentity"} == OF_EVERY_SOURCE | {"dynamodb"}
 
 
-def test_the_events_of_kinesis_are_what_lambda_makes_of_its_records():
+def test_the_kinesis_events_have_lambdas_format():
     for event in ROOT.glob("events/kinesis-*.json"):
         for record in records_of(event):
             inner = record["kinesis"]
@@ -74,13 +74,13 @@ def test_the_events_of_kinesis_are_what_lambda_makes_of_its_records():
             assert record["eventID"] == f"shardId-000000000000:{inner['sequenceNumber']}"
 
 
-def carried(name):
-    """What the records of an event of Kinesis carry, as bytes."""
+def data_of(name):
+    """Return the data of the records of a Kinesis event, as bytes."""
     return [base64.b64decode(each["kinesis"]["data"]) for each in records_of(ROOT / "events" / f"{name}.json")]
 
 
-def test_the_events_of_kinesis_tell_their_times_unit_or_not_as_the_seeds_records_do():
-    changes = {name: json.loads(carried(f"kinesis-{name}")[0]) for name in ("insert", "modify", "remove")}
+def test_the_kinesis_events_name_their_time_unit_or_omit_it_as_the_seeds_records_do():
+    changes = {name: json.loads(data_of(f"kinesis-{name}")[0]) for name in ("insert", "modify", "remove")}
     assert {
         name: each["dynamodb"].pop("ApproximateCreationDateTimePrecision", None) for name, each in changes.items()
     } == {
@@ -88,15 +88,15 @@ def test_the_events_of_kinesis_tell_their_times_unit_or_not_as_the_seeds_records
         "modify": None,
         "remove": "MILLISECOND",
     }
-    for name in ("modify", "remove"):  # the seed's INSERT has other keys than its own table
+    for name in ("modify", "remove"):  # the seed's INSERT has keys that its table does not have
         assert changes[name] == json.loads((ROOT / "tests" / "seed" / f"record-{name}.json").read_text())
 
 
-def test_whatever_else_is_on_the_stream_is_a_dead_letter_and_a_duplicate_is_the_same_row_again():
-    first, again, text, aggregate, _ = carried(FOREIGN)
+def test_foreign_records_become_dead_letters_and_a_duplicate_gives_the_same_row():
+    first, again, text, aggregate, _ = data_of(FOREIGN)
     assert first == again
     assert text.decode().isprintable()
-    assert aggregate.startswith(b"\xf3\x89\x9a\xc2")  # of the Kinesis Producer Library
+    assert aggregate.startswith(b"\xf3\x89\x9a\xc2")  # the magic number of the Kinesis Producer Library
     numbers = [int(each["kinesis"]["sequenceNumber"]) for each in records_of(ROOT / "events" / f"{FOREIGN}.json")]
     assert numbers == sorted(set(numbers))
 
@@ -128,7 +128,7 @@ def test_one_event_has_every_attribute_type():
 
 @pytest.mark.parametrize("tables", ["seed", "every_type"])
 @pytest.mark.parametrize("name", ["insert", "modify", "remove", "all-types"])
-def test_other_tables_give_their_golden_rows_too(tables, name):
+def test_the_events_of_other_tables_give_their_golden_rows(tables, name):
     event = ROOT / "events" / f"{name}.json"
     assert lines(event, ROOT / "tests" / "tables" / tables) == golden(f"{tables}.{name}")
 

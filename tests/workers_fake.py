@@ -20,7 +20,7 @@ def fake_workers(random):
         future = random.choice([each for each in waiting if each in running])
         try:
             future.set_result(waiting.pop(future)())
-        except BaseException as error:  # noqa: BLE001  # as a thread pool does it
+        except BaseException as error:  # noqa: BLE001  # as a thread pool does
             future.set_exception(error)
         return [future]
 

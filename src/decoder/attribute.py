@@ -3,9 +3,9 @@
 Shapes: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_AttributeValue.html. In an event B and the
 members of a BS are base64 text, N and the members of an NS decimal text.
 
-One reader a type, in the tables ``SCALARS`` and ``SETS``, and one walk over them all, :func:`fold`: what a value
-becomes is said by a few builders (:class:`Forms`), so that the Python value here and the JSON document of a Pinot
-column come out of the same, equally strict walk.
+Each type has one reader, in the tables ``SCALARS`` and ``SETS``, and one function walks all values, :func:`fold`. A few
+builders (:class:`Forms`) decide what a value becomes. So the Python value here and the JSON document of a Pinot column
+come from the same strict walk.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ MAX_DEPTH: Final = 32
 
 
 def decode_text(payload: object) -> str:
-    """Read an S. Raises MalformedError when it is no text, or text that UTF-8 cannot hold (half a surrogate pair)."""
+    """Read an S. Raises MalformedError if it is not text, or text that UTF-8 cannot hold (half a surrogate pair)."""
     if not isinstance(payload, str):
         raise MalformedError("the value of an S must be text")
     check_unicode(payload)
@@ -71,7 +71,7 @@ TAGS: Final = (*SCALARS, *SETS, "L", "M")
 def decode_set(tag: str, payload: object) -> list[Any]:
     """Read an SS, NS or BS into its members, sorted ascending by value (by code point, number, byte).
 
-    Raises MalformedError when it is empty or holds a member twice: DynamoDB stores neither.
+    Raises MalformedError if it is empty or holds a member twice: DynamoDB stores neither.
     """
     decode_member = SCALARS[SETS[tag]]
     if not isinstance(payload, list) or not payload:
@@ -90,7 +90,7 @@ def decode_set(tag: str, payload: object) -> list[Any]:
 
 
 def open_attribute(attribute: object) -> tuple[str, object]:
-    """Take an attribute value apart into its type tag and payload. Raises MalformedError when it is no such thing."""
+    """Split an attribute value into its type tag and payload. Raises MalformedError if it is not an attribute value."""
     if not isinstance(attribute, dict) or len(attribute) != 1:
         raise MalformedError("an attribute value must be an object with exactly one type tag")
     ((tag, payload),) = attribute.items()
@@ -101,7 +101,7 @@ def open_attribute(attribute: object) -> tuple[str, object]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forms:
-    """What the kinds that differ are built into, each from its exact Python value."""
+    """Builders for the types whose result differs, each from the exact Python value."""
 
     number: Callable[[Decimal], Any]
     binary: Callable[[bytes], Any]
@@ -109,9 +109,9 @@ class Forms:
 
 
 def fold(attribute: object, forms: Forms, depth: int = MAX_DEPTH) -> Any:  # noqa: ANN401  # the forms decide
-    """Walk one attribute value, checking all of it, and build it with ``forms``; ``depth`` levels may nest.
+    """Walk one attribute value, check all of it, and build the result with ``forms``; ``depth`` levels may nest.
 
-    Text, booleans, null, lists and maps are themselves in every form. Raises MalformedError with the path inside the
+    Text, booleans, null, lists and maps are the same in every form. Raises MalformedError with the path inside the
     value.
     """
     tag, payload = open_attribute(attribute)
@@ -142,7 +142,7 @@ def fold(attribute: object, forms: Forms, depth: int = MAX_DEPTH) -> Any:  # noq
 
 
 def open_list(payload: object) -> list[object]:
-    """Read an L into its items, themselves still attribute values. Raises MalformedError."""
+    """Read an L into its items, which are still attribute values. Raises MalformedError."""
     if not isinstance(payload, list):
         raise MalformedError("the value of an L must be a list")
     return payload
@@ -156,7 +156,7 @@ def _fold_step(step: str | int, attribute: object, forms: Forms, depth: int) -> 
 
 
 def check_unicode(text: str) -> None:
-    """Check that UTF-8 can hold a text that came as JSON. Raises MalformedError for half of a surrogate pair."""
+    """Check that UTF-8 can hold a text from JSON. Raises MalformedError for half of a surrogate pair."""
     if text.isascii():
         return
     try:
@@ -165,12 +165,12 @@ def check_unicode(text: str) -> None:
         raise MalformedError("text holds half of a surrogate pair, which UTF-8 cannot") from None
 
 
-def _itself(value: Any) -> Any:  # noqa: ANN401
+def _identity(value: Any) -> Any:  # noqa: ANN401
     return value
 
 
 # A set stays a list: numbers of a writer's choice may all have the same hash.
-_PYTHON: Final = Forms(number=_itself, binary=_itself, members=list)
+_PYTHON: Final = Forms(number=_identity, binary=_identity, members=list)
 
 
 def decode(attribute: object) -> Value:

@@ -24,8 +24,8 @@ MAX_TIMESTAMP_MS: Final = 4_102_444_800_000
 # "SequenceNumber: 21-40 digits", API_streams_StreamRecord.html; emulators write shorter ones.
 SEQUENCE_NUMBER_DIGITS: Final = 40
 
-# DynamoDB Streams count whole seconds. Kinesis Data Streams for DynamoDB name their unit, and mean milliseconds where
-# they do not: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/kds_gettingstarted.html
+# DynamoDB Streams count whole seconds. Kinesis Data Streams for DynamoDB name their unit; without one they mean
+# milliseconds: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/kds_gettingstarted.html
 MS_PER_SECOND: Final = 1_000
 _MS_PER_UNIT: Final = {"SECOND": Decimal(MS_PER_SECOND), "MILLISECOND": Decimal(1), "MICROSECOND": Decimal("0.001")}
 
@@ -36,12 +36,12 @@ _TTL_IDENTITY: Final = {"type": "Service", "principalId": "dynamodb.amazonaws.co
 class Change(NamedTuple):
     """One change of one item: what happened, when, and the item's raw images before and after it.
 
-    ``keys``, ``new_image`` and ``old_image`` map attribute names to attribute values as the event has them, not looked
-    into yet; an image is None when the stream's view type leaves it out, and holds the keys when it is there.
-    ``timestamp_ms`` is in epoch milliseconds whatever unit the record had. ``sequence_number`` is None in the Kinesis
-    form of a change, which has none. ``ttl_delete`` tells a deletion by DynamoDB's Time to Live.
+    ``keys``, ``new_image`` and ``old_image`` map attribute names to attribute values as in the event, not yet decoded.
+    An image is None if the stream's view type leaves it out; otherwise it has the keys too. ``timestamp_ms`` is in
+    epoch milliseconds, whatever unit the record had. ``sequence_number`` is None in the Kinesis form of a change, which
+    has none. ``ttl_delete`` is whether DynamoDB's Time to Live deleted the item.
 
-    A named tuple, as one is made for every record: a frozen dataclass takes six times as long to make.
+    It is a named tuple because one is made for every record: a frozen dataclass takes six times as long to make.
     """
 
     event_name: EventName
@@ -66,14 +66,14 @@ class Change(NamedTuple):
 def decode_change(record: object) -> Change:
     """Read one change record: of a DynamoDB Streams event, or the JSON that Kinesis Data Streams for DynamoDB carry.
 
-    Raises MalformedError, with the path inside the record, for a record that DynamoDB does not write, one of another
-    event source among them.
+    Raises MalformedError, with the path inside the record, for a record that DynamoDB does not write. That includes
+    records of other event sources.
     """
     return check_images(open_change(record))
 
 
 def open_change(record: object) -> Change:
-    """Take a change record apart: all of it is checked but the images' attributes, which :func:`check_images` does.
+    """Read a change record. It checks everything but the images' attributes; :func:`check_images` checks those.
 
     Raises MalformedError as :func:`decode_change` does.
     """
@@ -90,20 +90,20 @@ def open_change(record: object) -> Change:
     try:
         keys, new_image, old_image = inner.get("Keys"), inner.get("NewImage"), inner.get("OldImage")
         if not isinstance(keys, dict):
-            raise _no_image("Keys")
+            raise _not_an_image("Keys")
         if not keys:
             raise MalformedError("a change has at least one key attribute").inside("Keys")
         if new_image is not None and not isinstance(new_image, dict):
-            raise _no_image("NewImage")
+            raise _not_an_image("NewImage")
         if old_image is not None and not isinstance(old_image, dict):
-            raise _no_image("OldImage")
+            raise _not_an_image("OldImage")
         has_kinesis_form = "recordFormat" in record
         timestamp_ms = _timestamp_ms(inner, "MILLISECOND" if has_kinesis_form else "SECOND")
         sequence_number, size_bytes = inner.get("SequenceNumber"), inner.get("SizeBytes")
         if not (sequence_number is None and has_kinesis_form):
             check_sequence_number(sequence_number)
         if size_bytes is not None and type(size_bytes) is not int:
-            raise _of_another_type("SizeBytes", "int")
+            raise _wrong_type("SizeBytes", "int")
         view_type = _text("StreamViewType", inner)
     except MalformedError as error:
         raise error.inside("dynamodb") from None
@@ -125,9 +125,9 @@ def open_change(record: object) -> Change:
 
 
 def check_images(change: Change) -> Change:
-    """Check the attributes' names in a change's keys and images, and that an image has the keys as they are.
+    """Check the attribute names in a change's keys and images, and that an image's keys equal the change's keys.
 
-    An image without the keys is given them. Raises MalformedError, with the path inside the record.
+    An image without the keys gets them. Raises MalformedError, with the path inside the record.
     """
     try:
         _check_names("Keys", change.keys)
@@ -139,11 +139,11 @@ def check_images(change: Change) -> Change:
 
 
 def is_plain(image: Image, keys: Image) -> bool:
-    """Tell at a glance an image in which :func:`check_images` would find nothing wrong, and nothing missing."""
+    """Check quickly for an image in which :func:`check_images` would find nothing wrong and nothing missing."""
     return keys.items() <= image.items() and "".join(image).isascii()
 
 
-def _no_image(name: str) -> MalformedError:
+def _not_an_image(name: str) -> MalformedError:
     return MalformedError("an object of attributes belongs here").inside(name)
 
 
@@ -151,7 +151,7 @@ def _text(name: str, where: Mapping[str, Any]) -> str | None:
     text = where.get(name)
     if text is not None:
         if not isinstance(text, str):
-            raise _of_another_type(name, "str")
+            raise _wrong_type(name, "str")
         if not text.isascii():
             _check_unicode(name, text)
     return text
@@ -169,8 +169,8 @@ def _check_unicode(name: str, text: str) -> None:
         raise error.inside(name) from None
 
 
-def _of_another_type(name: str, wanted: str) -> MalformedError:
-    return MalformedError(f"must be of the JSON type of {wanted}").inside(name)
+def _wrong_type(name: str, expected: str) -> MalformedError:
+    return MalformedError(f"must be of the JSON type of {expected}").inside(name)
 
 
 def _with_keys(name: str, image: Image | None, keys: Image) -> Image | None:
@@ -200,7 +200,7 @@ def time_in_ms(time: object, unit: str) -> int:
         return time * MS_PER_SECOND
     if isinstance(time, bool) or not isinstance(time, int | float | Decimal):
         raise MalformedError("the time of a change must be a number")
-    # A float by its shortest text: 1719082124.026 s is 1719082124026 ms, which the float's binary value is not.
+    # The shortest text of a float is exact: 1719082124.026 s is 1719082124026 ms, the float's binary value is not.
     exact = Decimal(time) if isinstance(time, int) else Decimal(str(time))
     if exact.is_finite():
         timestamp_ms = int((exact * _MS_PER_UNIT[unit]).to_integral_value(ROUND_FLOOR))
@@ -221,13 +221,13 @@ def check_sequence_number(sequence_number: object) -> None:
         raise MalformedError(detail).inside("SequenceNumber")
 
 
-@lru_cache(maxsize=64)  # a function has a stream or a few
+@lru_cache(maxsize=64)  # a function reads one stream, or a few
 def _table_of_arn(arn: str) -> str | None:
     match = _STREAM_ARN_TABLE.fullmatch(arn)
     return match[1] if match else None
 
 
 def is_ttl_delete(identity: object) -> bool:
-    """Tell by a REMOVE record's ``userIdentity`` that DynamoDB's Time to Live deleted the item."""
+    """Return whether a REMOVE record's ``userIdentity`` says that DynamoDB's Time to Live deleted the item."""
     # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/time-to-live-ttl-streams.html
     return isinstance(identity, dict) and all(identity.get(name) == value for name, value in _TTL_IDENTITY.items())

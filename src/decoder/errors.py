@@ -11,26 +11,26 @@ _PLAIN_STEP: Final = re.compile(r"[^\s.\[\]\"]+")
 class ChangeError(ValueError):
     """A change that no retry can turn into a valid row.
 
-    ``reason`` is a short code out of a small, fixed set (it is a metric dimension and the first field of a dead
-    letter), ``detail`` a sentence for a person. Neither ever holds an item's values. ``path`` is gained while the
-    error unwinds: each level adds its own step in front with :meth:`inside`, so the hot path carries no path at all.
+    ``reason`` is a short code from a small, fixed set (it is a metric dimension and the first field of a dead letter),
+    ``detail`` a sentence for a person. Neither ever holds an item's values. ``path`` grows while the error unwinds:
+    each level adds its own step in front with :meth:`inside`, so the hot path builds no path at all.
     """
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(reason, detail)
         self.reason = reason
         self.detail = detail
-        self.column: str | None = None  # the Pinot column that could not be filled, where there is one
+        self.column: str | None = None  # the Pinot column that could not be filled, if there is one
         self.steps: tuple[str | int, ...] = ()
 
     def inside(self, *steps: str | int) -> Self:
-        """Put the steps from the outside in front of the path; returns self, to be raised again."""
+        """Put the outer steps in front of the path. Return self, to be raised again."""
         self.steps = (*steps, *self.steps)
         return self
 
     @property
     def path(self) -> str:
-        """Where the value stands, as ``order.lines[1].price``; empty when it is the whole record."""
+        """The path to the value, as ``order.lines[1].price``; empty for the whole record."""
         return path_text(self.steps)
 
     def __str__(self) -> str:
@@ -39,7 +39,7 @@ class ChangeError(ValueError):
 
 
 class MalformedError(ChangeError):
-    """Something DynamoDB never writes: an unknown type tag, text that is no number, a record without keys."""
+    """Something DynamoDB never writes: an unknown type tag, text that is not a number, a record without keys."""
 
     def __init__(self, detail: str) -> None:
         super().__init__("malformed", detail)

@@ -25,8 +25,8 @@ _ZERO: Final = Decimal(0)
 def decode_number(payload: object) -> Decimal:
     """Read the text of an N as an exact, normalized decimal: ``1``, ``1.0`` and ``1E0`` give the same one.
 
-    Raises MalformedError for anything that DynamoDB could not have stored: no text, no number, more than 38
-    significant digits, a magnitude beyond 9.99…E+125 or below 1E-130.
+    Raises MalformedError for anything that DynamoDB could not have stored: something other than text, text that is not
+    a number, more than 38 significant digits, a magnitude beyond 9.99…E+125 or below 1E-130.
     """
     if not isinstance(payload, str):
         raise MalformedError("the value of an N must be text")

@@ -20,14 +20,14 @@ def decode_record(record: object) -> Change:
 
 
 def change_record(record: object) -> object:
-    """Give a record's change record: itself, or of Kinesis what it wraps. Raises MalformedError."""
+    """Return the change record: the record itself, or what a Kinesis record wraps. Raises MalformedError."""
     if isinstance(record, dict) and record.get("eventSource") == KINESIS:
         return _unwrap(record)
     return record
 
 
 def sequence_number_of(record: object) -> str | None:
-    """Find the sequence number by which the event source knows a record; None when there is none to be read."""
+    """Return the sequence number by which the event source knows a record, None if it cannot be read."""
     if not isinstance(record, dict):
         return None
     name, key = (
@@ -39,7 +39,7 @@ def sequence_number_of(record: object) -> str | None:
 
 
 def change_text(record: dict[str, Any]) -> bytes:
-    """Take the JSON of the change out of a record of Kinesis: the base64 that it has. Raises MalformedError.
+    """Return the JSON of the change that a Kinesis record has as base64. Raises MalformedError.
 
     https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html
     """

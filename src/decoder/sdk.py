@@ -1,4 +1,4 @@
-"""Images as the AWS SDK has them, and as an event has them: the one holds a B's bytes, the other their base64 text."""
+"""Images in the form of the AWS SDK and in the form of an event: a B is bytes in the one, base64 text in the other."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 
 
 def from_sdk(image: Mapping[str, Any]) -> dict[str, Any]:
-    """Turn an item or a key that the SDK gave into the form of an event."""
+    """Convert an item or a key from the SDK's form into the form of an event."""
     return {name: _attribute(attribute, lambda data: b64encode(data).decode()) for name, attribute in image.items()}
 
 
 def to_sdk(image: Mapping[str, Any]) -> dict[str, Any]:
-    """Turn an event's item or key into the form that the SDK takes."""
+    """Convert an event's item or key into the SDK's form."""
     return {name: _attribute(attribute, b64decode) for name, attribute in image.items()}
 
 

@@ -1,4 +1,4 @@
-"""From an event to a batch response. Pure, but for the callables it is handed."""
+"""From an event to a batch response. Pure except for the callables it gets."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class EventError(ValueError):
 
 
 class UnreportableError(RuntimeError):
-    """A change must come again, but has no sequence number to say so by; failing makes the whole batch come again."""
+    """A change must be retried but has no sequence number to report. Failing makes the whole batch be retried."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What became of a batch. ``first_unpublished`` is the position it stopped at, None when it is done."""
+    """The outcome of a batch. ``first_unpublished`` is the position at which it stopped, None if all of it is done."""
 
     account: Account
     first_unpublished: int | None
@@ -39,7 +39,7 @@ class Report:
 
     @property
     def rows(self) -> int:
-        """How many rows stand on their streams for good."""
+        """How many rows are on their streams and will not be sent again."""
         return sum(self.account.row_counts[: self.first_unpublished])
 
     @property
@@ -50,22 +50,22 @@ class Report:
     def response(self) -> dict[str, list[dict[str, str]]]:
         """Write the batch response: at most one failure, the earliest unpublished change.
 
-        The event source mapping takes the lowest sequence number as its checkpoint and sends everything from there
-        again. https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html
-        Raises UnreportableError when that change has no sequence number.
+        The event source mapping takes the lowest sequence number as its checkpoint and retries everything from there.
+        https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html
+        Raises UnreportableError if that change has no sequence number.
         """
         if self.first_unpublished is None:
             return {"batchItemFailures": []}
         number = sequence_number_of(self.account.records[self.first_unpublished])
         if number is None:
             raise UnreportableError(
-                f"record {self.first_unpublished} of the batch must come again and has no SequenceNumber"
+                f"record {self.first_unpublished} of the batch must be retried and has no SequenceNumber"
             )
         return {"batchItemFailures": [{"itemIdentifier": number}]}
 
 
 def records_of(event: object) -> Records:
-    """Take the records out of a Lambda event. Raises EventError."""
+    """Return the records of a Lambda event. Raises EventError."""
     records: Any = event.get("Records") if isinstance(event, dict) else None
     if isinstance(records, list):
         return ParsedRecords(records)
@@ -75,16 +75,16 @@ def records_of(event: object) -> Records:
 
 
 def relay(event: object, planner: Planner, *, publish: Publish, store: Store) -> Report:
-    """Bring a batch to its streams, and what can never be a row to the dead letters.
+    """Publish a batch's rows to their streams, and store changes that can never become rows as dead letters.
 
-    Where there is one stream, its rows are made while others are under way. Several are published to side by side once
-    all rows are made, since one that is behind is not to hold up another. Raises EventError; what ``publish`` and
-    ``store`` raise goes through.
+    With one stream, rows are made while earlier ones are sent. Several streams are published to concurrently, once all
+    rows are made: a slow stream must not delay another. Raises EventError; errors of ``publish`` and ``store``
+    propagate.
     """
     account = Account(records=records_of(event))
     targets = {table.target for table in planner.tables}
     published = _publish_all(_by_stream(planner.rows(account), targets), publish)
-    # Dead letters last: only now, with all rows made, are they all known.
+    # Dead letters come last: they are all known only when all rows are made.
     entries = [dead_letter.entry() for dead_letter in account.dead_letters]
     not_stored, store_error = store(entries) if entries else (None, None)
     stops = [not_stored, *(each.first_unpublished for each in published.values())]
@@ -97,7 +97,7 @@ def relay(event: object, planner: Planner, *, publish: Publish, store: Store) ->
 
 
 def _by_stream(rows: Iterator[tuple[Target, Entry]], targets: Collection[Target]) -> Mapping[Target, Iterable[Entry]]:
-    """Sort rows by their stream; those of an only one stay to be made until they are taken."""
+    """Group rows by their stream. With a single stream, rows are made only when they are taken."""
     if len(targets) > 1:
         by_target: defaultdict[Target, list[Entry]] = defaultdict(list)
         for target, entry in rows:
@@ -112,5 +112,5 @@ def _publish_all(rows: Mapping[Target, Iterable[Entry]], publish: Publish) -> Ma
         return {target: publish(target, entries) for target, entries in rows.items()}
     with ThreadPoolExecutor(max_workers=len(rows)) as pool:
         running = {target: pool.submit(publish, target, entries) for target, entries in rows.items()}
-    # Only now: what one raises must not keep the others from beginning.
+    # Results are read only now: an error on one stream must not keep the others from starting.
     return {target: each.result() for target, each in running.items()}

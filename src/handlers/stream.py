@@ -1,10 +1,10 @@
-"""The function's entry point and composition root: everything real is made and tied together here, once, at start."""
+"""The function's entry point and composition root: creates and connects clients and tables, once, at start."""
 
 from __future__ import annotations
 
 import gc
 
-gc.disable()  # what is imported is there to stay; looking for garbage in it costs a twentieth of the start
+gc.disable()  # imported modules stay; looking for garbage in them costs a twentieth of the start
 
 import os
 import time
@@ -37,20 +37,20 @@ _already_logged: Final[set[tuple[str, ...]]] = set()
 log_tables(logger, [table.name for table in _tables], _warnings)
 log_parser(logger, set_parser(_settings.event_parser), wanted=_settings.event_parser)
 
-gc.freeze()  # nor is it looked for there later
+gc.freeze()  # later collections ignore them too
 
 
 @cache
 def _put() -> Put:
-    """Connect the bucket for the first dead letter; S3's client would make every cold start longer."""
+    """Connect the bucket for the first dead letter: S3's client would make every cold start longer."""
     return putter(clients.s3(), _settings.dead_letter_bucket)
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, list[dict[str, str]]]:  # noqa: ANN401  # the runtime's own
-    """Relay a batch of changes to Kinesis; answer with the earliest change that must come again, if any.
+    """Relay a batch of changes to Kinesis; return the earliest change that must be retried, if any.
 
-    Raises EventError for an event that has no records, UnreportableError for a change that must come again and has no
-    sequence number; the event source mapping then retries the whole batch.
+    Raises EventError for an event that has no records, UnreportableError for a change that must be retried and has no
+    sequence number. The event source mapping then retries the whole batch.
     """
     remaining = time_for_work(context)
     report = relay(

@@ -1,4 +1,4 @@
-"""A real result, measured quickly, for what is made of one."""
+"""A real result of a quick run, for tests that need one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def run_bench():
 
 @pytest.fixture(scope="session")
 def quick_result(run_bench, tmp_path_factory):
-    """The file of a quick result with all that the model needs."""
+    """The file of a quick result with all races that the model needs."""
     folder = tmp_path_factory.mktemp("quick")
     only = [word for name in ("batch", "invocation", "throughput") for word in ("--only", name)]
     done = run_bench("run", "--quick", "--out", folder, *only)

@@ -1,4 +1,4 @@
-"""What is made of samples, and in which order they are taken."""
+"""How samples are taken and summarized."""
 
 from __future__ import annotations
 
@@ -10,7 +10,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.measure import LEAST_SAMPLES, Contender, Heading, Race, Summary, Way, cpu_block, race, summarize, turns
+from bench.measure import (
+    LEAST_SAMPLES,
+    Candidate,
+    Contender,
+    Heading,
+    Race,
+    Summary,
+    cpu_block,
+    race,
+    round_order,
+    summarize,
+)
 
 HEADING = {"cpu": Heading("decode/seed", "decode", "us")}
 
@@ -35,12 +46,12 @@ def of(samples):
         (list(map(float, range(25))), Summary(count=25, median=12, q1=6, q3=18, low=7, high=17)),
     ],
 )
-def test_a_summary_tells_the_median_the_quartiles_and_the_interval(samples, summary):
+def test_a_summary_has_the_median_the_quartiles_and_the_interval(samples, summary):
     assert summarize(samples) == summary
 
 
 @given(st.lists(st.floats(0.001, 1e6), min_size=1, max_size=40))
-def test_the_parts_of_a_summary_stand_in_order(samples):
+def test_the_values_of_a_summary_are_in_ascending_order(samples):
     summary = summarize(samples)
     assert min(samples) <= summary.low <= summary.median <= summary.high <= max(samples)
     assert summary.q1 <= summary.median <= summary.q3
@@ -52,31 +63,31 @@ def test_the_interval_misses_the_true_median_at_most_once_in_twenty_times(rounds
     summaries = [summarize([chance.lognormvariate(0, 1) for _ in range(rounds)]) for _ in range(4_000)]
     missed = sum(not summary.low <= 1 <= summary.high for summary in summaries)  # 1 is the distribution's median
     assert 0 < missed / len(summaries) < 0.06
-    assert all(summary.is_telling for summary in summaries)
+    assert all(summary.is_conclusive for summary in summaries)
 
 
-def test_the_interval_of_fewer_samples_than_six_tells_nothing():
-    assert [summarize([1.0] * count).is_telling for count in (1, 5, 6)] == [False, False, True]
+def test_the_interval_of_fewer_than_six_samples_is_inconclusive():
+    assert [summarize([1.0] * count).is_conclusive for count in (1, 5, 6)] == [False, False, True]
 
 
 @given(st.lists(st.text(), min_size=1, max_size=6, unique=True), st.integers(0, 30))
-def test_everybody_has_a_turn_in_every_round(names, number):
-    assert sorted(turns(names, number)) == sorted(names)
+def test_every_contender_runs_once_in_every_round(names, number):
+    assert sorted(round_order(names, number)) == sorted(names)
 
 
-def test_everybody_goes_first_as_often_as_last():
-    rounds = [turns("abc", number) for number in range(6)]
+def test_every_contender_runs_first_as_often_as_last():
+    rounds = [round_order("abc", number) for number in range(6)]
     assert sorted(order[0] for order in rounds) == sorted(order[-1] for order in rounds) == list("aabbcc")
 
 
-def test_ratios_are_of_the_same_round():
+def test_ratios_compare_samples_of_the_same_round():
     samples = of({"first": [2.0, 20.0, 200.0], "dynapinot": [1.0, 5.0, 100.0], "loop": [4.0, 10.0, 50.0]})
     assert samples.ratios("dynapinot") == (0.5, 0.25, 0.5)
     assert samples.ratios("dynapinot", "loop") == (0.25, 0.5, 2.0)
     assert samples.ratios("first") == (1.0, 1.0, 1.0)
 
 
-def test_a_race_runs_everybody_in_turns_and_the_first_round_does_not_count():
+def test_a_race_alternates_the_contenders_after_a_warm_up_round():
     ran = []
 
     def block(name, costs):
@@ -86,11 +97,11 @@ def test_a_race_runs_everybody_in_turns_and_the_first_round_does_not_count():
 
         return run
 
-    ways = {
-        "first": Way(label="First", note="slow", block=block("first", [99.0, 2.0, 4.0])),
-        "dynapinot": Way(label="Ours", block=block("dynapinot", [77.0, 1.0, 1.0])),
+    candidates = {
+        "first": Candidate(label="First", note="slow", block=block("first", [99.0, 2.0, 4.0])),
+        "dynapinot": Candidate(label="Ours", block=block("dynapinot", [77.0, 1.0, 1.0])),
     }
-    assert list(race(ways, HEADING, baseline="first", rounds=2)) == [
+    assert list(race(candidates, HEADING, baseline="first", rounds=2)) == [
         Race(
             name="decode/seed",
             what="decode",
@@ -105,22 +116,24 @@ def test_a_race_runs_everybody_in_turns_and_the_first_round_does_not_count():
     assert ran == ["first", "dynapinot", "first", "dynapinot", "first", "dynapinot"]
 
 
-def test_what_a_block_measures_besides_is_a_race_of_its_own():
-    ways = {"first": Way(label="First", block=lambda: {"cpu": 1.0, "wall": 3.0, "unasked": 5.0})}
+def test_each_measure_of_a_block_is_a_race_of_its_own():
+    candidates = {"first": Candidate(label="First", block=lambda: {"cpu": 1.0, "wall": 3.0, "unasked": 5.0})}
     headings = {"cpu": Heading("start/cpu", "CPU", "ms"), "wall": Heading("start/wall", "wall", "ms")}
-    told = {each.name: each.contenders["first"].samples for each in race(ways, headings, baseline="first", rounds=2)}
-    assert told == {"start/cpu": (1.0, 1.0), "start/wall": (3.0, 3.0)}
+    measured = {
+        each.name: each.contenders["first"].samples for each in race(candidates, headings, baseline="first", rounds=2)
+    }
+    assert measured == {"start/cpu": (1.0, 1.0), "start/wall": (3.0, 3.0)}
 
 
-def test_the_collector_is_as_before_after_a_race_that_failed():
-    answers = [{"cpu": 1.0}]  # for the round that does not count; then it fails
+def test_the_garbage_collector_is_restored_after_a_failed_race():
+    answers = [{"cpu": 1.0}]  # for the warm-up round; then it fails
     before = gc.get_freeze_count()
     with pytest.raises(IndexError):
-        next(race({"first": Way(label="", block=answers.pop)}, HEADING, baseline="first", rounds=1))
+        next(race({"first": Candidate(label="", block=answers.pop)}, HEADING, baseline="first", rounds=1))
     assert gc.get_freeze_count() == before == 0
 
 
-def test_a_block_repeats_its_work_until_it_takes_long_enough_and_tells_the_cost_of_a_unit():
+def test_a_block_repeats_its_work_for_long_enough_and_gives_the_cost_of_a_unit():
     now, runs = [0], []
 
     def work():
@@ -134,7 +147,7 @@ def test_a_block_repeats_its_work_until_it_takes_long_enough_and_tells_the_cost_
     assert len(runs) == 7 + 5
 
 
-def test_a_block_counts_the_cpu_of_this_process_and_not_the_time_that_passes():
+def test_a_block_measures_the_cpu_time_of_this_process_not_wall_time():
     import time  # noqa: PLC0415
 
     (cost,) = cpu_block(lambda: time.sleep(0.05), units=1, seconds=1e-9)().values()

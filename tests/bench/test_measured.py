@@ -1,4 +1,4 @@
-"""What the model takes from a result is what was measured; and an invocation's cost is a line indeed."""
+"""The model's inputs are the measured values, and an invocation's cost is linear in its changes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from bench import batches
 from bench.decode import tables_of
 from bench.measure import Contender, Race
-from bench.measured import Line, by_batch, fit, item_bytes, works, world
+from bench.measured import Line, by_batch, fit, item_bytes, measured_assumptions, works
 from bench.model import Setting, invocation_seconds
 from bench.product import decode, publish_to
 from bench.result import Result, read
@@ -55,12 +55,12 @@ def result(*, without="none", quick=False):
 
 
 @pytest.mark.parametrize("at_none", [0.0, 1_500.0])
-def test_the_line_through_points_that_lie_on_one_is_that_one(at_none):
+def test_points_on_a_line_give_that_line(at_none):
     points = {changes: at_none + 50.0 * changes for changes in (1, 10, 100, 1_000)}
     assert fit(points) == Line(at_none=pytest.approx(at_none, abs=1e-6), each=pytest.approx(50))
 
 
-def test_the_line_errs_in_per_cent_so_that_the_small_batches_count_as_much_as_the_large_one():
+def test_the_line_minimizes_the_error_in_per_cent_so_that_small_batches_count_as_much_as_large_ones():
     points = {1: 1_550.0, 10: 2_000.0, 100: 6_500.0, 1_000: 60_000.0}  # the last one lies 16 % above the others' line
     line = fit(points)
     errors = [abs(line.at(changes) / us - 1) for changes, us in points.items()]
@@ -68,7 +68,7 @@ def test_the_line_errs_in_per_cent_so_that_the_small_batches_count_as_much_as_th
     assert line.at_none == pytest.approx(1_500, rel=0.05)
 
 
-def test_a_shapes_change_takes_what_is_left_of_its_whole_invocation():
+def test_the_cost_of_a_shapes_change_is_the_rest_of_its_whole_invocation():
     found = works(result())
     assert list(found) == list(SHAPES)
     for name, work in found.items():
@@ -76,7 +76,7 @@ def test_a_shapes_change_takes_what_is_left_of_its_whole_invocation():
         assert work.us_per_change == pytest.approx(50)
 
 
-def test_sizes_are_those_of_the_shapes_rows_events_and_items():
+def test_sizes_are_measured_on_the_shapes_rows_events_and_items():
     found = works(result())
     (row,) = {entry.size for entry in decode(SEED.records(1), tables_of(SEED))}
     assert found["seed"].row_bytes == pytest.approx(row, rel=0.1)
@@ -87,18 +87,18 @@ def test_sizes_are_those_of_the_shapes_rows_events_and_items():
     assert all(work.row_bytes < work.event_bytes and work.stream_bytes < work.event_bytes for work in found.values())
 
 
-def test_as_many_requests_are_under_way_as_the_time_is_shorter_than_one_after_the_other():
-    assert world(result()).requests_at_once == {1: 1.0, 2: 2.0, 4: 4.0, 8: 8.0, 16: 8.0}
+def test_concurrent_requests_are_the_speedup_over_sequential_publishing():
+    assert measured_assumptions(result()).concurrent_requests == {1: 1.0, 2: 2.0, 4: 4.0, 8: 8.0, 16: 8.0}
 
 
-def test_what_is_slower_than_one_request_after_the_other_still_has_one_under_way():
+def test_publishing_slower_than_sequentially_still_counts_as_one_request():
     others = result(without="throughput/1")
     slow = replace(others, races=[*others.races, race("throughput/1", 400.0, 440.0)])
-    assert world(slow).requests_at_once[1] == 1
+    assert measured_assumptions(slow).concurrent_requests[1] == 1
 
 
 @pytest.mark.parametrize("missing", ["batch/100", "invocation/wide", "throughput/16"])
-def test_a_result_without_a_race_that_the_model_needs_is_told_so(missing):
+def test_a_result_without_a_race_that_the_model_needs_is_refused(missing):
     lacking = result(without=missing)
     with pytest.raises(CommandError, match=f"has no race {missing}: the model needs a whole one"):
         list(grids(lacking))
@@ -122,18 +122,17 @@ def test_an_item_is_as_large_as_dynamodb_counts_it(image, size):
     assert item_bytes(image) == size
 
 
-def test_an_unknown_type_has_no_size():
+def test_an_unknown_type_is_refused():
     with pytest.raises(ValueError, match="DynamoDB has no type X"):
         item_bytes({"a": {"X": 1}})
 
 
-# Is it a line? By the whole result that docs/performance.md is made of, so that nothing here hangs on how busy the
-# machine is that runs this.
+# These tests use the committed result of docs/performance.md, so that they do not depend on the machine that runs them.
 BOUNDS = (0.6, 1.6)
 COMMITTED = read(ROOT / "docs" / "performance" / "result.json")
 
 
-def test_a_whole_invocation_took_cpu_by_its_changes_as_the_model_has_it():
+def test_the_measured_cpu_of_an_invocation_is_linear_in_its_changes():
     points = by_batch(COMMITTED)
     line = fit({size: points[size] for size in (1, 1_000)})
     assert line.at_none > 0, "an invocation costs something by itself"
@@ -141,27 +140,27 @@ def test_a_whole_invocation_took_cpu_by_its_changes_as_the_model_has_it():
         assert BOUNDS[0] < points[size] / line.at(size) < BOUNDS[1], (points, line)
 
 
-def test_what_the_model_makes_of_the_result_is_what_was_measured():
-    work, here = works(COMMITTED)["seed"], world(COMMITTED, request_seconds=0.0)
+def test_the_model_reproduces_the_measured_invocations():
+    work, assumptions = works(COMMITTED)["seed"], measured_assumptions(COMMITTED, request_seconds=0.0)
     whole = Setting(memory_megabytes=1_769)
     for size, us in by_batch(COMMITTED).items():
-        modelled = invocation_seconds(size, work, whole, here) * 1e6
+        modelled = invocation_seconds(size, work, whole, assumptions) * 1e6
         assert BOUNDS[0] < us / modelled < BOUNDS[1], (size, json.dumps(by_batch(COMMITTED)))
 
 
-def test_planning_and_publishing_a_batch_is_work_by_its_changes():
-    """Counted in calls, not in time: work that goes with the square of the changes is far out of these bounds."""
+def test_the_work_of_planning_and_publishing_is_proportional_to_the_changes():
+    """It counts calls, not time. Work that grows with the square of the changes would be far outside these bounds."""
     tables = tables_of(SEED)
 
     def calls(count):
         records = SEED.records(count)
         made = 0
 
-        def note(*_):
+        def count_call(*_):
             nonlocal made
             made += 1
 
-        sys.setprofile(note)
+        sys.setprofile(count_call)
         try:
             publish_to(Stream(shards=4, latency=0.0, sleep=lambda _: None), decode(records, tables))
         finally:

@@ -1,4 +1,4 @@
-"""docs/performance.md says what the result beside it says, and nothing that was typed in."""
+"""docs/performance.md agrees with the result beside it, and its generated parts have no text written by hand."""
 
 from __future__ import annotations
 
@@ -58,11 +58,11 @@ def cells(grid, column):
     return [row[list(grid.columns).index(column)] for row in grid.rows]
 
 
-def test_the_pages_generated_parts_are_what_the_code_makes_of_its_result(result):
+def test_the_pages_generated_parts_are_up_to_date_with_its_result(result):
     assert filled(TEXT, result) == TEXT
 
 
-def test_the_pages_result_is_of_a_whole_run(result):
+def test_the_pages_result_is_of_a_full_run(result):
     assert not result.quick
     assert result.package is not None
     assert len(works(result)) > 0
@@ -76,26 +76,26 @@ def test_a_target_that_is_missed_is_shown_as_missed(result, tables):
     assert len(tables["targets"].rows) == 10
 
 
-def test_a_page_that_lacks_a_part_is_told_so(result):
+def test_a_page_without_one_of_the_parts_is_refused(result):
     without = TEXT.replace("<!-- generated: costs -->", "")
     with pytest.raises(CommandError, match=r"^performance\.md has the generated parts at-once, by-shape, knobs"):
         filled(without, result)
 
 
-def test_what_was_typed_between_the_markers_is_gone(result):
+def test_text_written_by_hand_between_the_markers_is_replaced(result):
     typed = TEXT.replace("<!-- generated: line -->\n", "<!-- generated: line -->\nmuch faster than you think\n")
     assert typed != TEXT
     assert filled(typed, result) == TEXT
 
 
-def test_no_part_is_made_that_the_page_does_not_show(result):
+def test_the_page_has_every_generated_part(result):
     assert sorted(parts(result)) == sorted(re.findall(r"<!-- generated: ([a-z-]+) -->", TEXT))
 
 
-# What the page says in words of its own.
+# The page's own statements
 
 
-def test_kinesis_is_most_of_the_price_for_every_shape(tables):
+def test_kinesis_is_most_of_the_cost_for_every_shape(tables):
     def dollars(column):
         return [float(cell.strip("$").replace(",", "")) for cell in cells(tables["costs"], column)]
 
@@ -103,7 +103,7 @@ def test_kinesis_is_most_of_the_price_for_every_shape(tables):
     assert all(of_lambda < sum(of_kinesis) / 2 for of_lambda, of_kinesis in zip(computing, kinesis, strict=True))
 
 
-def test_kinesis_shards_are_full_first_at_every_scale(tables):
+def test_kinesis_shards_are_the_bottleneck_at_every_scale(tables):
     assert {cell.partition(":")[0] for cell in cells(tables["scale"], "full first")} == {"Kinesis"}
     assert {cell.partition(":")[0] for cell in cells(tables["by-shape"], "full first")} == {"Kinesis"}
     assert sorted(set(cells(tables["scale"], "changes a second"))) == sorted(f"{rate:,}" for rate in SCALES)
@@ -114,7 +114,7 @@ def knob(grid, name, column):
     return float(row[list(grid.columns).index(column)].strip("$%").replace(",", ""))
 
 
-def test_the_window_is_most_of_the_lag_beside_pinots_poll(tables):
+def test_the_window_is_most_of_the_lag_besides_pinots_poll(tables):
     knobs, usual = tables["knobs"], "as the template sets it"
     others = [knob(knobs, usual, column) for column in ("poll", "invocation")]
     assert knob(knobs, usual, "window, ms") > max(others)
@@ -122,7 +122,7 @@ def test_the_window_is_most_of_the_lag_beside_pinots_poll(tables):
     assert knob(knobs, "window 0 s", "changes an invocation") < knob(knobs, usual, "changes an invocation")
 
 
-def test_what_the_page_says_does_not_help_does_not(tables):
+def test_settings_that_do_not_help_according_to_the_page_do_not_help(tables):
     knobs, usual, price = tables["knobs"], "as the template sets it", "a million but for shards"
     assert knob(knobs, "batch 10,000, window 10 s", price) > 0.95 * knob(knobs, usual, price)
     assert knob(knobs, "batch 10,000, window 10 s", "lag, ms") > 2 * knob(knobs, usual, "lag, ms")
@@ -130,13 +130,13 @@ def test_what_the_page_says_does_not_help_does_not(tables):
     assert knob(knobs, "memory 3,008 MB", "lag, ms") == knob(knobs, "memory 1,769 MB", "lag, ms")
 
 
-def test_the_first_row_of_a_scale_has_the_templates_shards(tables):
+def test_the_first_row_of_the_scale_table_has_the_templates_shards(tables):
     first = {row[0]: row for row in reversed(tables["scale"].rows)}
     assert {row[2] for row in first.values()} == {"2"}
     assert [first["10,000"][3], first["100,000"][3]] == ["grows", "grows"]
 
 
-def test_the_limits_that_the_page_names_are_the_models():
+def test_the_limits_on_the_page_are_the_models():
     for limit in (
         f"{VCPU_MEGABYTES:,} MB",
         f"{EVENT_BYTES // 2**20} MB",
@@ -149,23 +149,23 @@ def test_the_limits_that_the_page_names_are_the_models():
     assert Limits() == Limits(records=REQUEST_RECORDS, bytes=REQUEST_BYTES)
 
 
-# The commands.
+# The commands
 
 
-def test_the_model_of_the_pages_result_can_be_printed(capsys):
+def test_the_tables_of_the_pages_result_can_be_printed(capsys):
     assert main(["model"]) == OK
     told = capsys.readouterr().out
     assert "by traffic, of the shape seed" in told
     assert "what was to be reached" in told
 
 
-def test_a_result_that_is_none_is_told_so(tmp_path, capsys):
+def test_a_file_that_is_not_a_result_is_reported(tmp_path, capsys):
     assert main(["model", str(tmp_path / "none.json")]) == FAILED
     assert "cannot be read" in capsys.readouterr().err
 
 
 @pytest.mark.bench
-def test_a_quick_run_does_not_get_onto_the_page(quick_result, run_bench):
+def test_a_quick_run_cannot_be_published_on_the_page(quick_result, run_bench):
     done = run_bench("page", quick_result)
     assert done.returncode == FAILED
     assert "is of a quick run" in done.stderr
@@ -173,7 +173,7 @@ def test_a_quick_run_does_not_get_onto_the_page(quick_result, run_bench):
 
 
 @pytest.mark.bench
-def test_making_the_page_again_changes_nothing(run_bench):
+def test_generating_the_page_again_changes_nothing(run_bench):
     files = [PAGE, RESULT, PICTURE]
     before = [file.read_bytes() for file in files]
     done = run_bench("page", RESULT)

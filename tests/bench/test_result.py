@@ -1,4 +1,4 @@
-"""A result is a JSON file that holds everything, and can be read back."""
+"""A result is a complete JSON file, and can be read back."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_a_result_is_read_back_as_it_was_written(tmp_path):
     assert read(tmp_path / "deep" / "result.json") == result
 
 
-def test_the_file_has_the_samples_and_what_readers_want_of_them(tmp_path):
+def test_the_file_has_the_samples_and_their_statistics_for_readers(tmp_path):
     write(made(), tmp_path / "result.json")
     document = json.loads((tmp_path / "result.json").read_text())
     assert document["format"] == FORMAT == 1
@@ -81,7 +81,7 @@ def test_the_file_has_the_samples_and_what_readers_want_of_them(tmp_path):
     assert document["versions"].keys() >= {"python", "boto3", "orjson"}
 
 
-def test_the_name_tells_when_and_of_what(monkeypatch):
+def test_the_name_has_the_time_and_the_commit(monkeypatch):
     answers = {"rev-parse": "abc1234", "status": ""}
     monkeypatch.setattr(results, "_git", lambda command, *_: answers[command])
     moment = made().made[:19].replace(":", "")
@@ -91,7 +91,7 @@ def test_the_name_tells_when_and_of_what(monkeypatch):
     assert made().name.endswith("-abc1234-changed")
 
 
-def test_a_result_can_be_made_where_there_is_no_git(monkeypatch):
+def test_a_result_can_be_made_without_git(monkeypatch):
     monkeypatch.setattr(results, "_git", lambda *_: "")
     assert (made().commit, made().changed) == ("unknown", False)
 
@@ -105,14 +105,14 @@ def test_a_result_can_be_made_where_there_is_no_git(monkeypatch):
         ('{"format": 1}', "is a damaged result"),
     ],
 )
-def test_a_file_that_is_no_result_is_refused_in_one_line(tmp_path, text, problem):
+def test_a_file_that_is_not_a_result_is_refused_in_one_line(tmp_path, text, problem):
     (tmp_path / "result.json").write_text(text)
     with pytest.raises(CommandError, match=problem) as caught:
         read(tmp_path / "result.json")
     assert "\n" not in str(caught.value)
 
 
-def test_a_file_that_is_missing_is_refused(tmp_path):
+def test_a_missing_file_is_refused(tmp_path):
     with pytest.raises(CommandError, match="cannot be read"):
         read(tmp_path / "none.json")
 
@@ -123,7 +123,7 @@ def shown(result):
     return [" ".join(line.split()) for line in text.getvalue().splitlines()]
 
 
-def test_the_tables_show_cost_spread_and_ratio_of_each(tmp_path):
+def test_the_tables_show_the_cost_spread_and_ratio_of_each_contender(tmp_path):
     lines = shown(made())
     assert "decode/seed: decode: the seed's record" in lines
     assert "TypeDeserializer + json 22.00 ± 7% 1.00" in lines
@@ -137,12 +137,12 @@ def test_the_tables_show_cost_spread_and_ratio_of_each(tmp_path):
     ]
 
 
-def test_a_quick_run_says_so():
+def test_a_quick_run_is_reported_as_unreliable():
     assert not any("quick" in line for line in shown(made()))
-    assert any("none to go by" in line for line in shown(made(quick=True)))
+    assert any("Do not rely on" in line for line in shown(made(quick=True)))
 
 
-def test_the_package_is_what_sam_built_where_it_did(tmp_path):
+def test_the_package_is_sams_build_if_there_is_one(tmp_path):
     function = tmp_path / ".aws-sam" / "build" / "Function"
     (function / "handlers" / "__pycache__").mkdir(parents=True)
     (function / "handlers" / "stream.py").write_bytes(b"x" * 100)
@@ -159,7 +159,7 @@ def test_the_package_is_what_sam_built_where_it_did(tmp_path):
     assert 0 < found.zipped < 1_000
 
 
-def test_the_package_is_what_ships_as_it_is_installed_where_nothing_is_built(tmp_path):
+def test_the_package_is_measured_as_installed_if_there_is_no_build(tmp_path):
     (tmp_path / "src" / "handlers").mkdir(parents=True)
     (tmp_path / "src" / "handlers" / "stream.py").write_bytes(b"x" * 100)
     locked = "orjson==3.13.0 \\\n    --hash=sha256:00\n"

@@ -1,4 +1,4 @@
-"""The whole benchmark, quickly, in its own environment."""
+"""A quick run of the whole benchmark, in its own environment."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from bench import batches, client, decode, invocation, memory, start, throughput
-from bench.rivals import FIRST, OURS, RIVALS
+from bench.alternatives import ALTERNATIVES, FIRST, OURS
 from bench.shapes import SHAPES
 from running_bench import run_python
 
@@ -36,10 +36,10 @@ def result(ran):
     return file
 
 
-def test_every_race_that_was_asked_for_was_run_by_everybody(result):
+def test_every_selected_race_has_all_contenders(result):
     races = {race["name"]: race for race in json.loads(result.read_text())["races"]}
     assert sorted(races) == sorted(QUICK)
-    decoders = [rival.name for rival in RIVALS]
+    decoders = [alternative.name for alternative in ALTERNATIVES]
     assert {name: list(races[name]["contenders"]) for name in QUICK} == {
         "decode/seed": [*decoders, OURS, "floor"],
         "decode/wide": [*decoders, OURS, "floor"],
@@ -58,7 +58,7 @@ def test_every_race_that_was_asked_for_was_run_by_everybody(result):
     assert all(cost >= 0 for cost in costs)
 
 
-def test_the_tables_and_the_picture_are_beside_the_result(ran, result):
+def test_the_tables_and_the_plot_are_beside_the_result(ran, result):
     folder, stdout = ran
     text = result.with_suffix(".txt").read_text()
     for name in QUICK:
@@ -69,11 +69,11 @@ def test_the_tables_and_the_picture_are_beside_the_result(ran, result):
     assert picture.tag.endswith("}svg")
     assert "decode, normalize, serialize" in words
     assert "dynapinot" in words
-    assert "us CPU" not in words, "ratios travel, times do not"
+    assert "us CPU" not in words, "ratios can be compared between machines, times cannot"
     assert sorted(each.suffix for each in folder.iterdir()) == [".json", ".svg", ".txt"]
 
 
-def test_a_result_is_the_same_as_itself(result):
+def test_comparing_a_result_with_itself_shows_no_change(result):
     done = run_python("-m", "bench", "compare", result, result)
     assert done.returncode == 0, done.stderr
     assert "0 of dynapinot's ratios are worse beyond noise" in done.stdout
@@ -81,7 +81,7 @@ def test_a_result_is_the_same_as_itself(result):
     assert done.stdout.count("too few rounds") == sum(len(race["contenders"]) - 1 for race in races)
 
 
-def test_a_race_that_there_is_not_is_told_with_those_that_there_are():
+def test_an_unknown_race_is_reported_with_the_known_ones():
     done = run_python("-m", "bench", "run", "--only", "decode/sead")
     assert done.returncode == 2
     told = done.stderr.splitlines()
@@ -90,12 +90,12 @@ def test_a_race_that_there_is_not_is_told_with_those_that_there_are():
     assert told[0].endswith(", ".join(throughput.names()))
 
 
-def test_dynamodb_json_makes_the_same_rows_but_for_what_it_says():
+def test_dynamodb_json_makes_the_same_rows_except_for_its_declared_differences():
     checks = "; ".join(f"decode.check(SHAPES['{name}'], 50)" for name in SHAPES)
     done = run_python("-c", f"from bench import decode; from bench.shapes import SHAPES; {checks}")
     assert done.returncode == 0, done.stderr[-2000:]
 
 
-def test_the_names_of_races_tell_them_apart():
+def test_the_names_of_races_are_unique():
     names = [name for suite in SUITES for name in suite.names()]
     assert len(names) == len(set(names))

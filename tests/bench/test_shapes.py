@@ -1,4 +1,4 @@
-"""Each shape is what it claims to be, and its table takes it whole."""
+"""Each shape has the properties that it claims, and its table takes all of it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from handlers.planner import plan
 from handlers.settings import SHIPPED_TABLES
 from publisher.order import MAX_RECORD_BYTES
 
-EVENT_BYTES = 6 * 1024 * 1024  # of an event source mapping
+EVENT_BYTES = 6 * 1024 * 1024  # an event source mapping's maximum
 CHANGE = {"eventName", "is_delete", "ApproximateCreationDateTime"}  # the columns that no attribute fills
 
 
@@ -31,7 +31,7 @@ def rows(name, count=20):
 
 
 def types(name):
-    """The DynamoDB types of an item's attributes, not looking into them."""
+    """The DynamoDB types of an item's top-level attributes."""
     return {tag for record in sample(name) for value in image(record).values() for tag in value}
 
 
@@ -51,13 +51,13 @@ def test_a_batch_fits_an_event(name):
 
 
 @pytest.mark.parametrize("name", SHAPES)
-def test_a_change_is_always_the_same(name):
+def test_the_same_number_always_gives_the_same_change(name):
     assert SHAPES[name].event(5) == SHAPES[name].event(5)
     assert SHAPES[name].records(3) == SHAPES[name].records(5)[:3]
 
 
 @pytest.mark.parametrize("name", SHAPES)
-def test_changes_have_sequence_numbers_that_rise(name):
+def test_the_sequence_numbers_of_changes_increase(name):
     numbers = [int(record["dynamodb"]["SequenceNumber"]) for record in sample(name)]
     assert numbers == sorted(set(numbers))
 
@@ -80,7 +80,7 @@ def test_a_wide_item_has_eighty_attributes_of_all_types_and_a_column_for_each():
         assert row.keys() == image(record).keys() | CHANGE
 
 
-def test_a_nested_item_is_of_4_kb_and_is_taken_as_json_and_by_paths():
+def test_a_nested_item_has_4_kb_and_becomes_json_columns_and_columns_by_paths():
     for record in sample("nested"):
         assert len(json.dumps(image(record), separators=(",", ":"))) == pytest.approx(4096, rel=0.1)
     (row,) = rows("nested", 1)
@@ -97,13 +97,13 @@ def test_a_sparse_item_fills_six_of_sixty_columns():
     assert len({frozenset(row) for row in rows("sparse")}) > 10, "items fill different columns"
 
 
-def test_all_changes_of_a_hot_key_have_one_partition_key_and_those_of_the_seed_each_its_own():
+def test_changes_of_a_hot_key_share_one_partition_key_and_the_seeds_have_different_ones():
     keys = {name: {entry.key for entry in decode(sample(name), tables_of(SHAPES[name]))} for name in ("hot", "seed")}
     assert {name: len(found) for name, found in keys.items()} == {"hot": 1, "seed": 20}
-    assert len({json.dumps(row) for row in rows("hot")}) == 20, "each change is another one"
+    assert len({json.dumps(row) for row in rows("hot")}) == 20, "the changes differ"
 
 
-def test_deletes_are_deletes_with_the_old_image():
+def test_changes_of_the_shape_deletes_are_removes_with_the_old_image():
     assert {record["eventName"] for record in sample("deletes")} == {"REMOVE"}
     assert all("NewImage" not in record["dynamodb"] for record in sample("deletes"))
     assert all(row["is_delete"] and row["meetup_name"] for row in rows("deletes"))

@@ -1,4 +1,4 @@
-"""Targets are judged by the interval of the ratio, and only where their race was run."""
+"""Targets are judged by the interval of the ratio, and only if their race was run."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def race(*ratios):
         ((0.3, 0.3, 0.3), "too few rounds"),
     ],
 )
-def test_a_target_is_reached_or_missed_by_the_whole_interval(ratios, verdict):
+def test_the_whole_interval_decides_whether_a_target_is_reached_or_missed(ratios, verdict):
     (judged,) = judge([race(*ratios)], [TARGET])
     assert judged.verdict == verdict
 
@@ -41,6 +41,6 @@ def test_a_target_of_a_race_that_was_not_run_is_not_judged():
     assert judge([], [TARGET]) == []
 
 
-def test_every_target_is_of_a_race_that_there_is():
+def test_every_target_names_an_existing_race():
     known = {name for suite in (client, decode, invocation, memory, start, throughput) for name in suite.names()}
     assert {target.race for target in TARGETS} <= known

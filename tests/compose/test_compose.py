@@ -1,4 +1,4 @@
-"""Promises of compose.yaml: pinned, for this machine alone, ready when it says so, where `make demo-pinot` looks."""
+"""compose.yaml has pinned images, local ports and health checks, and the endpoints that `make demo-pinot` uses."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def options(text):
     return dict(re.findall(r"--([a-z-]+) (http://\S+)", command.partition("```")[0]))
 
 
-def test_the_parts_are_pinot_its_zookeeper_and_the_two_services():
+def test_the_services_are_pinot_its_zookeeper_dynamodb_and_kinesis():
     assert SERVICES.keys() == PINOT | {"zookeeper", "kinesis", "dynamodb"}
     assert {SERVICES[name]["image"] for name in PINOT} == {"apachepinot/pinot:1.5.1"}
 
@@ -43,7 +43,7 @@ def test_an_image_is_pinned_to_a_whole_version(name):
 
 
 @each_service
-def test_a_service_is_as_large_as_it_says_and_says_when_it_is_ready(name):
+def test_a_service_has_a_memory_limit_and_a_health_check(name):
     service = SERVICES[name]
     assert re.fullmatch(r"\d+[mg]", service["mem_limit"])
     assert service["healthcheck"]["test"][0] in {"CMD", "CMD-SHELL"}
@@ -52,27 +52,27 @@ def test_a_service_is_as_large_as_it_says_and_says_when_it_is_ready(name):
 
 
 @each_service
-def test_what_a_service_needs_is_waited_for_until_it_is_healthy(name):
+def test_a_service_starts_after_the_services_it_needs_are_healthy(name):
     for needed, how in SERVICES[name].get("depends_on", {}).items():
         assert needed in SERVICES
         assert how == {"condition": "service_healthy"}
 
 
-def test_nothing_is_reached_from_another_machine_and_no_port_is_taken_twice():
+def test_ports_are_published_on_this_machine_only_and_each_once():
     ports = list(published())
     assert {host for host, _, _ in ports} == {"127.0.0.1"}
     outer = [port for _, port, _ in ports]
     assert len(set(outer)) == len(outer) == 4
 
 
-def test_nothing_is_kept_and_nothing_of_this_machine_is_seen():
+def test_services_keep_no_data_and_mount_nothing_of_this_machine():
     assert not any(
         {"volumes", "privileged", "network_mode", "env_file"} & service.keys() for service in SERVICES.values()
     )
     assert "volumes" not in DOCUMENT
 
 
-def test_pinot_speaks_json_to_kinesis_and_fits_its_limit():
+def test_pinot_uses_json_with_kinesis_and_fits_its_memory_limit():
     for name in PINOT:
         java = SERVICES[name]["environment"]["JAVA_OPTS"].split()
         assert "-Daws.cborEnabled=false" in java
@@ -81,7 +81,7 @@ def test_pinot_speaks_json_to_kinesis_and_fits_its_limit():
         assert SERVICES[name]["command"].split() == [f"Start{name.title()}", "-zkAddress", "zookeeper:2181"]
 
 
-def test_the_command_on_the_page_looks_where_the_services_are():
+def test_the_command_on_the_page_uses_the_services_endpoints():
     reached = {outer: service for _, outer, service in published()}
     given = options(PAGE.partition("## With Docker")[2])
     of_pinot = urlsplit(given.pop("kinesis-endpoint-of-pinot"))
@@ -95,12 +95,12 @@ def test_the_command_on_the_page_looks_where_the_services_are():
     assert {urlsplit(url).hostname for url in given.values()} == {"127.0.0.1"}
 
 
-def test_make_demo_pinot_gives_what_the_page_gives():
+def test_make_demo_pinot_uses_the_options_of_the_page():
     recipe = re.search(r"^demo-pinot:.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert recipe, "the Makefile has no demo-pinot"
     assert options(recipe[1].replace("\\\n", " ")) == options(PAGE.partition("## With Docker")[2])
     assert "docker compose up --detach --wait" in recipe[1]
 
 
-def test_the_page_names_the_versions_that_are_pinned():
+def test_the_page_names_the_pinned_versions():
     assert all(f"`{service['image']}`" in PAGE for service in SERVICES.values())

@@ -16,7 +16,7 @@ from strategies import encode, numbers, sets, texts, values
 
 
 @given(values)
-def test_every_value_comes_back_from_its_encoding(value):
+def test_decoding_an_encoded_value_gives_the_value(value):
     assert decode(encode(value)) == sorted_sets(value)
 
 
@@ -32,10 +32,13 @@ def sorted_sets(value):
     return value
 
 
-# Where boto3's own deserializer is right: it takes bytes where an event has base64 text, and numbers of up to 38 digits
-# as they are written, and it gives its Binary for bytes.
+# boto3's own deserializer differs: it takes bytes where an event has base64 text, it counts a number's digits as
+# written (up to 38), it refuses numbers below 1E-128, and it returns its own Binary for bytes.
+boto3_sets = sets.filter(
+    lambda members: all(member.adjusted() >= -128 for member in members if isinstance(member, Decimal))
+)
 boto3_values = st.recursive(
-    texts | numbers().filter(lambda number: len(format(number, "f")) <= 38) | st.booleans() | st.none() | sets,
+    texts | numbers().filter(lambda number: len(format(number, "f")) <= 38) | st.booleans() | st.none() | boto3_sets,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4),
     max_leaves=12,
 )
@@ -72,7 +75,7 @@ def plain(value):
     return value
 
 
-def test_boto3_is_wrong_where_facts_say_so():
+def test_boto3s_deserializer_fails_for_long_numbers_and_base64_text():
     with pytest.raises(Exception, match="Rounded"):
         TypeDeserializer().deserialize({"N": "1" + "0" * 40})
     with pytest.raises(TypeError):
@@ -144,7 +147,7 @@ def test_each_type_decodes_to_its_python_value(attribute, value):
         ({"M": {"a b": {"M": {'q"\\': {"L": [None]}}}}}, '["a b"]["q\\"\\\\"][0]'),
     ],
 )
-def test_what_dynamodb_never_writes_is_refused_with_its_path(attribute, path):
+def test_a_value_that_dynamodb_never_writes_is_refused_with_its_path(attribute, path):
     with pytest.raises(MalformedError) as caught:
         decode(attribute)
     assert caught.value.path == path
@@ -165,12 +168,12 @@ def test_values_nest_to_32_levels_and_no_deeper(tag):
         decode(nested(MAX_DEPTH + 1, tag))
 
 
-def test_a_depth_bomb_is_refused_like_any_other_value():
+def test_an_extremely_nested_value_is_refused_like_any_other():
     with pytest.raises(MalformedError, match="32 levels"):
         decode(nested(900, "L"))
 
 
-def test_errors_never_tell_a_value():
+def test_errors_never_contain_a_value():
     secret = "s3cr3t"
     for attribute in (
         {"N": secret},

@@ -84,7 +84,7 @@ def test_no_millisecond_is_lost_to_a_float(second, ms):
         (1719082124, "SECOND", 1719082124000),
     ],
 )
-def test_a_named_unit_is_believed(time, precision, timestamp_ms):
+def test_the_unit_of_a_record_is_used(time, precision, timestamp_ms):
     raw = at(time, ApproximateCreationDateTimePrecision=precision)
     assert decode_change(raw).timestamp_ms == timestamp_ms
 
@@ -110,7 +110,7 @@ def test_an_unknown_unit_is_refused():
     ("name", "timestamp_ms"),
     [("insert", 1719039879869), ("modify", 1719082124026), ("remove", 1719081613486)],
 )
-def test_the_seeds_own_records_are_read(name, timestamp_ms):
+def test_the_seeds_own_records_are_decoded(name, timestamp_ms):
     raw = json.loads((SEED / f"record-{name}.json").read_text())
     change = decode_change(raw)
     assert (change.event_name, change.timestamp_ms, change.sequence_number, change.table) == (
@@ -133,7 +133,7 @@ def test_the_seeds_own_records_are_read(name, timestamp_ms):
         ("MODIFY", TTL_IDENTITY, False),
     ],
 )
-def test_a_ttl_delete_is_told_by_its_identity(event_name, identity, is_ttl):
+def test_a_ttl_delete_is_recognized_by_its_user_identity(event_name, identity, is_ttl):
     assert decode_change(record(event_name, KEYS, {}, {}, userIdentity=identity)).ttl_delete is is_ttl
 
 
@@ -150,7 +150,7 @@ def test_an_image_without_its_keys_gets_them():
     assert decode_change(raw).old_image == {**KEYS, "n": {"N": "1"}}
 
 
-def test_an_image_that_lacks_one_key_must_have_the_others_right():
+def test_the_key_attributes_that_an_image_has_must_equal_the_keys():
     keys = {"id": {"S": "a"}, "sort": {"N": "1"}}
     raw = remove(keys, {"sort": {"N": "2"}})
     del raw["dynamodb"]["OldImage"]["id"]
@@ -212,13 +212,13 @@ def test_a_record_that_dynamodb_does_not_write_is_refused_with_its_path(path, va
 
 
 @pytest.mark.parametrize("junk", [None, 1, "record", [], True])
-def test_a_record_that_is_no_object_is_refused(junk):
+def test_a_record_that_is_not_an_object_is_refused(junk):
     with pytest.raises(MalformedError, match="must be an object"):
         decode_change(junk)
 
 
 @pytest.mark.parametrize("arn", [None, "", "arn:aws:dynamodb", "arn:aws:sqs:us-east-1:1:queue"])
-def test_a_table_that_cannot_be_told_is_none(arn):
+def test_an_unrecognizable_stream_arn_has_no_table(arn):
     raw = insert(KEYS, {})
     raw["eventSourceARN"] = arn
     assert decode_change(raw).table is None

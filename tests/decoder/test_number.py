@@ -56,19 +56,19 @@ def test_a_number_has_one_exact_text(text, canonical):
         *("1E126", "1E-131", "1" * 39, "0." + "1" * 39, "9" * 38 + "E89"),
     ],
 )
-def test_what_dynamodb_could_not_have_stored_is_refused(text):
+def test_a_number_that_dynamodb_could_not_have_stored_is_refused(text):
     with pytest.raises(MalformedError):
         decode_number(text)
 
 
 @pytest.mark.parametrize("payload", [1, 1.5, True, None, [], {}, b"1"])
-def test_a_number_that_is_no_text_is_refused(payload):
+def test_a_number_that_is_not_text_is_refused(payload):
     with pytest.raises(MalformedError, match="must be text"):
         decode_number(payload)
 
 
 @given(numbers())
-def test_every_number_of_dynamodb_comes_back_exactly_in_any_notation(number):
+def test_every_number_of_dynamodb_is_decoded_exactly_in_any_notation(number):
     assert decode_number(str(number)) == number
     assert decode_number(format(number, "f")) == number
     assert Decimal(number_text(decode_number(str(number)))) == number

@@ -35,12 +35,12 @@ def wrapped(payload, **kinesis):
 
 
 @pytest.mark.parametrize("name", ["insert", "modify", "remove"])
-def test_the_seeds_own_records_are_read_out_of_kinesis(name):
+def test_the_seeds_own_records_are_decoded_from_kinesis(name):
     text = (SEED / f"record-{name}.json").read_bytes()
     assert decode_record(wrapped(text)) == decode_change(json.loads(text))
 
 
-def test_a_record_of_dynamodb_streams_is_itself():
+def test_a_record_of_dynamodb_streams_is_its_own_change_record():
     record = insert({"id": {"S": "a"}}, {})
     assert decode_record(record) == decode_change(record)
 
@@ -58,7 +58,7 @@ def test_a_record_of_dynamodb_streams_is_itself():
         ({**wrapped(b"{}"), "kinesis": None}, "kinesis"),
     ],
 )
-def test_a_record_of_kinesis_that_is_no_change_is_refused(record, path):
+def test_a_kinesis_record_that_is_not_a_change_is_refused(record, path):
     with pytest.raises(MalformedError) as caught:
         decode_record(record)
     assert caught.value.path == path
@@ -76,5 +76,5 @@ def test_a_record_of_kinesis_that_is_no_change_is_refused(record, path):
         ("record", None),
     ],
 )
-def test_the_event_sources_own_number_of_a_record_is_found(record, number):
+def test_the_sequence_number_of_the_event_source_is_found(record, number):
     assert sequence_number_of(record) == number

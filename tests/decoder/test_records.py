@@ -1,4 +1,4 @@
-"""Records that are not parsed before somebody asks for them are those that the event has, whatever it contains."""
+"""Records that are parsed on access equal those of the whole parsed event, whatever it contains."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ documents = st.recursive(
 
 @settings(max_examples=1000)
 @given(st.lists(documents, max_size=5))
-def test_records_of_any_json_are_those_that_a_parser_finds(records):
+def test_splitting_an_event_gives_the_records_that_parsing_it_gives(records):
     assert list(of(written(records))) == records
 
 
@@ -68,16 +68,16 @@ def test_records_of_any_json_are_those_that_a_parser_finds(records):
         *(b'{"Records":[{"a":1}],"more":1}', b'{"Records":' + b"[" * 100_000 + b"]" * 100_000 + b"}"),
     ],
 )
-def test_an_event_with_anything_but_records_is_not_split(event):
+def test_only_an_event_with_records_and_nothing_else_is_split(event):
     assert of(event) is None
 
 
-def test_of_records_that_stand_twice_the_last_count_as_for_any_parser():
+def test_of_duplicate_records_fields_the_last_counts_as_in_any_parser():
     event = b'{"Records":[{"a":1}],"Records":[{"a":2}]}'
     assert list(of(event)) == json.loads(event)["Records"] == [{"a": 2}]
 
 
-def test_a_record_that_its_parser_refuses_raises_what_the_parser_raises():
+def test_accessing_an_invalid_record_raises_its_parsers_error():
     made = of(b'{"Records":[{"a":"\xff"}]}')
     with pytest.raises(UnicodeDecodeError):
         made.record(0)
@@ -87,12 +87,12 @@ def wrapped(text):
     return {"kinesis": {"sequenceNumber": "1", "data": b64encode(text).decode()}, "eventSource": "aws:kinesis"}
 
 
-def test_a_text_that_is_not_utf_8_is_none():
+def test_a_text_that_is_not_utf_8_is_empty():
     assert of(b'{"Records":[{"a":"\xff"}]}').text(0) == b""
     assert ParsedRecords([wrapped(b'{"a":"\xff"}')]).text(0) == b""
 
 
-def test_a_change_that_kinesis_wraps_is_taken_out_of_it():
+def test_the_text_of_a_kinesis_record_is_the_change_that_it_wraps():
     change = orjson.dumps(insert({"id": {"S": "Köln"}}, {}))
     records = [wrapped(change), wrapped(b"{}")]
     for made in (ParsedRecords(records), of(written(records))):
@@ -109,7 +109,7 @@ def test_a_change_that_kinesis_wraps_is_taken_out_of_it():
         {"number": 2**64},
     ],
 )
-def test_a_record_without_a_text_of_its_own_has_none(record):
+def test_a_record_that_cannot_be_serialized_has_an_empty_text(record):
     assert ParsedRecords([record]).text(0) == b""
 
 

@@ -1,4 +1,4 @@
-"""One engine a test process: built once, whoever comes first, and started once."""
+"""One engine for each test process: built once by the first process, and started once."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def pinot():
 
 @pytest.fixture(scope="session", autouse=True)
 def _deep_documents():
-    """JSON may nest 1,000 levels in Pinot, and up to Python 3.11 its parser counts them as calls."""
+    """Pinot allows JSON of 1,000 levels. Python's parser counts them as calls up to 3.11."""
     limit = sys.getrecursionlimit()
     sys.setrecursionlimit(10_000)
     yield

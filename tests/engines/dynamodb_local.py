@@ -20,7 +20,7 @@ HEAP: Final = "256m"
 
 
 def build() -> list[str]:
-    """Fetch it, unless it is there already, and give the command that starts it. Raises MissingToolError."""
+    """Download it if necessary; return the command that starts it. Raises MissingToolError."""
     program, mvn = java(NAME), maven(NAME)
 
     def make(folder: Path) -> None:
@@ -34,7 +34,7 @@ def build() -> list[str]:
         program,
         f"-Xmx{HEAP}",
         "-XX:+UseSerialGC",
-        "-XX:TieredStopAtLevel=1",  # warm after a hundred writes, not after thousands
+        "-XX:TieredStopAtLevel=1",  # the JIT compiler is warm after a hundred writes, not after thousands
         f"-Dsqlite4java.library.path={folder / 'native'}",
         "-cp",
         os.pathsep.join((str(folder / "classes"), str(folder / "jars" / "*"))),
@@ -43,23 +43,23 @@ def build() -> list[str]:
 
 
 class DynamoDBLocal:
-    """The running emulator. It keeps the tables of each access key and region apart."""
+    """The running emulator. Each access key and region has its own tables."""
 
     def __init__(self) -> None:
         self._server = Server(NAME, build())
         self._accounts = count(1)
 
     def close(self) -> None:
-        """End it; everything it holds goes with it."""
+        """Stop it and discard its data."""
         self._server.close()
 
     def empty(self) -> Account:
-        """Give an account that has no tables yet."""
+        """Return a new account without tables."""
         return Account(self._server.endpoint, f"account{next(self._accounts)}")
 
 
 class Account:
-    """Tables that nobody else sees."""
+    """An account whose tables no other account sees."""
 
     def __init__(self, endpoint: str, access_key: str) -> None:
         self._endpoint = endpoint

@@ -1,4 +1,4 @@
-"""What stands between the function and kinesalite: it rejects, reorders, fails and loses answers, as a seed says."""
+"""A proxy before kinesalite that rejects records, reorders them, fails, and loses responses, by a seed."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _REJECTIONS = ("ProvisionedThroughputExceededException", "InternalFailure")
 
 @dataclass(frozen=True, kw_only=True)
 class Faults:
-    """How likely each is: of a PutRecords request ``fail``, that nothing of it is carried out; ``lose``, that it is and
-    the connection ends without an answer; ``shuffle``, that its records land in any order. ``reject`` is how likely a
-    record is not taken out of a request that was otherwise carried out.
+    """Probabilities. Of a PutRecords request: ``fail``, it is not executed; ``lose``, it is executed and the connection
+    ends without a response; ``shuffle``, its records are stored in any order. Of a record in an executed request:
+    ``reject``, it is not accepted.
     """
 
     fail: float = 0.0
@@ -32,14 +32,14 @@ class Faults:
 
 
 class FaultyKinesis:
-    """The service at ``endpoint``; everything but PutRecords goes through as it is."""
+    """A proxy for the service at ``endpoint``. It forwards everything but PutRecords unchanged."""
 
     def __init__(self, upstream, *, seed=0, faults=None):
         self.counts = Counter()
         self._upstream = urlsplit(upstream)
         self._faults = faults or Faults()
         self._seed = seed
-        self._randoms = {}  # one a stream: streams are published to side by side
+        self._randoms = {}  # one for each stream: streams are published to concurrently
         self._lock = threading.Lock()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
@@ -82,7 +82,7 @@ class FaultyKinesis:
         return Handler
 
     def _answer(self, headers, body):
-        """A status and a body, None for no answer at all."""
+        """Return a status and a body, None for no response."""
         if not headers.get(_TARGET, "").endswith(".PutRecords"):
             return self._forward(headers, body)
         request = json.loads(body)

@@ -1,4 +1,4 @@
-"""From files and change records to the shards that Pinot consumes, as the function and Kinesis would do it."""
+"""Feeds change records to the shards that Pinot consumes, as the function and Kinesis would."""
 
 from __future__ import annotations
 
@@ -13,33 +13,33 @@ from pinot.compile import Files, read_table
 
 MAX_RECORD_BYTES = 1_048_576
 
-# tests/files.py leaves out what the adapter does not look at; Pinot refuses a table config without tenants.
+# tests/files.py has only what the adapter reads; Pinot refuses a table config without tenants.
 COMPLETE = {**CONFIG, "tenants": {}, "metadata": {}}
 
 INDEXED = {"indexed": 1}
 
 
 def shard_of(key, shards):
-    """The shard whose part of the hash keys a partition key falls into; the parts are equal."""
+    """Return the shard of a partition key: shards share the hash keys evenly."""
     return hash_key(key) * shards >> 128
 
 
 def rows_of(table, *records):
-    """The rows of change records, in order, with their partition keys; none may be a dead letter."""
+    """Return the rows of change records, in order, with their partition keys. None may be a dead letter."""
     batch = plan(records, [table], max_record_bytes=MAX_RECORD_BYTES)
     assert [str(dead_letter.error) for dead_letter in batch.dead_letters] == []
     return batch.rows.get(table.target, [])
 
 
 def consume(consumer, entries):
-    """Let each shard's partition consume its rows; Pinot must take every one as it is."""
+    """Let each shard's partition consume its rows. Pinot must index every row unchanged."""
     for shard in range(consumer.partitions):
         mine = [entry.data for entry in entries if shard_of(entry.key, consumer.partitions) == shard]
         assert consumer.ingest(mine, shard) == [INDEXED] * len(mine)
 
 
 def read_folder(folder):
-    """A table's schema and config as Pinot gets them, and the adapter's table."""
+    """Return a table's schema and config as Pinot gets them, and the adapter's table."""
     schema, config = (json.loads((folder / name).read_text()) for name in ("schema.json", "table.json"))
     source = folder / "source.toml"
     mapping = tomllib.loads(source.read_text(), parse_float=Decimal) if source.exists() else {}

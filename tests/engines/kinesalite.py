@@ -1,4 +1,4 @@
-"""kinesalite: Kinesis with shards that really split and merge, in a process of this machine."""
+"""kinesalite: a local Kinesis whose shards really split and merge, in its own process."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ PROJECT: Final = ROOT / "tests" / "engines" / "kinesalite"
 REGION: Final = "us-east-1"
 HEAP_MB: Final = 256
 
-# No scripts: what they would build is a database on disk, which is an optional dependency and not wanted.
+# No scripts: they would build a database on disk, an optional dependency that is not needed.
 _INSTALL: Final = ("ci", "--omit=optional", "--ignore-scripts", "--no-audit", "--no-fund")
 
 
 def build() -> tuple[list[str], dict[str, str]]:
-    """Fetch it, unless it is there; give the command that starts it and its variables. Raises MissingToolError."""
+    """Download it if necessary; return the command that starts it and its variables. Raises MissingToolError."""
     program, installer = node(NAME), npm(NAME)
 
     def make(folder: Path) -> None:
@@ -43,11 +43,11 @@ class Kinesalite:
         self.endpoint = self._server.endpoint
 
     def close(self) -> None:
-        """End it; everything it holds goes with it."""
+        """Stop it and discard its data."""
         self._server.close()
 
     def client(self, endpoint: str | None = None) -> Any:
-        """Connect ``kinesis``, by way of another endpoint if one is given."""
+        """Connect ``kinesis``, through another endpoint if one is given."""
         return boto3.client(
             "kinesis",
             endpoint_url=endpoint or self.endpoint,

@@ -1,4 +1,4 @@
-"""The Python model of Pinot beside Pinot itself: what both show must be the same."""
+"""Compares the Python model of Pinot with Pinot itself: both must show the same."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ def model_of(schema, config):
 
 
 def read(model, row):
-    """A row's values as the model reads them, null where there is none; what Pinot computes is left out."""
+    """Return a row's values as the model reads them, null if absent, without the columns that Pinot computes."""
     types = model.table.columns
     values = {name: row.get(name) for name in types if name not in model.table.computed}
     return {name: None if value is None else read_value(types[name], value) for name, value in values.items()}
 
 
 def as_read(model, row):
-    """The same of a row that Pinot shows."""
+    """Return the same of a row that Pinot shows."""
     types = model.table.columns
     values = {name: value for name, value in row.items() if name not in model.table.computed}
     return {
@@ -36,7 +36,7 @@ def as_read(model, row):
 
 
 def agree(consumer, model):
-    """Pinot and the model show the same, live and of all times, whatever the order."""
+    """Check that Pinot and the model show the same live rows and the same history, in any order."""
     for shown, modelled in ((consumer.live(), model.live()), (consumer.history(), model.history())):
         pinots = Counter(_text(as_read(model, row)) for row in shown)
         models = Counter(_text(read(model, row)) for row in modelled)
@@ -44,7 +44,7 @@ def agree(consumer, model):
 
 
 def _text(row):
-    """A row as text that is the same for equal rows: a number has several."""
+    """Return a row as text that is the same for equal rows: a number has several texts."""
     return repr(sorted((name, _plain(value)) for name, value in row.items()))
 
 

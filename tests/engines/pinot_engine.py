@@ -1,4 +1,4 @@
-"""Apache Pinot 1.5.1's own ingestion and upsert code, as a process that takes rows and shows what queries would see.
+"""Apache Pinot 1.5.1's own ingestion and upsert code, as a process that consumes rows and shows what queries would see.
 
 The process is ``tests/engines/pinot`` (Java); the protocol is in its ``Harness.java``.
 """
@@ -23,20 +23,20 @@ from typing import Any, Final
 
 ROOT: Final = Path(__file__).parents[2]
 PROJECT: Final = ROOT / "tests" / "engines" / "pinot"
-BUILD: Final = ROOT / ".cache" / "pinot-engine"  # where the project's pom.xml puts what it makes
+BUILD: Final = ROOT / ".cache" / "pinot-engine"  # the output folder of the project's pom.xml
 
 MIN_JAVA: Final = 17
 HEAP: Final = "512m"
-BUILD_TIMEOUT_S: Final = 900  # the first time everything comes from Maven Central
+BUILD_TIMEOUT_S: Final = 900  # the first time everything is downloaded from Maven Central
 
-# What Pinot itself is started with on Java 17 (its parent pom.xml).
+# Pinot's own options for Java 17 (its parent pom.xml).
 _OPENED: Final = ("java.nio", "sun.nio.ch", "java.lang", "java.util", "java.lang.reflect", "jdk.internal.misc")
-# A zone that is no whole number of hours away: a time read in the server's own zone would be seen.
+# A zone whose offset is not whole hours: a time that is read in the server's own zone would be noticed.
 _ZONE: Final = "Pacific/Chatham"
 
 
 class EngineError(RuntimeError):
-    """What Pinot threw, by the names and messages of the exception and its causes; or the process is gone."""
+    """Pinot threw an exception (the names and messages of it and its causes), or the process ended."""
 
 
 class MissingToolError(RuntimeError):
@@ -44,9 +44,9 @@ class MissingToolError(RuntimeError):
 
 
 def build() -> list[str]:
-    """Compile the harness, unless it is there already, and give the command that starts it.
+    """Compile the harness if necessary; return the command that starts it.
 
-    Raises MissingToolError, with what to do.
+    Raises MissingToolError with the remedy.
     """
     java, maven = _java(), _maven()
     BUILD.parent.mkdir(exist_ok=True)
@@ -62,7 +62,7 @@ def build() -> list[str]:
         java,
         f"-Xmx{HEAP}",
         "-XX:+UseSerialGC",
-        "-XX:TieredStopAtLevel=1",  # starts in half the time, and no test lasts long enough to miss the other compiler
+        "-XX:TieredStopAtLevel=1",  # starts in half the time; no test is long enough to need the other compiler
         f"-Duser.timezone={_ZONE}",
         f"-Dengine.log={os.environ.get('PINOT_ENGINE_LOG', 'off')}",
         *(f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in _OPENED),
@@ -110,7 +110,7 @@ def _compile(maven: str) -> None:
 
 
 class Engine:
-    """The process; any number of tables at a time."""
+    """The process. It can have any number of tables at a time."""
 
     def __init__(self, command: Sequence[str]) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="pinot-engine-")
@@ -126,7 +126,7 @@ class Engine:
         self._ids = count()
 
     def close(self) -> None:
-        """End the process and remove what it wrote."""
+        """End the process and remove its files."""
         assert self._process.stdin
         assert self._process.stdout
         self._process.stdin.close()
@@ -136,7 +136,7 @@ class Engine:
         self._folder.cleanup()
 
     def ask(self, op: str, **request: object) -> Any:
-        """Send one request and give its answer. Raises EngineError."""
+        """Send one request and return its response. Raises EngineError."""
         assert self._process.stdin
         assert self._process.stdout
         try:
@@ -154,12 +154,12 @@ class Engine:
         return answer
 
     def validate(self, schema: object, config: object) -> None:
-        """Let Pinot check a schema and a table config as when a table is added. Raises EngineError."""
+        """Let Pinot check a schema and a table config, as it does when a table is added. Raises EngineError."""
         self.ask("validate", schema=schema, config=config)
 
     @contextmanager
     def table(self, schema: Mapping[str, Any], config: Mapping[str, Any], partitions: int = 1) -> Iterator[EngineTable]:
-        """Make a table for as long as the block lasts. Raises EngineError."""
+        """Create a table for the length of the block. Raises EngineError."""
         name = str(next(self._ids))
         self.ask("create", id=name, schema=schema, config=config, partitions=partitions)
         try:
@@ -178,25 +178,25 @@ class EngineTable:
         self.partitions = partitions
 
     def ingest(self, rows: Iterable[bytes], partition: int = 0) -> list[dict[str, Any]]:
-        """Let a partition consume records, and give what became of each: ``{"indexed": 1}``, or what else it was.
+        """Let a partition consume records; return the outcome of each: ``{"indexed": 1}``, or another one.
 
-        ``dropped`` has what Pinot threw, ``sanitized`` that it changed a value, ``incomplete`` that it could not read
-        one, ``filtered`` that the table's filter left the row out, ``values_not_indexed`` that an index failed.
+        ``dropped`` has Pinot's exception. ``sanitized`` means that Pinot changed a value, ``incomplete`` that it could
+        not read one, ``filtered`` that the table's filter dropped the row, ``values_not_indexed`` that an index failed.
         """
         encoded = [b64encode(row).decode() for row in rows]
         outcomes: list[dict[str, Any]] = self._ask("ingest", partition=partition, rows=encoded)["outcomes"]
         return outcomes
 
     def live(self) -> list[dict[str, Any]]:
-        """Show the rows a query sees: column -> value, None for null."""
+        """Return the rows that a query shows: column -> value, None for null."""
         return [row for _, row in self.placed()]
 
     def history(self) -> list[dict[str, Any]]:
-        """Show the rows a query with ``skipUpsert`` sees, a partition's in the order it consumed them."""
+        """Return the rows that a query with ``skipUpsert`` shows, of each partition in the order of consumption."""
         return [row for _, row in self.placed(history=True)]
 
     def placed(self, *, history: bool = False) -> list[tuple[int, dict[str, Any]]]:
-        """Show the rows with the partition that each is in."""
+        """Return the rows with the partition of each."""
         return [
             (partition, {name: None if value is None else self._read[name](value) for name, value in row.items()})
             for partition, row in self._ask("rows", history=history)["rows"]
@@ -207,7 +207,7 @@ class EngineTable:
         self._ask("commit", partition=partition)
 
     def restart(self) -> None:
-        """Forget what was not committed, as a server does that starts again; it reads the shards on from there."""
+        """Restart: forget all rows that are not committed, and continue to read the shards from there."""
         self._ask("restart")
 
     def _ask(self, op: str, **request: object) -> Any:

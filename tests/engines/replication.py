@@ -1,4 +1,4 @@
-"""The whole path with real engines: DynamoDB Local, the local poller, the function, kinesalite, Pinot's own code."""
+"""The whole path with real engines: DynamoDB Local, the local poller, the function, kinesalite and Pinot's own code."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from engines.source_history import Writer
 from engines.source_kinds import LastChange, python_item
 
 HANDLER = "handlers.stream"
-TOO_MANY = 5_000  # invocations, of which no history needs as many: one of them would go on for ever
-HASTE = 200  # the function's pauses are so many times shorter: what is waited for is made up anyway
+TOO_MANY = 5_000  # invocations; no history needs so many, so one that does would never end
+HASTE = 200  # how much shorter the function's pauses are: the faults that it waits for are simulated
 TIMEOUT_S = 60.0
 PAUSE = time.sleep
 
@@ -34,15 +34,15 @@ ROUGH = Faults(fail=0.05, lose=0.08, shuffle=0.4, reject=0.15)
 
 
 class KilledError(RuntimeError):
-    """What the event source mapping sees of a function that was killed."""
+    """The error that the event source mapping gets when a function was killed."""
 
 
 class EndlessError(BaseException):
-    """The poller would go on for ever; no Exception, which it would take for a function error."""
+    """The poller would never end. It is not an Exception, which the poller would take for a function error."""
 
 
 class Fed:
-    """A Pinot table at the end of its stream: Pinot's own, and the model of it, which must agree."""
+    """A Pinot table that consumes its stream: Pinot's own and the model's, which must agree."""
 
     def __init__(self, files, stream, reader, consumer):
         self.files = files
@@ -53,13 +53,13 @@ class Fed:
         self._reader = reader
 
     def consume(self):
-        """Consume what has come since, shard by shard. Pinot must take every row as it is."""
+        """Consume the new records, shard by shard. Pinot must index every row unchanged."""
         fresh = self._reader.read()
         self.records += fresh
         self.take(fresh)
 
     def take(self, records):
-        """Consume records, a shard's in their order."""
+        """Consume records, each shard's in order."""
         by_shard = {}
         for record in records:
             by_shard.setdefault(record.shard, []).append(record.data)
@@ -72,20 +72,20 @@ class Fed:
                 self.model.ingest(partition, row)
 
     def shown(self):
-        """What queries see."""
+        """Return the rows that queries show."""
         return [self.files.read(row) for row in self.consumer.live()]
 
     def rows(self):
-        """Every row that stands on the stream, without its place: what comes again is the same to the byte."""
+        """Return every row on the stream, without its position: repeated rows have the same bytes."""
         return {(record.shard, record.key, record.data) for record in self.records}
 
 
 class Replication:
-    """A DynamoDB table that is written to at random, and all that follows from it.
+    """A DynamoDB table with random writes, and its replication to Pinot.
 
-    ``faults`` are those of Kinesis; ``kills`` is how likely an invocation ends before, in the middle of, or after its
-    work without an answer. What is not given, of ``shards`` and the ``largest_request`` in rows, is the seed's choice.
-    ``counts`` tells what happened.
+    ``faults`` are those of Kinesis. ``kills`` is the probability that an invocation ends without a response before,
+    during or after its work. If ``shards`` or the ``largest_request`` (in rows) is not given, the seed chooses it.
+    ``counts`` is what happened.
     """
 
     def __init__(
@@ -107,7 +107,7 @@ class Replication:
         self.random = Random(f"{seed} {kind} {faults} {kills}")
         self._kills = kills
         self._largest_request = largest_request or self.random.choice((3, 10, 500))
-        self._log = io.StringIO()  # what the function says of each batch would bury what a test does
+        self._log = io.StringIO()  # the function's logs of each batch would bury the test's output
         self._parts = ExitStack()
         self._account = engines.dynamodb.empty()
         self.dynamodb = self._account.client("dynamodb")
@@ -120,7 +120,7 @@ class Replication:
         self._poller = self._new_poller()
 
     def close(self):
-        """Leave nothing behind but the DynamoDB table, which nobody else sees."""
+        """Remove everything but the DynamoDB table, which no other test sees."""
         self._parts.close()
 
     def _create_table(self):
@@ -145,7 +145,7 @@ class Replication:
         self.kinesis.create_stream(StreamName=stream, ShardCount=shards)
         self.kinesis.get_waiter("stream_exists").wait(StreamName=stream, WaiterConfig={"Delay": 0.01})
         self._parts.callback(self.kinesis.delete_stream, StreamName=stream)
-        partitions = shards + 2  # and the children of a shard that is split
+        partitions = shards + 2  # and the children of a split shard
         consumer = self._parts.enter_context(engines.pinot.table(files.schema, files.config, partitions=partitions))
         return Fed(files, stream, StreamReader(self.kinesis, stream), consumer)
 
@@ -204,7 +204,7 @@ class Replication:
         return answer
 
     def writer(self, seed=""):
-        """Somebody who writes to the table at random."""
+        """Return a writer of random changes to the table."""
         random = Random(f"{self.random.random()} {seed}")
         return Writer(
             self._account.client("dynamodb"),
@@ -216,24 +216,24 @@ class Replication:
         )
 
     def run(self):
-        """Bring what has changed to Pinot."""
+        """Replicate the new changes to Pinot."""
         self._poller.drain()
         assert self.dead_letters == []
         for fed in self.fed:
             fed.consume()
 
     def run_again(self):
-        """Bring everything to Pinot once more, from the stream's oldest change on."""
+        """Replicate everything to Pinot again, from the stream's oldest change on."""
         self._poller = self._new_poller()
         self.run()
 
     def items(self):
-        """What DynamoDB holds: each item, as Python values."""
+        """Return the items of DynamoDB, as Python values."""
         pages = self.dynamodb.get_paginator("scan").paginate(TableName=self.kind.dynamodb_table, ConsistentRead=True)
         return [python_item(item) for page in pages for item in page["Items"]]
 
     def changes(self):
-        """Read the DynamoDB stream, with nothing of ours between: its records, in order."""
+        """Read the DynamoDB stream directly, without the project's code: its records, in order."""
         shards = self.streams.describe_stream(StreamArn=self.stream_arn)["StreamDescription"]["Shards"]
         for shard in shards:
             iterator = self.streams.get_shard_iterator(
@@ -245,7 +245,7 @@ class Replication:
                 iterator = page.get("NextShardIterator") if page["Records"] else None
 
     def check(self):
-        """Every Pinot table shows just the rows of the source's items, each value of each column; the model too."""
+        """Check that every Pinot table, and its model, shows exactly the rows of the source's items, in all values."""
         self.counts["checks"] += 1
         newest = {_key(record["dynamodb"]["Keys"]): record for record in self.changes()}
         items = [(item, last_change(newest[self._key_of(item)])) for item in self.items()]
@@ -261,14 +261,14 @@ class Replication:
         return frozenset((name, str(item[name])) for name in self.kind.key_types)
 
     def wait_until(self, condition, seconds=30.0):
-        """Wait for what an engine does by itself."""
+        """Wait for something that an engine does by itself."""
         end = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < end, f"{condition.__name__} did not come true in {seconds} s"
             PAUSE(0.1)
 
     def tally(self, *writers):
-        """All that was counted."""
+        """Return all counts."""
         return sum((writer.counts for writer in writers), self.counts + self._edge.counts)
 
 
@@ -277,7 +277,7 @@ def _key(keys):
 
 
 def last_change(record):
-    """What a record of the stream says of a change."""
+    """Return what a record of the stream says about a change."""
     inner = record["dynamodb"]
     return LastChange(
         name=record["eventName"],
@@ -287,7 +287,7 @@ def last_change(record):
 
 
 def differences(shown, wanted, primary_key):
-    """Tell what Pinot shows and should not, and what it does not show and should; nothing where both are the same."""
+    """Return the rows that Pinot shows and should not, and those that it should show and does not; or nothing."""
     by_key = {}
     for side, rows in enumerate((shown, wanted)):
         for row in rows:
@@ -307,7 +307,7 @@ def differences(shown, wanted, primary_key):
 
 
 class Engines:
-    """The engines of this process, and numbers for streams of their own."""
+    """The engines of this process, and numbers for separate streams."""
 
     def __init__(self, dynamodb, kinesis, pinot):
         self.dynamodb = dynamodb

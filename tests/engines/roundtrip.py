@@ -1,6 +1,6 @@
-"""What must come back from Pinot for a value in DynamoDB, by ``docs/mapping.md``, and whether it does.
+"""The value that Pinot must show for a value in DynamoDB, by ``docs/mapping.md``, and a comparison with the real one.
 
-Written without a look at ``src/pinot/values.py``: it starts from the Python value, not from its encoding.
+Written independently of ``src/pinot/values.py``: it starts from the Python value, not from its encoding.
 """
 
 from __future__ import annotations
@@ -70,12 +70,12 @@ TABLE = table(EVERY_COLUMN, COMPLETE)
 
 
 def schema_with(spec):
-    """The small right schema with one more column."""
+    """The small valid schema with one more column."""
     return with_column(spec["name"], spec["dataType"], **{key: spec[key] for key in spec.keys() - {"name", "dataType"}})
 
 
 def truth(spec, value):
-    """What Pinot must show in a column for a value, None for null."""
+    """Return what Pinot must show in a column for a value, None for null."""
     if value is None:
         return None
     if not spec.get("singleValueField", True):
@@ -85,18 +85,18 @@ def truth(spec, value):
 
 
 def parse_document(text):
-    """Parse JSON so that two texts are equal only if they hold the same: every digit, and every entry of an object."""
+    """Parse JSON so that two texts are equal only with the same content: every digit, every entry of an object."""
     return json.loads(
         text, parse_int=Decimal, parse_float=Decimal, parse_constant=_refuse, object_pairs_hook=_as_object
     )
 
 
 def nearest_float(number):
-    """The 32-bit number that is nearest, of two the even one; where there is none, what nothing equals."""
+    """Return the nearest 32-bit number, of two the even one. If there is none, return a value that equals nothing."""
     size = number.copy_abs()  # abs() would round it
     if size > FLOAT_MAX:
         return float("nan")
-    near = struct.unpack("<I", struct.pack("<f", float(size)))[0]  # one off at most: it was rounded twice
+    near = struct.unpack("<I", struct.pack("<f", float(size)))[0]  # off by at most one: it was rounded twice
     floats = {bits: struct.unpack("<f", struct.pack("<I", bits))[0] for bits in (max(near - 1, 0), near, near + 1)}
     finite = [bits for bits, each in floats.items() if each < float("inf")]
     best = min(finite, key=lambda bits: (abs(Fraction(floats[bits]) - Fraction(size)), bits & 1))
@@ -105,7 +105,7 @@ def nearest_float(number):
 
 @dataclass(frozen=True, kw_only=True)
 class Sent:
-    """A row that one value in one column became; its key is its place among the rows sent with it."""
+    """The row of one value in one column. Its key is its position among the rows sent with it."""
 
     spec: dict[str, Any]
     value: Any
@@ -116,7 +116,7 @@ class Sent:
 
 
 def sent_rows(values, of=TABLE):
-    """Put each value into each column, a row each; those that are dead letters are left out."""
+    """Put each value into each column, one row each, and leave out those that become dead letters."""
     sent = []
     for value in values:
         attribute = encode(value)
@@ -130,9 +130,9 @@ def sent_rows(values, of=TABLE):
 
 
 def differences(pinot, values, of=TABLE):
-    """Put each value into each column, and list what is neither a dead letter nor the value again.
+    """Put each value into each column, and list outcomes that are neither a dead letter nor the same value.
 
-    Looked at are the rows of the consuming segment, and the same once it is committed.
+    It checks the rows of the consuming segment, and again once that is committed.
     """
     sent = sent_rows(values, of)
     with pinot.table(EVERY_COLUMN, COMPLETE) as consumer:
@@ -158,7 +158,7 @@ def _wrong(phase, sent, live):
         expected = dict.fromkeys(row) | {"id": row["id"], "deleted": False, "changed": row["changed"]}
         expected[name] = truth(each.spec, each.value)
         if row[name] == each.value and each.spec["dataType"] == "JSON":
-            expected[name] = each.value  # text as a JSON string: JSON that Pinot's parser does not take is no document
+            expected[name] = each.value  # text as a JSON string: JSON that Pinot's parser refuses is not a document
         if row != expected or type(row[name]) is not type(expected[name]):
             yield f"{each}: {phase} as {row[name]!r:.200}"
 

@@ -10,11 +10,11 @@ CONDITION = "ConditionalCheckFailedException"
 
 
 class Writer:
-    """Writes to a table as ``random`` decides.
+    """Writes randomly to a table.
 
     ``keys`` are the keys it uses; the first ones are hot. ``attributes`` gives, for a key, the attributes that its item
-    may have: name -> a function that makes an attribute value out of a random source; ``counters`` names those that
-    hold numbers small enough to be added to. Operations are counted by their names, what DynamoDB refused apart.
+    may have: name -> a function that makes an attribute value from a random source. ``counters`` names those with
+    numbers small enough to add to. Operations are counted by their names; refused ones are counted separately.
     """
 
     def __init__(self, client, table, keys, attributes, counters, random):
@@ -40,7 +40,7 @@ class Writer:
         }
 
     def write(self):
-        """One operation."""
+        """Do one operation."""
         (operation,) = self._random.choices(list(self._operations), list(self._operations.values()))
         operation()
 
@@ -49,7 +49,7 @@ class Writer:
         self._put(self._key())
 
     def put_again(self):
-        """The same item once more: no change, and nothing on the stream."""
+        """Put the same item again: no change, and nothing on the stream."""
         if self._last:
             self._count("put again")
             self._client.put_item(TableName=self._table, Item=self._random.choice(list(self._last.values())))
@@ -106,7 +106,7 @@ class Writer:
         assert not answer["UnprocessedItems"]
 
     def transaction(self):
-        """All or nothing: the items it names change at once, or a condition is not met and none does."""
+        """Write all or nothing: all items change together, or a condition is not met and none does."""
         self._conditionally(
             "transaction",
             lambda: self._client.transact_write_items(
@@ -115,7 +115,7 @@ class Writer:
         )
 
     def burst(self):
-        """Dozens of changes of one key, in well under a second."""
+        """Make dozens of changes of one key, in well under a second."""
         self._count("burst")
         key = self._keys[0]
         for _ in range(self._random.randint(10, 40)):
@@ -147,7 +147,7 @@ class Writer:
         self._client.put_item(TableName=self._table, Item=item)
 
     def _update(self, key):
-        """An update that sets some attributes, takes others away and adds to one; of no item it makes one."""
+        """Update: set some attributes, remove others and add to one. An absent item is created."""
         values = self._values(key, 0.3)
         removed = [name for name in self._attributes(key) if name not in values and self._random.random() < 0.2]
         added = [
@@ -179,7 +179,7 @@ class Writer:
             return {"Put": {"TableName": self._table, "Item": self._item(key)}}
         if choice < 0.7:
             update = self._update(key)
-            if "UpdateExpression" in update:  # which a transaction insists on
+            if "UpdateExpression" in update:  # required in a transaction
                 return {"Update": {"TableName": self._table, **update}}
         if choice < 0.95:
             return {"Delete": {"TableName": self._table, "Key": key}}

@@ -1,6 +1,6 @@
-"""Kinds of DynamoDB tables: their keys and items, and the Pinot row that an item must be, by ``docs/mapping.md``.
+"""Kinds of DynamoDB tables: their keys and items, and the Pinot row of each item, by ``docs/mapping.md``.
 
-Written without a look at ``src``: a row here starts from the item that DynamoDB gives, not from a change record.
+Written independently of ``src``: a row here starts from DynamoDB's item, not from a change record.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ STREAM = "stream.kinesis.topic.name"
 
 @dataclass(frozen=True, kw_only=True)
 class LastChange:
-    """What the DynamoDB stream says of an item's newest change."""
+    """An item's newest change, by the DynamoDB stream."""
 
     name: str
     time_ms: int
@@ -36,10 +36,10 @@ class LastChange:
 
 @dataclass(frozen=True, kw_only=True)
 class PinotTable:
-    """A Pinot table's files, and what its rows are.
+    """A Pinot table's files, and its expected rows.
 
-    ``special`` gives the values of the columns that are not just the attribute of their name, None for an item that is
-    no row. The values are DynamoDB's; ``computed`` gives those that Pinot computes, as Pinot has them.
+    ``special`` returns the values of the columns that are not simply the attribute of their name, None for an item that
+    has no row. The values are DynamoDB's. ``computed`` returns those that Pinot computes, as Pinot has them.
     """
 
     schema: dict[str, Any]
@@ -57,7 +57,7 @@ class PinotTable:
         return self.config["ingestionConfig"]["streamIngestionConfig"]["streamConfigMaps"][0][STREAM]
 
     def row(self, item, change):
-        """The row that Pinot must show for an item, every column of it; None when it must show none."""
+        """Return the row that Pinot must show for an item, with every column; None if it must show none."""
         special = self.special(item, change)
         if special is None:
             return None
@@ -70,7 +70,7 @@ class PinotTable:
         }
 
     def read(self, row):
-        """A row as Pinot shows it, its JSON parsed, to be compared with what :meth:`row` gives."""
+        """Return a row as Pinot shows it, with its JSON parsed, to compare with :meth:`row`."""
         documents = [spec["name"] for spec in self._specs() if spec["dataType"] == "JSON"]
         return row | {name: parse_document(row[name]) for name in documents if row[name] is not None}
 
@@ -105,7 +105,7 @@ class Kind:
 
 
 def python_value(attribute):
-    """An attribute value as the SDK has it, as a Python value: a set as frozenset, a number as Decimal."""
+    """Convert an attribute value of the SDK to a Python value: a set to frozenset, a number to Decimal."""
     ((tag, value),) = attribute.items()
     match tag:
         case "N":
@@ -152,7 +152,7 @@ def coordinate(greatest):
 
 
 def long_number(random):
-    """38 digits, anywhere DynamoDB has them."""
+    """A number of 38 digits, anywhere in DynamoDB's range."""
     digits = random.randint(10**37, 10**38 - 1) * random.choice((1, -1))
     return {"N": str(Decimal(digits).scaleb(random.choice((0, -10, -38, 88, -167))))}
 
@@ -178,7 +178,7 @@ def numbers(random):
 
 
 def document(random, depth=3):
-    """Any value, with lists and maps in it."""
+    """Any value, also with lists and maps."""
     makers = [text, decimal, long_number, binary, boolean, one_of({"NULL": True}), numbers, several("BS", binary)]
     if depth:
         makers += [partial(listed, depth=depth - 1), partial(mapped, depth=depth - 1)] * 3
@@ -219,7 +219,7 @@ def _shipped(item, change):
 
 
 def _location(item):
-    """The place as Pinot keeps it, a point on a sphere; null where a coordinate is missing."""
+    """Return the location as Pinot stores it, a point on a sphere; null if a coordinate is missing."""
     longitude, latitude = item.get("group_lon"), item.get("group_lat")
     if longitude is None or latitude is None:
         return {"location": None}

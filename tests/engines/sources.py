@@ -1,4 +1,4 @@
-"""The engines before Pinot, once a test process."""
+"""The engines before Pinot, started once for each test process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Third outcomes that this harness found once: neither a dead letter nor the value again. Each is a minimal case."""
+"""Minimal cases of errors that this harness once found: neither a dead letter nor the same value in Pinot."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.engines
 
 
 def outcome_of(pinot, spec, attribute, **settings_of):
-    """What becomes of an attribute value in a column: a dead letter, a refusal at start, or what Pinot shows."""
+    """The outcome of an attribute value in a column: a dead letter, a refusal at start, or the value in Pinot."""
     schema, config = schema_with(spec), COMPLETE
     for path, value in settings_of.items():
         config = with_setting(config, path.replace("__", "."), value)
@@ -43,34 +43,34 @@ def outcome_of(pinot, spec, attribute, **settings_of):
 
 def test_a_float_is_the_nearest_one(pinot):
     spec = {"name": "v", "dataType": "FLOAT"}
-    number = "1.000000059604644775390625000001"  # a little above the middle between 1 and the next float
+    number = "1.000000059604644775390625000001"  # slightly above the midpoint between 1 and the next float
     assert outcome_of(pinot, spec, {"N": number}) in ("dead letter", [nearest_float(Decimal(number))])
 
 
 # Jackson's readTree keeps the last entry of a name (PinotDataType.toJson -> JsonUtils.stringToJsonNodeWithBigDecimal).
-def test_a_text_that_is_json_with_a_name_twice_keeps_both(pinot):
+def test_json_text_with_a_duplicate_name_keeps_both_entries(pinot):
     text = '{"a":1,"a":2}'
     outcome = outcome_of(pinot, {"name": "v", "dataType": "JSON"}, {"S": text})
     assert outcome in ([text], [json.dumps(text)])
 
 
-# java.math.BigDecimal has no such exponent: NumberFormatException out of PinotDataType.toJson, and the row is dropped.
+# java.math.BigDecimal has no such exponent: PinotDataType.toJson throws NumberFormatException, and the row is dropped.
 @pytest.mark.parametrize("text", ["[1E-2147483648]", "[0E2147483648]", "[1E-99999999999]", '{"a":[0.0e99999999999]}'])
-def test_a_text_that_is_json_with_a_huge_exponent_is_not_dropped(pinot, text):
+def test_json_text_with_a_huge_exponent_is_not_dropped(pinot, text):
     outcome = outcome_of(pinot, {"name": "v", "dataType": "JSON"}, {"S": text})
     assert outcome == [json.dumps(text)]  # a JSON string
 
 
 # BytesOffHeapMutableDictionary.index(Object[]) and BytesOnHeapMutableDictionary.index(Object[]) throw, and a consuming
-# segment cannot do without a dictionary here (MutableSegmentImpl.isNoDictionaryColumn). Even a row that has no value is
-# dropped, since null is stored as a default value.
-def test_a_list_of_binaries_is_refused_or_comes_back(pinot):
+# segment needs a dictionary here (MutableSegmentImpl.isNoDictionaryColumn). Even a row without a value is dropped,
+# since null is stored as a default value.
+def test_a_list_of_binaries_is_refused_or_preserved(pinot):
     spec = {"name": "v", "dataType": "BYTES", "singleValueField": False}
     assert outcome_of(pinot, spec, {"BS": ["AAH+"]}) in ("refused", [[b"\x00\x01\xfe"]])
 
 
-# Pinot writes JSON anew before it takes the key: {"a": 1} and {"a":1} are two items and one row.
-def test_two_texts_are_two_keys_where_the_key_is_json(pinot):
+# Pinot rewrites JSON before it takes the key: {"a": 1} and {"a":1} are two items and one row.
+def test_two_texts_are_two_keys_of_a_json_primary_key(pinot):
     schema = with_setting(with_column("k", "JSON"), "primaryKeyColumns", ["k"])
     try:
         keyed = table(schema, COMPLETE)
@@ -93,13 +93,13 @@ def test_two_texts_are_two_keys_where_the_key_is_json(pinot):
         ("BIG_DECIMAL", "EPOCH|SECONDS", {"N": "1719082124.5"}),
     ],
 )
-def test_a_time_column_never_stops_the_commit(pinot, data_type, text, attribute):
+def test_a_time_column_never_prevents_the_commit(pinot, data_type, text, attribute):
     spec = {"name": "v", "dataType": data_type, "format": text, "granularity": "1:SECONDS"}
     outcome = outcome_of(pinot, spec, attribute, segmentsConfig__timeColumnName="v")
     assert outcome == "refused" or isinstance(outcome, list)
 
 
-# A byte[] is no java.lang.Comparable: MutableSegmentImpl.getComparisonValue throws in every row.
+# A byte[] is not a java.lang.Comparable: MutableSegmentImpl.getComparisonValue throws in every row.
 def test_a_comparison_column_that_pinot_cannot_compare_is_refused(pinot):
     spec = {"name": "v", "dataType": "BYTES"}
     outcome = outcome_of(pinot, spec, {"B": "AAH+"}, upsertConfig__comparisonColumns=["v"])

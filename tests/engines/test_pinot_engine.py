@@ -1,4 +1,4 @@
-"""The engine tells what a machine lacks, and outlives whatever is asked of it."""
+"""The engine reports missing tools, and survives every request."""
 
 from __future__ import annotations
 
@@ -20,30 +20,30 @@ def executable(folder, name, says):
 
 @pytest.fixture
 def tools(tmp_path, monkeypatch):
-    """A PATH with nothing on it yet."""
+    """A PATH that is empty at first."""
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("JAVA_HOME", raising=False)
     return tmp_path
 
 
-def test_a_machine_without_java_is_told_what_to_install(tools):
+def test_without_java_the_error_says_what_to_install(tools):
     with pytest.raises(MissingToolError, match="needs Java 17 or newer: install a JDK"):
         build()
 
 
-def test_java_that_is_too_old_is_told_of(tools):
+def test_java_that_is_too_old_is_reported(tools):
     executable(tools, "java", 'openjdk version "11.0.2" 2019-01-15')
     with pytest.raises(MissingToolError, match=r'needs Java 17 or newer.* says: openjdk version "11\.0\.2"'):
         build()
 
 
-def test_a_machine_without_maven_is_told_what_to_install(tools):
+def test_without_maven_the_error_says_what_to_install(tools):
     executable(tools, "java", 'openjdk version "21" 2023-09-19')
     with pytest.raises(MissingToolError, match="Apache Maven: install it"):
         build()
 
 
-def test_a_build_that_fails_is_told_with_mavens_own_words_and_tried_again(tools, monkeypatch):
+def test_a_failed_build_is_reported_with_mavens_output_and_retried(tools, monkeypatch):
     executable(tools, "java", 'openjdk version "21" 2023-09-19')
     executable(tools, "mvn", "BUILD FAILURE: no network")
     monkeypatch.setattr(pinot_engine, "BUILD", tools / "build")
@@ -63,13 +63,13 @@ def test_a_build_that_fails_is_told_with_mavens_own_words_and_tried_again(tools,
         ("ingest", {"id": "nobody", "partition": 0, "rows": ["?"]}),
     ],
 )
-def test_what_cannot_be_done_is_an_error_and_the_next_request_is_answered(pinot, op, request_of):
+def test_an_invalid_request_is_an_error_and_the_next_one_succeeds(pinot, op, request_of):
     with pytest.raises(EngineError):
         pinot.ask(op, **request_of)
     pinot.validate(SCHEMA, COMPLETE)
 
 
-def test_tables_do_not_see_each_other(pinot):
+def test_tables_are_isolated_from_each_other(pinot):
     row = b'{"id":"a","deleted":false,"changed":1719082124000}'
     with pinot.table(SCHEMA, COMPLETE) as one, pinot.table(SCHEMA, with_setting(COMPLETE, "tableName", "b")) as other:
         one.ingest([row])

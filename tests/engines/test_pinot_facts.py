@@ -1,6 +1,6 @@
-"""What Pinot does with what the adapter never sends, or warns of: each is the reason of a rule of ours.
+"""Pinot's behaviour with input that the adapter never sends, or warns about. Each fact is the reason for a rule.
 
-If a newer Pinot fails one of these, the rule may go.
+If a newer Pinot fails one of these tests, the rule may be removed.
 """
 
 from __future__ import annotations
@@ -46,14 +46,14 @@ VALUES = [
     # Anything is a truth value.
     ("BOOLEAN", '"yes"', False),
     ("BOOLEAN", "2", True),
-    # A number of 32 bits is no time, one of seconds and a fraction is one of 1970, and text may lack a zone.
+    # A 32-bit number is not a time, one of seconds with a fraction is a time in 1970, and text may lack a zone.
     ("TIMESTAMP", "1000", DROPPED),
     ("TIMESTAMP", "1719082124", DROPPED),
     ("TIMESTAMP", "1719082124.5", 1719082124),
     ("TIMESTAMP", '"1000"', 1000),
     ("TIMESTAMP", '"2024-06-22T18:48:44.026651Z"', 1719082124026),
     ("TIMESTAMP", '"2024-06-22T18:48:44"', 1719082124000 - 45_900_000),  # the server is in Chatham, at +12:45
-    # Text is cut; a list or an object of one is its value, and of several no text.
+    # Text is cut. A list or an object with one entry is its value; with several entries it is not text.
     ("STRING", '"a\\u0000b"', "a"),
     ("STRING", f'"{"x" * 513}"', "x" * 512),
     ("STRING", '["x"]', "x"),
@@ -85,7 +85,7 @@ LISTS = [
     [(data_type, True, *rest) for data_type, *rest in VALUES]
     + [(data_type, False, *rest) for data_type, *rest in LISTS],
 )
-def test_a_value_that_is_not_as_its_column_wants_it(pinot, data_type, single_value, text, expected):
+def test_pinot_converts_or_drops_a_value_that_does_not_match_its_column(pinot, data_type, single_value, text, expected):
     with pinot.table(with_column("v", data_type, singleValueField=single_value), COMPLETE) as consumer:
         (outcome,) = consumer.ingest([row()[:-1] + f', "v": {text}}}'.encode()])
         if expected == DROPPED:
@@ -95,48 +95,48 @@ def test_a_value_that_is_not_as_its_column_wants_it(pinot, data_type, single_val
             assert shown(consumer) == {"a": expected}
 
 
-def test_a_record_is_one_row_and_what_follows_its_first_object_is_ignored(pinot):
+def test_a_record_is_one_row_and_anything_after_its_first_object_is_ignored(pinot):
     with pinot.table(with_column("v", "LONG"), COMPLETE) as consumer:
         outcomes = consumer.ingest([row(v=1) + b"\n" + row("b", v=2), b"[]", b"", row("c")[:-1]])
         assert [outcome.keys() for outcome in outcomes] == [{"indexed"}, {DROPPED}, {DROPPED}, {DROPPED}]
         assert shown(consumer) == {"a": 1}
 
 
-def test_bad_rows_stop_nothing(pinot):
+def test_invalid_rows_do_not_stop_ingestion(pinot):
     with pinot.table(with_column("v", "INT"), COMPLETE) as consumer:
         assert [tuple(each) for each in consumer.ingest([row(v="x"), row(v=1)])] == [(DROPPED,), ("indexed",)]
         assert shown(consumer) == {"a": 1}
 
 
-# --- rows without what they need --------------------------------------------------------------------------------
+# --- rows without required values -------------------------------------------------------------------------------
 
 
-def test_rows_without_a_primary_key_are_all_one_row(pinot):
+def test_all_rows_without_a_primary_key_are_one_row(pinot):
     with pinot.table(with_column("v", "LONG"), COMPLETE) as consumer:
         assert consumer.ingest([row(None, v=1), row(None, v=2), row("null", v=3)]) == [INDEXED] * 3
         assert [each["v"] for each in consumer.live()] == [3]
 
 
-def test_a_row_without_its_time_gets_the_servers_own_which_beats_real_ones(pinot):
+def test_a_row_without_a_time_gets_the_servers_time_which_wins_over_real_times(pinot):
     with pinot.table(with_column("v", "LONG"), COMPLETE) as consumer:
         assert consumer.ingest([row(time=None, v=1), row(v=2)]) == [INDEXED] * 2
         assert shown(consumer) == {"a": 1}
 
 
-def test_a_row_without_its_text_comparison_value_beats_real_ones(pinot):
+def test_a_row_without_its_text_comparison_value_wins_over_real_values(pinot):
     config = with_setting(COMPLETE, "upsertConfig.comparisonColumns", ["v"])
     with pinot.table(with_column("v", "STRING"), config) as consumer:
         assert consumer.ingest([row(), row(v="1719082124000-1")]) == [INDEXED] * 2
         assert shown(consumer) == {"a": None}
 
 
-def test_a_row_that_fills_two_comparison_columns_is_dropped(pinot):
+def test_a_row_with_values_in_two_comparison_columns_is_dropped(pinot):
     config = with_setting(COMPLETE, "upsertConfig.comparisonColumns", ["changed", "v"])
     with pinot.table(with_column("v", "LONG"), config) as consumer:
         assert "exactly 1 non-null comparison column" in consumer.ingest([row(v=1)])[0][DROPPED]
 
 
-# --- settings that Pinot takes and a replica should not have -----------------------------------------------------
+# --- settings that Pinot accepts and a replica should not have --------------------------------------------------
 
 
 def taken(pinot, schema, config):
@@ -152,7 +152,7 @@ def test_without_null_handling_an_absent_attribute_is_a_default_value(pinot):
         assert (only["v"], only["name"], only["price"]) == (-(2**63), "null", 0.0)
 
 
-def test_so_it_is_in_a_column_that_is_declared_not_null(pinot):
+def test_an_absent_attribute_of_a_not_null_column_is_a_default_value(pinot):
     with taken(pinot, with_column("v", "LONG", notNull=True), COMPLETE) as consumer:
         consumer.ingest([row()])
         assert shown(consumer) == {"a": -(2**63)}
@@ -172,14 +172,14 @@ def test_an_out_of_order_column_is_overwritten_by_pinot(pinot):
         assert shown(consumer) == {"a": False}
 
 
-def test_dropping_out_of_order_rows_leaves_them_out_of_the_history(pinot):
+def test_dropped_out_of_order_rows_are_not_in_the_history(pinot):
     config = with_setting(COMPLETE, "upsertConfig.dropOutOfOrderRecord", value=True)
     with taken(pinot, with_column("v", "LONG"), config) as consumer:
         assert consumer.ingest([row(time=1719082124001), row()]) == [INDEXED] * 2
         assert len(consumer.history()) == 1
 
 
-def test_a_sorted_column_turns_round_two_rows_of_one_time_when_they_are_committed(pinot):
+def test_a_sorted_column_can_reverse_two_rows_of_one_time_at_the_commit(pinot):
     config = with_setting(COMPLETE, "tableIndexConfig.sortedColumn", ["v"])
     with taken(pinot, with_column("v", "LONG"), config) as consumer:
         consumer.ingest([row(v=2), row(v=1)])
@@ -188,7 +188,7 @@ def test_a_sorted_column_turns_round_two_rows_of_one_time_when_they_are_committe
         assert shown(consumer) == {"a": 2}
 
 
-def test_text_that_does_not_fit_the_pattern_of_the_time_column_keeps_segments_from_being_committed(pinot):
+def test_text_that_does_not_match_the_time_columns_pattern_prevents_the_commit(pinot):
     schema = with_column("v", "STRING", format="SIMPLE_DATE_FORMAT|yyyy-MM-dd", granularity="1:DAYS")
     with taken(pinot, schema, with_setting(COMPLETE, "segmentsConfig.timeColumnName", "v")) as consumer:
         assert consumer.ingest([row(v="soon")]) == [INDEXED]
@@ -201,7 +201,7 @@ def test_metadata_ttl_forgets_live_keys_and_then_keeps_their_old_rows(pinot):
     config = with_setting(config, "upsertConfig.snapshot", "ENABLE")
     with taken(pinot, with_column("v", "LONG"), config) as consumer:
         consumer.ingest([row(v=1), row("b", time=1719082126000)])
-        consumer.commit()  # the next consuming segment starts by forgetting what is too old
+        consumer.commit()  # the next consuming segment first forgets rows that are too old
         consumer.ingest([row(time=1719082127000, v=2)])
         assert sorted(each["v"] for each in consumer.live() if each["id"] == "a") == [1, 2]
 
@@ -218,13 +218,13 @@ def computing(expression, **ingestion):
     return config
 
 
-def test_a_column_is_computed_only_where_the_row_lacks_it(pinot):
+def test_a_column_is_computed_only_if_the_row_lacks_it(pinot):
     with taken(pinot, with_column("v", "STRING"), computing("upper(name)")) as consumer:
         consumer.ingest([row(name="x"), row("b", name="x", v="mine")])
         assert shown(consumer) == {"a": "X", "b": "mine"}
 
 
-def test_an_expression_that_fails_drops_the_row_a_delete_too(pinot):
+def test_a_failing_expression_drops_the_row_even_a_delete(pinot):
     with taken(pinot, with_column("v", "STRING"), computing("jsonPathString(name, '$.a')")) as consumer:
         gone = json.dumps({"id": "a", "deleted": True, "changed": 1719082125000, "name": "no JSON"}).encode()
         outcomes = consumer.ingest([row(name='{"a":1}'), gone])
@@ -233,14 +233,14 @@ def test_an_expression_that_fails_drops_the_row_a_delete_too(pinot):
         assert shown(consumer) == {"a": "1"}
 
 
-def test_with_continue_on_error_it_leaves_just_its_own_column_null(pinot):
+def test_with_continue_on_error_a_failing_expression_leaves_only_its_own_column_null(pinot):
     config = computing("jsonPathString(name, '$.a')", continueOnError=True)
     with taken(pinot, with_column("v", "STRING"), config) as consumer:
         assert consumer.ingest([row(name="no JSON")]) == [{"incomplete": 1, "indexed": 1}]
         assert [(each["v"], each["name"]) for each in consumer.live()] == [(None, "no JSON")]
 
 
-def test_an_expression_that_compares_text_is_taken_and_then_fails_in_every_row(pinot):
+def test_an_expression_that_compares_text_is_accepted_and_fails_in_every_row(pinot):
     with taken(pinot, with_column("v", "BOOLEAN"), computing("name = 'REMOVE'")) as consumer:
         assert [tuple(each) for each in consumer.ingest([row(name="REMOVE"), row(name="INSERT")])] == [(DROPPED,)] * 2
     with taken(pinot, with_column("v", "BOOLEAN"), computing("strcmp(name, 'REMOVE') = 0")) as consumer:
@@ -248,7 +248,7 @@ def test_an_expression_that_compares_text_is_taken_and_then_fails_in_every_row(p
         assert shown(consumer) == {"a": True, "b": False}
 
 
-def test_a_filter_drops_a_delete_too(pinot):
+def test_a_filter_drops_deletes_too(pinot):
     config = with_setting(COMPLETE, "ingestionConfig.filterConfig", {"filterFunction": "strcmp(name, 'out') = 0"})
     with taken(pinot, with_column("v", "LONG"), config) as consumer:
         assert consumer.ingest([row(name="in", v=1), row(name="out", v=2)]) == [INDEXED, {"filtered": 1}]

@@ -31,7 +31,7 @@ KEYS = {
 @pytest.mark.parametrize("data_type", KEYS)
 @settings(max_examples=10)
 @given(drawn=st.data())
-def test_items_with_different_keys_are_different_rows_for_ever(pinot, data_type, drawn):
+def test_items_with_different_keys_always_stay_different_rows(pinot, data_type, drawn):
     schema = with_setting(with_column("k", data_type), "primaryKeyColumns", ["k"])
     keyed = table(schema, COMPLETE)
     keys = [
@@ -53,4 +53,6 @@ def test_items_with_different_keys_are_different_rows_for_ever(pinot, data_type,
 
 def _text(attribute):
     value = decode(attribute)
-    return value if isinstance(value, bytes) else str(value)  # text and a number of the same digits never are two keys
+    return (
+        value if isinstance(value, bytes) else str(value)
+    )  # text and a number with the same digits are never two keys

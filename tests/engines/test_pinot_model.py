@@ -23,7 +23,7 @@ pytestmark = pytest.mark.engines
 
 # --- upsert -----------------------------------------------------------------------------------------------------
 
-# Pinot compares texts by their UTF-16 units and numbers by value: the samples tell.
+# Pinot compares texts by their UTF-16 units and numbers by value: the samples show the difference.
 COMPARISONS = {
     "LONG": st.integers(0, 3),
     "TIMESTAMP": st.integers(2**40, 2**40 + 3),
@@ -34,7 +34,7 @@ COMPARISONS = {
 
 
 def steps(comparisons):
-    """Rows of few keys on two partitions, in any order of their times, and commits between them."""
+    """Rows of few keys on two partitions, in any order of their times, with commits between them."""
     row = st.fixed_dictionaries(
         {"id": st.sampled_from("ab"), "v": comparisons, "deleted": st.booleans(), "price": st.integers(0, 99)}
     )
@@ -44,7 +44,7 @@ def steps(comparisons):
 @pytest.mark.parametrize("data_type", COMPARISONS)
 @settings(max_examples=25)
 @given(drawn=st.data())
-def test_rows_in_any_order_of_their_times(pinot, data_type, drawn):
+def test_the_model_agrees_with_pinot_for_rows_in_any_order_of_their_times(pinot, data_type, drawn):
     schema = with_column("v", data_type)
     config = with_setting(COMPLETE, "upsertConfig.comparisonColumns", ["v"])
     model = model_of(schema, config)
@@ -76,7 +76,7 @@ KINDS = {
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("seed", range(15))
-def test_histories_of_a_dynamodb_table_with_batches_that_come_again(pinot, kind, seed):
+def test_the_model_agrees_with_pinot_for_histories_with_retried_batches(pinot, kind, seed):
     schema, config, source = KINDS[kind]
     random = Random(seed)
     records = [step.record for step in write_history(random, poison=0.1, moves=kind == "by city")]
@@ -85,7 +85,7 @@ def test_histories_of_a_dynamodb_table_with_batches_that_come_again(pinot, kind,
     if random.random() < 0.5:
         rows += rows[random.randrange(len(rows) + 1) :]
     if random.random() < 0.5:
-        random.shuffle(rows)  # never on a stream, and the model must do as Pinot does all the same
+        random.shuffle(rows)  # never on a stream, but the model must agree with Pinot anyway
     shards = random.choice((1, 2))
     model = model_of(schema, config)
     with pinot.table(schema, config, partitions=shards) as consumer:
@@ -112,19 +112,19 @@ def disagreements(pinot, values):
             yield f"{each}: {modelled[each.spec['name']]!r:.200} and in Pinot {pinots[each.spec['name']]!r:.200}"
 
 
-def test_the_model_reads_what_is_sent_as_pinot_does(pinot):
+def test_the_model_reads_sent_values_as_pinot_does(pinot):
     assert list(disagreements(pinot, [*SCALARS, *in_lists(SCALARS)])) == []
 
 
 @settings(max_examples=15)
 @given(st.lists(anything, min_size=1, max_size=12))
-def test_the_model_reads_any_value_that_is_sent_as_pinot_does(pinot, drawn):
+def test_the_model_reads_any_sent_value_as_pinot_does(pinot, drawn):
     assert list(disagreements(pinot, drawn)) == []
 
 
-# --- all that is in the repository ------------------------------------------------------------------------------
+# --- the repository's tables and events -------------------------------------------------------------------------
 
-# The model knows the mode FULL only; for the seed's table see test_pinot_upsert.py.
+# The model has only the mode FULL; for the seed's table see test_pinot_upsert.py.
 FOLDERS = sorted(
     path.parent
     for pattern in ("src/tables/*", "tests/tables/every_type/*", "examples/*/tables/*")
@@ -138,7 +138,7 @@ def _parameter(folder):
 
 
 @pytest.mark.parametrize("folder", [_parameter(folder) for folder in FOLDERS])
-def test_the_sample_events_in_every_table_of_the_repository(pinot, folder):
+def test_the_model_agrees_with_pinot_for_the_sample_events_in_every_table_of_the_repository(pinot, folder):
     schema, config, made = read_folder(folder)
     model = model_of(schema, config)
     with pinot.table(schema, config, partitions=2) as consumer:

@@ -1,4 +1,4 @@
-"""What queries show of a DynamoDB table through its life: changes in, rows over shards, Pinot's own upsert."""
+"""Queries show a DynamoDB table at every stage: changes become rows on shards, and Pinot's own code upserts them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def shown(consumer):
 
 
 def after(pinot, *records, config=COMPLETE, of=TABLE):
-    """What is shown after these changes; the same once they are committed and the server has started again."""
+    """The shown items after these changes. They must be the same after a commit and a restart of the server."""
     with pinot.table(SCHEMA, config) as consumer:
         consume(consumer, rows_of(of, *records))
         live = shown(consumer)
@@ -63,14 +63,14 @@ LIVES = {
 
 @pytest.mark.parametrize("in_one_second", [False, True])
 @pytest.mark.parametrize("life", LIVES)
-def test_an_item_is_shown_as_it_is(pinot, life, in_one_second):
+def test_pinot_shows_the_current_item(pinot, life, in_one_second):
     records, expected = deepcopy(LIVES[life])
     for record in records if in_one_second else ():
         record["dynamodb"]["ApproximateCreationDateTime"] = SECOND
     assert after(pinot, *records) == ({} if expected is None else {"a": expected})
 
 
-def test_what_time_to_live_deletes_stays_where_the_table_says_so(pinot):
+def test_items_that_time_to_live_deletes_stay_if_the_table_keeps_them(pinot):
     keeping = table(SCHEMA, COMPLETE, {"ttl_deletes": "keep"})
     gone = remove(KEY, ONE, **LATER, userIdentity=TTL_IDENTITY)
     assert after(pinot, insert(KEY, ONE, **AT), gone, of=keeping) == {"a": ("one", 1.0)}
@@ -107,7 +107,7 @@ def test_a_comparison_column_of_any_type_orders_changes(pinot, data_type, text):
             assert shown(consumer) == {"a": ("two", 2.0)}
 
 
-def test_of_two_changes_of_one_second_the_one_read_later_is_shown(pinot):
+def test_of_two_changes_of_one_second_pinot_shows_the_one_it_read_last(pinot):
     rows = rows_of(TABLE, insert(KEY, ONE, **AT), modify(KEY, TWO, ONE, **AT))
     for order, expected in ((rows, "two"), (rows[::-1], "one")):  # why the stream must end in the newest change
         with pinot.table(SCHEMA, COMPLETE) as consumer:
@@ -115,7 +115,7 @@ def test_of_two_changes_of_one_second_the_one_read_later_is_shown(pinot):
             assert consumer.live()[0]["name"] == expected
 
 
-def test_by_version_the_order_on_the_stream_does_not_matter(pinot):
+def test_with_versions_the_order_on_the_stream_does_not_matter(pinot):
     schema = schema_with({"name": "version", "dataType": "STRING"})
     config = with_setting(COMPLETE, "upsertConfig.comparisonColumns", ["version"])
     versioned = table(schema, config, {"columns": {"version": "$version", "changed": "$timestamp"}})
@@ -132,20 +132,20 @@ def test_by_version_the_order_on_the_stream_does_not_matter(pinot):
                 assert shown(consumer) == expected
 
 
-def test_a_batch_that_comes_again_shows_the_same(pinot):
+def test_a_retried_batch_changes_nothing(pinot):
     keys = [{"id": {"S": name}} for name in "abc"]
     records = [insert(key, ONE, **AT) for key in keys]
     records += [modify(keys[0], TWO, ONE, **AT), remove(keys[1], ONE, **AT), modify(keys[2], NO_PRICE, ONE, **LATER)]
     rows = rows_of(TABLE, *records)
     expected = {"a": ("two", 2.0), "c": ("two", None)}
-    for first in range(len(rows) + 1):  # all of it, or from a checkpoint on
+    for first in range(len(rows) + 1):  # all of it, or from a checkpoint
         with pinot.table(SCHEMA, COMPLETE) as consumer:
             consume(consumer, [*rows, *rows[first:]])
             assert shown(consumer) == expected
             assert len(consumer.history()) == 2 * len(rows) - first
 
 
-def test_a_restarted_server_reads_on_and_shows_the_same(pinot):
+def test_a_restarted_server_continues_and_shows_the_same(pinot):
     rows = rows_of(TABLE, insert(KEY, ONE, **AT), modify(KEY, TWO, ONE, **AT), remove(KEY, TWO, **AT))
     for committed in range(len(rows) + 1):
         with pinot.table(SCHEMA, COMPLETE) as consumer:
@@ -162,7 +162,7 @@ def test_a_restarted_server_reads_on_and_shows_the_same(pinot):
 # --- shards -----------------------------------------------------------------------------------------------------
 
 
-def test_with_two_shards_each_key_is_in_its_own(pinot):
+def test_with_two_shards_each_key_is_on_one_shard(pinot):
     keys = [{"id": {"S": f"item {number}"}} for number in range(40)]
     rows = rows_of(TABLE, *(change for key in keys for change in (insert(key, ONE, **AT), modify(key, TWO, ONE, **AT))))
     assert {shard_of(row.key, 2) for row in rows} == {0, 1}
@@ -181,7 +181,7 @@ def test_a_key_in_two_shards_is_two_rows_and_a_delete_reaches_one(pinot):
     )
     with pinot.table(SCHEMA, COMPLETE, partitions=2) as consumer:
         consumer.ingest([made.data], 0)
-        consumer.ingest([changed.data], 1)  # after a split, say
+        consumer.ingest([changed.data], 1)  # after a split, for example
         assert [row["name"] for row in consumer.live()] == ["one", "two"]
         consumer.ingest([gone.data], 1)
         assert [row["name"] for row in consumer.live()] == ["one"]
@@ -190,14 +190,14 @@ def test_a_key_in_two_shards_is_two_rows_and_a_delete_reaches_one(pinot):
 # --- PARTIAL ----------------------------------------------------------------------------------------------------
 
 
-def test_partial_lets_a_removed_attribute_live_on(pinot):
+def test_partial_upsert_keeps_a_removed_attribute(pinot):
     changes = insert(KEY, ONE, **AT), modify(KEY, NO_PRICE, ONE, **LATER)
     partial = table(SCHEMA, PARTIAL)
     assert after(pinot, *changes, config=PARTIAL, of=partial) == {"a": ("two", 1.0)}
     assert after(pinot, *changes) == {"a": ("two", None)}
 
 
-def test_partial_starts_anew_after_a_delete(pinot):
+def test_partial_upsert_starts_from_nothing_after_a_delete(pinot):
     changes = insert(KEY, ONE, **AT), remove(KEY, ONE, **AT), insert(KEY, NO_PRICE, **AT)
     assert after(pinot, *changes, config=PARTIAL, of=table(SCHEMA, PARTIAL)) == {"a": ("two", None)}
 
@@ -207,7 +207,7 @@ MEETUP = {"meetup_id": {"S": "m"}, "mtime": {"N": "1719080907442"}}
 PLACE = {"group_lat": {"N": "24.506611"}, "group_lon": {"N": "84.687237"}, "venue_name": {"S": "Venue 4"}}
 
 
-def test_the_recipes_own_table_works_but_for_what_partial_does_to_it(pinot):
+def test_the_recipes_own_table_works_except_for_the_effects_of_partial_upsert(pinot):
     schema, config, made = read_folder(SEED)
     with pinot.table(schema, config) as consumer:
         consume(consumer, rows_of(made, insert(MEETUP, PLACE, **AT)))
@@ -237,19 +237,19 @@ MISFIT = {"name": {"S": "odd"}, "price": {"S": "cheap"}}
 
 
 def redriven(record, image, began):
-    """The rows that bring the table up to date for a dead letter, when the item is read as ``image``."""
+    """The rows of a redrive of a dead letter, if the item is read as ``image``."""
     failed = FailedChange(reason="type_mismatch", table=None, change=decode_change(record))
     whole = None if image is None else {**KEY, **image}
     return [row for _, row in current_rows(failed, [TABLE], lambda change, earliest: ItemSnapshot(whole, began))]
 
 
-def letters_and_rows(*records):
+def dead_letters_and_rows(*records):
     batch = plan(records, [TABLE], max_record_bytes=MAX_RECORD_BYTES)
     return [dead_letter.record for dead_letter in batch.dead_letters], batch.rows[TABLE.target]
 
 
-def test_a_dead_letter_leaves_the_item_as_it_was_until_it_is_redriven(pinot):
-    (dead_letter,), rows = letters_and_rows(insert(KEY, ONE, **AT), modify(KEY, MISFIT, ONE, **LATER))
+def test_a_dead_letter_leaves_the_row_unchanged_until_it_is_redriven(pinot):
+    (dead_letter,), rows = dead_letters_and_rows(insert(KEY, ONE, **AT), modify(KEY, MISFIT, ONE, **LATER))
     with pinot.table(SCHEMA, COMPLETE) as consumer:
         consume(consumer, rows)
         assert shown(consumer) == {"a": ("one", 1.0)}
@@ -257,17 +257,17 @@ def test_a_dead_letter_leaves_the_item_as_it_was_until_it_is_redriven(pinot):
         assert shown(consumer) == {"a": ("two", 2.0)}
 
 
-def test_a_redriven_item_that_is_gone_is_deleted(pinot):
-    (dead_letter,), rows = letters_and_rows(insert(KEY, ONE, **AT), modify(KEY, MISFIT, ONE, **LATER))
+def test_redriving_a_deleted_item_deletes_its_row(pinot):
+    (dead_letter,), rows = dead_letters_and_rows(insert(KEY, ONE, **AT), modify(KEY, MISFIT, ONE, **LATER))
     with pinot.table(SCHEMA, COMPLETE) as consumer:
         consume(consumer, [*rows, *redriven(dead_letter, None, SECOND + 60)])
         assert shown(consumer) == {}
 
 
 @pytest.mark.parametrize("read_in", [2, 3, 60])
-def test_a_redriven_row_never_beats_a_change_made_since_the_read_began(pinot, read_in):
-    """Whatever the order on the stream: the change of second 3 is in what is read, or wins over it."""
-    (dead_letter,), rows = letters_and_rows(
+def test_a_redriven_row_never_wins_over_a_change_made_after_the_read_began(pinot, read_in):
+    """In any order on the stream, the change of second 3 is part of the read item, or wins over it."""
+    (dead_letter,), rows = dead_letters_and_rows(
         insert(KEY, ONE, **AT), modify(KEY, MISFIT, ONE, **LATER), modify(KEY, TWO, MISFIT, second=SECOND + 3)
     )
     repairs = redriven(dead_letter, TWO if read_in > 3 else ONE, SECOND + read_in)
@@ -289,6 +289,6 @@ def test_deleted_keys_ttl_counts_in_the_comparison_columns_unit_from_the_greates
     for newer, expected in ((within, {"b"}), (beyond, {"a", "b"})):
         with pinot.table(SCHEMA, config) as consumer:
             consume(consumer, [old, gone, *newer])
-            consumer.commit()  # the next consuming segment starts by forgetting
+            consumer.commit()  # the next consuming segment first forgets old keys
             assert consumer.ingest([old.data]) == [INDEXED]  # a replay
             assert shown(consumer).keys() == expected

@@ -1,4 +1,4 @@
-"""What Pinot says of tables when they are added: nothing of ours; and what it refuses, our findings tell first."""
+"""Pinot accepts the repository's tables, and the adapter has findings for tables that Pinot refuses."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ FOLDERS = sorted(
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: str(folder.relative_to(ROOT)))
-def test_pinot_takes_every_table_of_the_repository(pinot, folder):
-    """The seed's too: what is wrong with it, PARTIAL and the decoder and the retention, Pinot takes without a word."""
+def test_pinot_accepts_every_table_of_the_repository(pinot, folder):
+    """It accepts the seed's too: Pinot reports neither PARTIAL nor the decoder nor the retention as an error."""
     schema, config, _ = read_folder(folder)
     pinot.validate(schema, config)
 
 
-def test_pinot_takes_the_table_that_the_broken_ones_are_made_of_and_nothing_is_said_of_it(pinot):
+def test_pinot_accepts_the_table_from_which_the_invalid_ones_are_made_and_it_has_no_findings(pinot):
     pinot.validate(SCHEMA, COMPLETE)
     assert read(SCHEMA, COMPLETE)[1] == ()
 
@@ -43,7 +43,7 @@ TIER = {
 ASSIGNMENT = {"tagPoolConfig": {"tag": "x_REALTIME"}, "replicaGroupPartitionConfig": {"replicaGroupBased": True}}
 
 CONFIGS = [
-    # setting, value, what Pinot says
+    # setting, value, Pinot's message
     ("tableIndexConfig.starTreeIndexConfigs", [STAR_TREE], "The upsert table cannot have star-tree index"),
     ("tableIndexConfig.enableDefaultStarTree", True, "The upsert table cannot have star-tree index"),
     ("tableIndexConfig.aggregateMetrics", True, "Metrics aggregation and upsert cannot be enabled together"),
@@ -118,7 +118,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("schema", "config", "says"), REFUSED)
-def test_what_pinot_refuses_is_found_before(pinot, schema, config, says):
+def test_tables_that_pinot_refuses_have_findings(pinot, schema, config, says):
     with pytest.raises(EngineError) as refusal:
         pinot.validate(schema, config)
     assert says in str(refusal.value)
@@ -132,8 +132,8 @@ def findings(schema, config):
         return error.findings
 
 
-# The adapter does not look at these: it makes right rows, and adding the table fails with Pinot's own words.
-UNSEEN = [
+# The adapter does not read these: its rows are correct, and adding the table fails with Pinot's own message.
+UNCHECKED = [
     (SCHEMA, with_setting(COMPLETE, "tenants", REMOVED), "Missing required creator property 'tenants'"),
     (
         SCHEMA,
@@ -152,14 +152,14 @@ UNSEEN = [
 ]
 
 
-@pytest.mark.parametrize(("schema", "config", "says"), UNSEEN)
-def test_what_has_no_part_in_making_rows_is_left_to_pinot(pinot, schema, config, says):
+@pytest.mark.parametrize(("schema", "config", "says"), UNCHECKED)
+def test_settings_that_do_not_affect_rows_are_checked_by_pinot_alone(pinot, schema, config, says):
     with pytest.raises(EngineError) as refusal:
         pinot.validate(schema, config)
     assert says in str(refusal.value)
 
 
-TAKEN = [
+ACCEPTED = [
     ("routing.instanceSelectorType", "multiStageReplicaGroup"),
     ("routing.instanceSelectorType", "STRICTREPLICAGROUP"),
     ("upsertConfig.deletedKeysTTL", 3_600_000),
@@ -176,11 +176,11 @@ TAKEN = [
 ]
 
 
-@pytest.mark.parametrize(("setting", "value"), TAKEN)
-def test_what_pinot_takes_without_a_word(pinot, setting, value):
+@pytest.mark.parametrize(("setting", "value"), ACCEPTED)
+def test_pinot_accepts_settings_that_break_replication(pinot, setting, value):
     pinot.validate(SCHEMA, with_setting(COMPLETE, setting, value))
 
 
 @pytest.mark.parametrize("data_type", ["FLOAT", "JSON", "BYTES", "BOOLEAN", "DOUBLE"])
-def test_pinot_takes_a_primary_key_of_any_type(pinot, data_type):
+def test_pinot_accepts_a_primary_key_of_any_type(pinot, data_type):
     pinot.validate(with_setting(with_column("k", data_type), "primaryKeyColumns", ["k"]), COMPLETE)

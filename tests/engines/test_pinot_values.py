@@ -1,4 +1,4 @@
-"""What is written to DynamoDB comes back from Pinot as it was, or is a dead letter: never a third outcome."""
+"""Pinot shows every value as it is in DynamoDB, or the value is a dead letter: there is no third outcome."""
 
 from __future__ import annotations
 
@@ -60,11 +60,11 @@ def in_lists(members):
     return [each for member in members for each in ([member], [member, member], {"a": member}, frozenset({member}))]
 
 
-def test_odd_values_come_back_or_are_dead_letters(pinot):
+def test_unusual_values_are_preserved_or_become_dead_letters(pinot):
     assert differences(pinot, SCALARS) == []
 
 
-def test_odd_values_in_lists_maps_and_sets_come_back_or_are_dead_letters(pinot):
+def test_unusual_values_in_lists_maps_and_sets_are_preserved_or_become_dead_letters(pinot):
     assert differences(pinot, in_lists((*TEXTS, *NUMBERS, *BINARIES))) == []
     assert differences(pinot, [[], {}, [True], [True, False], [None], [True, None], [[]], [{}]]) == []
 
@@ -104,7 +104,7 @@ anything = st.one_of(
 
 @settings(max_examples=40)
 @given(st.lists(anything, min_size=1, max_size=12))
-def test_any_value_in_any_column_comes_back_or_is_a_dead_letter(pinot, drawn):
+def test_any_value_in_any_column_is_preserved_or_becomes_a_dead_letter(pinot, drawn):
     assert differences(pinot, drawn) == []
 
 
@@ -120,7 +120,7 @@ MUTANTS = {
 
 
 @pytest.mark.parametrize("mutant", MUTANTS)
-def test_a_wrong_rule_is_seen(pinot, monkeypatch, mutant):
+def test_a_wrong_rule_is_detected(pinot, monkeypatch, mutant):
     right, (column, tag, wrong) = shapes_of, MUTANTS[mutant]
 
     def shapes(data_type, max_length):
@@ -134,7 +134,7 @@ def test_a_wrong_rule_is_seen(pinot, monkeypatch, mutant):
 
 @settings(max_examples=30)
 @given(st.lists(st.dictionaries(texts.filter(bool), values, max_size=5), min_size=1, max_size=5))
-def test_every_attribute_that_no_column_takes_comes_back_in_the_rest(pinot, items):
+def test_every_attribute_without_a_column_is_preserved_in_the_rest_column(pinot, items):
     schema = schema_with({"name": "rest", "dataType": "JSON"})
     made = table(schema, COMPLETE, {"columns": {"rest": "$rest"}})
     taken = {"id", "name", "price", "changed", "rest", "deleted"}
@@ -150,13 +150,13 @@ def test_every_attribute_that_no_column_takes_comes_back_in_the_rest(pinot, item
 
 
 @pytest.mark.parametrize("size", [1_000, 1_001])
-def test_a_list_of_as_many_values_as_pinot_takes_comes_back(pinot, size):
+def test_a_list_of_the_maximum_length_is_preserved(pinot, size):
     number = Decimal(7)
     assert differences(pinot, [[number] * size, [str(number)] * size, [True] * size]) == []
 
 
 def page():
-    """The page's values that become rows, each with its column's spec."""
+    """The values of docs/mapping.md that become rows, each with its column's spec."""
     text = (ROOT / "docs" / "mapping.md").read_text()
     lines = text[text.index("| column | attribute value |") :].split("\n\n")[0].splitlines()[2:]
     for line in lines:
@@ -169,7 +169,7 @@ def page():
 
 
 @pytest.mark.parametrize(("spec", "attribute"), list(page()))
-def test_each_value_on_the_page_comes_back(pinot, spec, attribute):
+def test_each_value_on_the_page_is_preserved(pinot, spec, attribute):
     schema = schema_with(spec)
     with pinot.table(schema, COMPLETE) as consumer:
         consume(consumer, rows_of(table(schema, COMPLETE), insert({"id": {"S": "a"}}, {"v": attribute})))

@@ -1,7 +1,7 @@
-"""Whatever is written to a DynamoDB table, Pinot ends with what a Scan of it says: real engines from end to end.
+"""After any writes to a DynamoDB table, Pinot shows the same items as a Scan. The engines are real from end to end.
 
-``REPLICATION_HISTORIES`` says how many random histories of each kind (1 if nothing is said), ``REPLICATION_SEED`` which
-is the first. A history follows from its seed, but for the time of day; a failure names it and how to play it alone.
+``REPLICATION_HISTORIES`` is the number of random histories of each kind (1 by default), ``REPLICATION_SEED`` the first
+seed. The seed determines a history, except for the time of day. A failure prints the seed and how to run it alone.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ KILLS = ("killed before", "killed after", "out of time")
 
 @pytest.fixture
 def replicated(engines, monkeypatch, tmp_path):
-    """Makes a table of some kind, and what it is replicated to."""
+    """Makes a table of some kind, and its replication."""
     made = []
 
     def make(kind, seed=0, **options):
@@ -53,7 +53,7 @@ def replicated(engines, monkeypatch, tmp_path):
 
 @contextmanager
 def named(seed, kind, name):
-    """Say with a failure how to play its history alone."""
+    """Add to a failure how to run its history alone."""
     try:
         yield
     except AssertionError as error:
@@ -61,7 +61,7 @@ def named(seed, kind, name):
 
 
 def play(replication):
-    """Write at random, and replicate now and then and at the end."""
+    """Write at random, and replicate from time to time and at the end."""
     writer = replication.writer()
     for _ in range(OPERATIONS):
         writer.write()
@@ -81,9 +81,9 @@ def test_after_any_history_pinot_shows_what_dynamodb_holds(replicated, kind, see
         rows = [fed.rows() for fed in replication.fed]
         replication.run_again()
         replication.check()
-        assert [fed.rows() for fed in replication.fed] == rows  # the same to the byte
+        assert [fed.rows() for fed in replication.fed] == rows  # the same bytes
         for fed in replication.fed:
-            fed.take(fed.records)  # as by a server that reads its stream from the beginning
+            fed.take(fed.records)  # like a server that reads its stream from the beginning
         replication.check()
     print_counts(capsys, f"{kind}, seed {seed}", replication.tally(writer))
     assert replication.counts["rows compared"]
@@ -91,7 +91,7 @@ def test_after_any_history_pinot_shows_what_dynamodb_holds(replicated, kind, see
 
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("kind", KINDS, ids=str)
-def test_with_failures_of_every_kind_it_shows_the_same(replicated, kind, seed, capsys):
+def test_after_failures_of_every_kind_pinot_shows_what_dynamodb_holds(replicated, kind, seed, capsys):
     with named(seed, kind, "failures"):
         replication = replicated(kind, seed, faults=ROUGH, kills=0.1)
         writer = play(replication)
@@ -105,7 +105,7 @@ def test_with_failures_of_every_kind_it_shows_the_same(replicated, kind, seed, c
     assert counts["rows compared"]
 
 
-def test_writers_that_race_for_the_same_items_while_it_runs(replicated, capsys):
+def test_with_concurrent_writers_pinot_shows_what_dynamodb_holds(replicated, capsys):
     replication = replicated(ITEMS, faults=ROUGH)
     writers = [replication.writer(name) for name in "abcd"]
 
@@ -135,8 +135,8 @@ def test_writers_that_race_for_the_same_items_while_it_runs(replicated, capsys):
         sends_only_the_failed_entries_again,
     ],
 )
-def test_a_publisher_that_sends_too_little_again_is_found_out(replicated, mutant, monkeypatch):
-    """The engines and the failures can tell: most changes of an item have the same time, so their order counts."""
+def test_a_publisher_that_resends_too_little_is_detected(replicated, mutant, monkeypatch):
+    """The engines and the failures detect it: most changes of an item have the same time, so their order counts."""
     mutant(monkeypatch)
     for seed in range(8):
         replication = replicated(ITEMS, seed, faults=ROUGH, shards=1, largest_request=3)
@@ -152,7 +152,7 @@ def test_a_publisher_that_sends_too_little_again_is_found_out(replicated, mutant
     pytest.fail("its order was never wrong")
 
 
-def test_what_time_to_live_deletes_goes_or_stays_as_the_table_says(replicated):
+def test_items_that_time_to_live_deletes_are_deleted_or_kept_as_the_table_says(replicated):
     replication = replicated(SHOP)
     client, table = replication.dynamodb, SHOP.dynamodb_table
     long_ago = {"expires_at": {"N": str(int(time.time()) - 60)}}

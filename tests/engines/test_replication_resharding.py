@@ -1,7 +1,7 @@
-"""Why the shards of a stream that Pinot reads never change, seen with real shards and Pinot's own code.
+"""Why the shards of a stream that Pinot reads must never change, shown with real shards and Pinot's own code.
 
-A partition of Pinot is a shard. After a split or a merge a key's rows go to another partition, and what is in the old
-one stays: nothing that comes later reaches it. ``dynapinot doctor`` finds such a stream, the stack's alarm the call.
+A partition of Pinot is a shard. After a split or a merge, a key's rows go to another partition. Its row in the old one
+stays, because no later row reaches it. ``dynapinot doctor`` finds such a stream, and the stack's alarm the call.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ KEYS = ("a", "b", "c", "d", "e")
 
 @pytest.fixture
 def replicated(engines, monkeypatch, tmp_path):
-    """Makes a table whose stream has so many shards."""
+    """Makes a table whose stream has the given number of shards."""
     made = []
 
     def make(shards):
@@ -42,32 +42,32 @@ def replicated(engines, monkeypatch, tmp_path):
 
 
 def put(replication, name):
-    """Give every item another name, and bring that to Pinot."""
+    """Give every item a new name, and replicate that to Pinot."""
     for key in KEYS:
         replication.dynamodb.put_item(TableName=TABLE, Item={"id": {"S": key}, "name": {"S": name}})
     replication.run()
 
 
 def delete(replication):
-    """Delete every item, and bring that to Pinot."""
+    """Delete every item, and replicate that to Pinot."""
     for key in KEYS:
         replication.dynamodb.delete_item(TableName=TABLE, Key={"id": {"S": key}})
     replication.run()
 
 
 def shown(replication):
-    """What queries see: the partition, the key and the name of each row."""
+    """Return the rows that queries show: the partition, the key and the name of each."""
     (fed,) = replication.fed
     return sorted((partition, row["id"], row["name"]) for partition, row in fed.consumer.placed())
 
 
 def half_of(key):
-    """The half of all hash keys that a key's rows fall into, 0 or 1."""
+    """Return the half of all hash keys that has a key's rows, 0 or 1."""
     return int(hash_key(partition_key([key])) >= HALF)
 
 
 def reshard(replication, operation, **how):
-    """Change the stream's shards; give the calls that took."""
+    """Change the stream's shards; return the API calls for it."""
     client, stream = replication.kinesis, replication.fed[0].stream
     calls = []
     client.meta.events.register("before-call.kinesis", lambda model, **_: calls.append(model.name))
@@ -82,7 +82,7 @@ def shard(number):
 
 
 def found_by_doctor(engines, tables):
-    """What ``dynapinot doctor`` says of the stream."""
+    """Return the findings of ``dynapinot doctor`` for the stream."""
     diagnosis = Diagnosis()
     (folder,) = doctor_tables.look(diagnosis, tables)
     doctor_stream.look(diagnosis, Aws(region=REGION, endpoint_url=engines.kinesis.endpoint), folder)
@@ -90,7 +90,7 @@ def found_by_doctor(engines, tables):
     return {finding.code: finding for finding in diagnosis.parts[doctor_stream.PART]}
 
 
-def calls_that_sound_the_alarm():
+def calls_that_raise_the_alarm():
     template = yaml.load((ROOT / "template.yaml").read_text(), Loader=yaml.BaseLoader)  # tags as their plain values
     return set(template["Resources"]["ShardCountChanges"]["Properties"]["EventPattern"]["detail"]["eventName"])
 
@@ -115,10 +115,10 @@ def test_after_a_split_every_old_row_stays_beside_the_new_one_and_deletes_do_not
     finding = found_by_doctor(engines, tmp_path)["stream_resharded"]
     assert finding.level == "error"
     assert calls == ("SplitShard",)
-    assert set(calls) <= calls_that_sound_the_alarm()
+    assert set(calls) <= calls_that_raise_the_alarm()
 
 
-def test_after_a_merge_too(engines, replicated, tmp_path):
+def test_after_a_merge_every_old_row_stays_too(engines, replicated, tmp_path):
     replication = replicated(shards=2)
     put(replication, "before")
     old = sorted((half_of(key), key, "before") for key in KEYS)
@@ -133,7 +133,7 @@ def test_after_a_merge_too(engines, replicated, tmp_path):
 
     assert found_by_doctor(engines, tmp_path)["stream_resharded"].level == "error"
     assert calls == ("MergeShards",)
-    assert set(calls) <= calls_that_sound_the_alarm()
+    assert set(calls) <= calls_that_raise_the_alarm()
 
 
 def test_a_partition_is_a_shard_so_without_resharding_every_key_has_one_row(replicated):

@@ -1,4 +1,4 @@
-"""The engines before Pinot tell what a machine lacks, and are what the tests that use them take them for."""
+"""The engines before Pinot report missing tools, and behave as the tests that use them assume."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ JAVA = 'openjdk version "17.0.1" 2021-10-19'
 
 @pytest.fixture
 def machine(tmp_path, monkeypatch):
-    """A machine with nothing on its PATH yet and nothing fetched; ``machine(name, says)`` puts a program there."""
+    """A machine with an empty PATH and nothing downloaded; ``machine(name, says)`` puts a program on the PATH."""
     programs = tmp_path / "bin"
     programs.mkdir()
     monkeypatch.setenv("PATH", str(programs))
@@ -36,43 +36,43 @@ def machine(tmp_path, monkeypatch):
     return install
 
 
-def test_a_machine_without_java_is_told_what_to_install(machine):
+def test_without_java_the_error_says_what_to_install(machine):
     with pytest.raises(
         MissingToolError, match=r"DynamoDB Local needs Java 17 or newer: install a JDK.*; there is none"
     ):
         dynamodb_local.build()
 
 
-def test_java_that_is_too_old_is_told_of(machine):
+def test_java_that_is_too_old_is_reported(machine):
     machine("java", 'openjdk version "11.0.2" 2019-01-15')
     with pytest.raises(MissingToolError, match=r'needs Java 17 or newer.* says: openjdk version "11\.0\.2"'):
         dynamodb_local.build()
 
 
-def test_a_machine_without_maven_is_told_what_to_install(machine):
+def test_without_maven_the_error_says_what_to_install(machine):
     machine("java", JAVA)
     with pytest.raises(MissingToolError, match="DynamoDB Local is fetched by Apache Maven: install it"):
         dynamodb_local.build()
 
 
-def test_a_machine_without_node_is_told_what_to_install(machine):
+def test_without_node_the_error_says_what_to_install(machine):
     with pytest.raises(MissingToolError, match=r"kinesalite needs Node\.js 18 or newer: install it.*; there is none"):
         kinesalite.build()
 
 
-def test_node_that_is_too_old_is_told_of(machine):
+def test_node_that_is_too_old_is_reported(machine):
     machine("node", "v16.20.2")
     with pytest.raises(MissingToolError, match=r"needs Node\.js 18 or newer.* says: v16\.20\.2"):
         kinesalite.build()
 
 
-def test_a_machine_without_npm_is_told_what_to_install(machine):
+def test_without_npm_the_error_says_what_to_install(machine):
     machine("node", "v20.0.0")
     with pytest.raises(MissingToolError, match="kinesalite is fetched by npm: install it"):
         kinesalite.build()
 
 
-def test_what_cannot_be_fetched_is_told_in_the_fetchers_own_words_and_tried_again(machine):
+def test_a_failed_download_is_reported_with_the_tools_output_and_retried(machine):
     machine("node", "v20.0.0")
     machine("npm", "ENOTFOUND: no network")
     machine("java", JAVA)
@@ -84,7 +84,7 @@ def test_what_cannot_be_fetched_is_told_in_the_fetchers_own_words_and_tried_agai
             dynamodb_local.build()
 
 
-def test_what_is_fetched_is_kept_until_the_projects_files_change(tmp_path):
+def test_a_download_is_kept_until_the_projects_files_change(tmp_path):
     project, made = tmp_path / "project", []
     project.mkdir()
     (project / "package.json").write_text("{}")
@@ -101,7 +101,7 @@ def test_what_is_fetched_is_kept_until_the_projects_files_change(tmp_path):
     (project / "package.json").write_text("{ }")
     make_once()
     make_once()
-    assert made == [[], []]  # and nothing of the former is left behind
+    assert made == [[], []]  # and the old download is removed
 
 
 def test_a_server_that_does_not_start_says_why():
@@ -110,7 +110,7 @@ def test_a_server_that_does_not_start_says_why():
         tools.Server("an engine", dying)
 
 
-def test_a_server_ends_with_its_stdin_however_much_it_has_to_say():
+def test_a_server_ends_when_its_stdin_closes_however_much_it_writes():
     program = "import sys; print('hello'); print('port 4711'); print('x' * 10**6, flush=True); sys.stdin.read()"
     server = tools.Server("an engine", [sys.executable, "-c", program])
     assert server.endpoint == "http://127.0.0.1:4711"
@@ -118,12 +118,12 @@ def test_a_server_ends_with_its_stdin_however_much_it_has_to_say():
     assert server._process.returncode == 0
 
 
-# --- what DynamoDB Local is like --------------------------------------------------------------------------------
+# --- DynamoDB Local ---------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def table(dynamodb_local):
-    """A table with a stream; ``records()`` gives what is on that."""
+    """A table with a stream; ``records()`` returns the stream's records."""
     account = dynamodb_local.empty()
     client, streams = account.client("dynamodb"), account.client("dynamodbstreams")
     arn = client.create_table(
@@ -146,7 +146,7 @@ def put(client, key, **attributes):
     client.put_item(TableName="items", Item={"id": {"S": key}, **attributes})
 
 
-def test_its_times_are_whole_minutes_so_that_most_changes_of_an_item_tie(table):
+def test_dynamodb_locals_times_are_whole_minutes_so_that_most_changes_of_an_item_tie(table):
     client, records = table
     before = datetime.now(UTC)
     for number in range(9):
@@ -156,7 +156,7 @@ def test_its_times_are_whole_minutes_so_that_most_changes_of_an_item_tie(table):
     assert min(times) <= before  # rounded down: never in the future
 
 
-def test_what_changes_nothing_is_not_on_its_stream(table):
+def test_a_write_without_effect_is_not_on_dynamodb_locals_stream(table):
     client, records = table
     put(client, "a", n={"N": "1"})
     put(client, "a", n={"N": "1.0"})
@@ -165,7 +165,7 @@ def test_what_changes_nothing_is_not_on_its_stream(table):
     assert [record["eventName"] for record in records()] == ["INSERT"]
 
 
-def test_a_transaction_that_is_refused_is_not_on_its_stream_and_one_that_is_not_is_whole(table):
+def test_dynamodb_locals_stream_has_transactions_completely_or_not_at_all(table):
     client, records = table
 
     def transact(*keys, condition="attribute_not_exists(id)"):
@@ -178,7 +178,7 @@ def test_a_transaction_that_is_refused_is_not_on_its_stream_and_one_that_is_not_
     assert [record["dynamodb"]["Keys"]["id"]["S"] for record in records()] == ["a", "b"]
 
 
-def test_its_sequence_numbers_rise_and_are_longer_than_a_long(table):
+def test_dynamodb_locals_sequence_numbers_increase_and_exceed_64_bits(table):
     client, records = table
     for number in range(12):
         put(client, "ab"[number % 2], n={"N": str(number)})
@@ -193,14 +193,14 @@ def test_accounts_do_not_see_each_others_tables(dynamodb_local, table):
     assert dynamodb_local.empty().client("dynamodb").list_tables()["TableNames"] == []
 
 
-# --- what stands before kinesalite ------------------------------------------------------------------------------
+# --- the proxy before kinesalite --------------------------------------------------------------------------------
 
 ENTRIES = [Entry(str(number), b"%d" % number, number) for number in range(20)]
 
 
 @pytest.fixture
 def send(kinesalite, monkeypatch):
-    """Sends the entries in one request through something faulty; gives the outcomes, and what then stands there."""
+    """Sends the entries in one request through a faulty proxy; returns the outcomes and the stored records."""
     monkeypatch.setattr("time.sleep", lambda _: None)
 
     def send_through(name, **faults):
@@ -219,12 +219,12 @@ def send(kinesalite, monkeypatch):
     return send_through
 
 
-def test_without_faults_everything_stands_in_order_under_the_numbers_that_were_told(send):
+def test_without_faults_records_are_stored_in_order_under_the_returned_numbers(send):
     outcomes, stands = send("right")
     assert stands == [(outcome, entry.data) for outcome, entry in zip(outcomes, ENTRIES, strict=True)]
 
 
-def test_what_is_rejected_does_not_stand_there_and_all_else_does(send):
+def test_rejected_records_are_not_stored_and_all_others_are(send):
     outcomes, stands = send("rejecting", reject=0.5)
     accepted = [(each, entry.data) for each, entry in zip(outcomes, ENTRIES, strict=True) if isinstance(each, int)]
     assert stands == accepted
@@ -235,19 +235,19 @@ def test_what_is_rejected_does_not_stand_there_and_all_else_does(send):
     }
 
 
-def test_what_is_shuffled_stands_in_another_order_under_the_numbers_that_were_told(send):
+def test_shuffled_records_are_stored_in_another_order_under_the_returned_numbers(send):
     outcomes, stands = send("shuffling", shuffle=1.0)
     assert stands == sorted((outcome, entry.data) for outcome, entry in zip(outcomes, ENTRIES, strict=True))
     assert [data for _, data in stands] != [entry.data for entry in ENTRIES]
 
 
-def test_what_fails_does_not_stand_there(send):
+def test_records_of_a_failed_request_are_not_stored(send):
     outcomes, stands = send("failing", fail=1.0)
     assert stands == []
     assert set(outcomes) <= {"InternalFailure", "ProvisionedThroughputExceededException", "ServiceUnavailable"}
 
 
-def test_what_has_no_answer_stands_there_all_the_same(send):
+def test_records_of_a_request_without_a_response_are_stored(send):
     outcomes, stands = send("losing", lose=1.0)
     assert outcomes == ["ConnectionClosedError"] * len(ENTRIES)
     assert [data for _, data in stands] == [entry.data for entry in ENTRIES]

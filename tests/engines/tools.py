@@ -1,4 +1,4 @@
-"""What engines need of this machine, what is made once for all test processes, and servers."""
+"""Tools that engines need on this machine, files that are made once for all test processes, and servers."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ CACHE: Final = ROOT / ".cache"
 
 MIN_JAVA: Final = 17
 MIN_NODE: Final = 18
-MAKING_TIMEOUT_S: Final = 900  # the first time everything comes from the package registries
+MAKING_TIMEOUT_S: Final = 900  # the first time everything is downloaded from the package registries
 END_TIMEOUT_S: Final = 30
 
 
 def java(engine: str) -> str:
-    """Find Java. Raises MissingToolError, with what to do."""
+    """Find Java. Raises MissingToolError with the remedy."""
     home = os.environ.get("JAVA_HOME")
     wanted = f"{engine} needs Java {MIN_JAVA} or newer: install a JDK (its java on PATH, or JAVA_HOME set)"
     found = shutil.which(str(Path(home) / "bin" / "java") if home else "java")
@@ -33,7 +33,7 @@ def java(engine: str) -> str:
 
 
 def maven(engine: str) -> str:
-    """Find Maven. Raises MissingToolError, with what to do."""
+    """Find Maven. Raises MissingToolError with the remedy."""
     found = shutil.which("mvn")
     if found is None:
         raise MissingToolError(f"{engine} is fetched by Apache Maven: install it, so that mvn is on PATH")
@@ -41,13 +41,13 @@ def maven(engine: str) -> str:
 
 
 def node(engine: str) -> str:
-    """Find Node.js. Raises MissingToolError, with what to do."""
+    """Find Node.js. Raises MissingToolError with the remedy."""
     wanted = f"{engine} needs Node.js {MIN_NODE} or newer: install it, so that node is on PATH"
     return _new_enough(shutil.which("node"), "--version", r"v([0-9]+)", MIN_NODE, wanted)
 
 
 def npm(engine: str) -> str:
-    """Find npm. Raises MissingToolError, with what to do."""
+    """Find npm. Raises MissingToolError with the remedy."""
     found = shutil.which("npm")
     if found is None:
         raise MissingToolError(f"{engine} is fetched by npm: install it beside Node.js, so that npm is on PATH")
@@ -66,9 +66,9 @@ def _new_enough(program: str | None, option: str, pattern: str, least: int, want
 
 
 def made_once(name: str, project: Path, make: Callable[[Path], None], cache: Path | None = None) -> Path:
-    """Give a folder that ``make`` filled out of a project's files, which it does again whenever they change.
+    """Return a folder that ``make`` filled from a project's files. It is filled again whenever they change.
 
-    Test processes wait for whichever came first. Raises what ``make`` does, and then the next one tries again.
+    Other test processes wait for the first one. Errors of ``make`` propagate, and then the next process tries again.
     """
     cache = cache or CACHE
     cache.mkdir(exist_ok=True)
@@ -85,7 +85,7 @@ def made_once(name: str, project: Path, make: Callable[[Path], None], cache: Pat
 
 
 def run(command: Sequence[str], project: Path, folder: Path | None = None) -> None:
-    """Run a program that makes something of a project's files. Raises MissingToolError with what it says."""
+    """Run a build tool on a project's files. Raises MissingToolError with its output."""
     done = subprocess.run(
         command,
         capture_output=True,
@@ -107,7 +107,7 @@ def _fingerprint(project: Path) -> str:
 
 
 class Server:
-    """A program that serves on a port of this machine, says ``port <number>``, and ends when its stdin does."""
+    """A program that serves on a local port, prints ``port <number>``, and ends when its stdin does."""
 
     def __init__(self, name: str, command: Sequence[str], variables: Mapping[str, str] | None = None) -> None:
         self._listener: threading.Thread | None = None
@@ -124,7 +124,7 @@ class Server:
         for line in self._process.stdout:
             if said := re.fullmatch(r"port ([0-9]+)\n", line):
                 self.endpoint = f"http://127.0.0.1:{said[1]}"
-                # What it goes on to say would fill the pipe, and then it would wait for ever.
+                # Its further output would fill the pipe, and then it would wait forever.
                 self._listener = threading.Thread(target=self._process.stdout.read, daemon=True)
                 self._listener.start()
                 return

@@ -1,4 +1,4 @@
-"""The single-table example: its files and its story, and what an upsert table of Pinot makes of rows."""
+"""The single-table example: its files, its history of changes, and the rows that Pinot shows."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FIRST, SECOND = "01KJQ04V51FX4M7QE2T5YB8ZC3", "01KJWBH56H9V3N6R8W2K5TQ7HD"  # Ad
 
 
 def load():
-    """The example's tables, which have no findings."""
+    """The example's tables. They must have no findings."""
     tables, warnings = load_tables(TABLES)
     assert warnings == ()
     return tables
@@ -31,29 +31,29 @@ def records_of(event):
 
 
 def golden(event):
-    """The lines that an event file becomes, as ``explain`` prints them."""
+    """The golden lines of an event file, in the format of ``explain``."""
     return (ROOT / "tests" / "golden" / f"single-table.{event.stem}.jsonl").read_text().splitlines()
 
 
 def replica(name):
-    """One of the tables as Pinot has it, still empty."""
+    """An empty Pinot table for one of the example's tables."""
     files = (json.loads((TABLES / name / file).read_text()) for file in ("schema.json", "table.json"))
     return Replica(read_upsert_table(*files))
 
 
 def live(replicas):
-    """What queries show, by table and primary key."""
+    """The rows that queries show, by table and primary key."""
     return {name: {(row["pk"], row["sk"]): row for row in each.live()} for name, each in replicas.items()}
 
 
-# What Pinot shows when the story is over.
+# The rows that Pinot shows at the end.
 AT_THE_END = {
     "users": {
         (ADA, "PROFILE"): {
             "pk": "USER#1815",
             "sk": "PROFILE",
             "email": "ada@example.com",
-            "name": "Ada King",  # and no phone: she took it out
+            "name": "Ada King",  # no phone: she removed it
             "city": "Paris",
             "country": "FR",
             "tags": ["beta", "newsletter", "vip"],
@@ -70,7 +70,7 @@ AT_THE_END = {
         },
     },
     "orders": {
-        (ADA, f"ORDER#{FIRST}"): {  # which DynamoDB does not have any more, by Time to Live
+        (ADA, f"ORDER#{FIRST}"): {  # Time to Live has deleted it from DynamoDB
             "pk": "USER#1815",
             "sk": "ORDER#01KJQ04V51FX4M7QE2T5YB8ZC3",
             "status": "DELIVERED",

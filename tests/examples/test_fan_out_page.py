@@ -1,4 +1,4 @@
-"""docs/fan-out.md shows the single-table example: every block, every table and every command of it is so."""
+"""docs/fan-out.md shows the single-table example: its blocks, tables and commands agree with the code."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ BLOCK = re.compile(r"^( *)```(\w+)\n(.*?)^\1```$", re.DOTALL | re.MULTILINE)
 
 
 def section(title):
-    """The text below a heading, up to the next of its level or above; a # in a block is no heading."""
+    """The text below a heading, up to the next of its level or above. A # in a block is not a heading."""
     blanked = BLOCK.sub(lambda block: re.sub(r"[^\n]", " ", block[0]), PAGE)
     heading = re.search(rf"^(#+) {re.escape(title)}\n", blanked, re.MULTILINE)
     end = re.compile(rf"^#{{1,{len(heading[1])}}} ", re.MULTILINE).search(blanked, heading.end())
@@ -54,19 +54,19 @@ def event(name):
 
 
 def same(block, document):
-    """Tell whether a block is a document, its keys in the same order."""
+    """Return whether a block equals a document, with its keys in the same order."""
     return json.dumps(json.loads(block)) == json.dumps(document)
 
 
 MISTAKES = section("Mistakes are found at the start")
 
 
-def test_each_source_toml_is_shown_as_it_is():
+def test_each_source_toml_is_shown_unchanged():
     for name in NAMES:
         assert blocks(section(f"`{name}`"), "toml") == [(TABLES / name / "source.toml").read_text()]
 
 
-def test_each_json_is_what_it_is_said_to_be():
+def test_each_json_block_is_what_the_page_says():
     item, transforms, row, delete = blocks(PAGE, "json")
     records, lines = event("03")
     assert same(item, records[-1]["dynamodb"]["NewImage"])
@@ -76,7 +76,7 @@ def test_each_json_is_what_it_is_said_to_be():
     assert same(transforms, config["ingestionConfig"]["transformConfigs"])
 
 
-def test_each_kind_of_block_is_held_to_something():
+def test_each_kind_of_block_is_tested():
     languages = [language for _, language, _ in BLOCK.findall(PAGE)]
     mistakes = len(blocks(MISTAKES, "text"))
     assert {language: languages.count(language) for language in languages} == {
@@ -105,12 +105,12 @@ def explain(command, monkeypatch):
 
 
 @pytest.mark.parametrize("block", SHOWN, ids=lambda block: block.split("/events/")[1].split(".")[0])
-def test_each_command_gives_the_output_that_is_shown(block, monkeypatch):
+def test_each_command_gives_the_output_on_the_page(block, monkeypatch):
     command, output = block.removeprefix("$ ").split("\n", 1)
     assert explain(command, monkeypatch).output == output
 
 
-def test_the_whole_story_can_be_tried(monkeypatch):
+def test_the_command_for_the_whole_story_runs(monkeypatch):
     (command,) = blocks(section("Try it"), "console")
     result = explain(command.strip(), monkeypatch)
     assert result.exit_code == 1, "there is a dead letter among them"
@@ -119,12 +119,12 @@ def test_the_whole_story_can_be_tried(monkeypatch):
     )
 
 
-def test_each_table_has_the_stream_that_is_said():
+def test_each_table_has_the_stream_on_the_page():
     got = table(section("A folder for each Pinot table").split("###")[0])[1:]
     assert {tuple(cells) for cells in got} == {(f"`{each.name}`", f"`{each.stream}`") for each in load()}
 
 
-def test_each_access_pattern_is_that_of_an_item():
+def test_each_access_pattern_matches_an_item():
     images = [
         image
         for each in EVENTS
@@ -142,7 +142,7 @@ def test_each_access_pattern_is_that_of_an_item():
         ), pattern
 
 
-def test_each_condition_takes_what_is_said():
+def test_each_condition_selects_the_items_on_the_page():
     header, *conditions = table(section("Conditions"))
     images = {
         "Ada's profile": event("01")[0][0]["dynamodb"]["NewImage"],
@@ -158,14 +158,14 @@ def test_each_condition_takes_what_is_said():
         assert [{True: "yes", False: ""}[matches(image, True)] for image in images.values()] == expected, condition
 
 
-def test_the_conditions_show_every_operator_and_every_connective():
+def test_the_conditions_have_every_operator_and_every_connective():
     text = " ".join(cells[0] for cells in table(section("Conditions"))[1:])
     for word in {*OPERATORS, *CONNECTIVES} - {"equals"}:
         assert re.search(rf"\b{word} = ", text), word
     assert "{ equals = " in PAGE
 
 
-def test_each_event_becomes_what_is_said():
+def test_each_event_becomes_the_rows_on_the_page():
     header, *events = table(section("What each change becomes"))
     assert header[2:] == [f"`{name}`" for name in NAMES]
     assert [cells[0].strip("`") for cells in events] == [each.stem for each in EVENTS]
@@ -175,7 +175,7 @@ def test_each_event_becomes_what_is_said():
 
 
 def outcomes_of(name, lines):
-    """Say what a table gets of an event: ``2 rows, 1 delete``."""
+    """Return what a table gets from an event, as ``2 rows, 1 delete``."""
     kinds = [
         "dead letter" if "dead_letter" in line else "delete" if line["row"]["deleted"] else "row"
         for line in lines
@@ -185,14 +185,14 @@ def outcomes_of(name, lines):
     return ", ".join(f"{count} {kind}{'s' if count > 1 else ''}" for kind, count in counted if count)
 
 
-# Deploying.
+# Deployment
 
 DEPLOYS = blocks(section("Deploy it"), "console")
 
 
-def test_the_commands_to_deploy_are_shell_and_name_parameters_that_there_are():
+def test_the_deployment_commands_are_valid_shell_with_existing_parameters():
     class Loader(yaml.SafeLoader):
-        """CloudFormation's tags are of no matter here."""
+        """Ignores CloudFormation's tags."""
 
     Loader.add_multi_constructor("!", lambda *_: None)
     template = yaml.load((ROOT / "template.yaml").read_text(), Loader)
@@ -203,7 +203,7 @@ def test_the_commands_to_deploy_are_shell_and_name_parameters_that_there_are():
         assert named <= template["Parameters"].keys()
 
 
-def test_the_commands_to_deploy_name_the_tables_and_their_streams():
+def test_the_deployment_commands_name_the_tables_and_their_streams():
     every, one = DEPLOYS
     (names,) = re.findall(r"\bTables=(\S+)", every)
     assert set(names.split(",")) == set(NAMES)
@@ -215,11 +215,11 @@ def test_the_commands_to_deploy_name_the_tables_and_their_streams():
     assert re.search(r"\bTables=(\S+) KinesisStreamName=(\S+)", one).groups() == ("orders", streams["orders"])
 
 
-# Mistakes.
+# Mistakes
 
 
 @pytest.mark.parametrize(("source", "said"), list(zip(blocks(MISTAKES, "toml"), blocks(MISTAKES, "text"), strict=True)))
-def test_each_mistake_is_found_as_shown(source, said, tmp_path):
+def test_each_mistake_is_reported_as_on_the_page(source, said, tmp_path):
     shutil.copytree(TABLES / "orders", tmp_path / "orders")
     (tmp_path / "orders" / "source.toml").write_text(source)
     with pytest.raises(TableError) as caught:

@@ -1,4 +1,4 @@
-"""The single-table example through the function as it is deployed: its three streams and its bucket are moto's."""
+"""The single-table example with the function itself. moto provides the three streams and the bucket."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ WRONG_VALUE = "300000000004711000758"  # the number of the order whose total is 
 
 @pytest.fixture
 def aws(monkeypatch):
-    """The three streams and the bucket; ``handle`` is the function, started in this world."""
+    """The three streams and the bucket; ``handle`` is the function, started in this environment."""
     set_environment(monkeypatch, TABLES)
     with mock_aws():
         kinesis, s3 = boto3.client("kinesis"), boto3.client("s3")
@@ -62,7 +62,7 @@ def golden_rows_of_each_key(name, events=EVENTS):
 
 
 def in_pinot(kinesis):
-    """What the three tables would show."""
+    """The rows that the three tables would show."""
     replicas = {name: replica(name) for name in NAMES}
     for name, each in replicas.items():
         for shard, _, data in read(kinesis, name):
@@ -70,7 +70,7 @@ def in_pinot(kinesis):
     return live(replicas)
 
 
-def letters(s3):
+def dead_letters(s3):
     objects = s3.list_objects_v2(Bucket="dead").get("Contents", [])
     return {each["Key"]: json.loads(s3.get_object(Bucket="dead", Key=each["Key"])["Body"].read()) for each in objects}
 
@@ -87,17 +87,17 @@ def test_the_story_becomes_the_golden_rows_on_three_streams_and_one_dead_letter(
         assert rows_of_each_key(aws.kinesis, name) == golden_rows_of_each_key(name)
     assert in_pinot(aws.kinesis) == AT_THE_END
     key = f"dead-letters/app/orders/2026-03-04/{WRONG_VALUE}.json"
-    (letter,) = letters(aws.s3).items()
-    assert (letter[0], letter[1]["reason"], letter[1]["path"]) == (key, "type_mismatch", "total")
+    (dead_letter,) = dead_letters(aws.s3).items()
+    assert (dead_letter[0], dead_letter[1]["reason"], dead_letter[1]["path"]) == (key, "type_mismatch", "total")
 
 
-def test_what_no_table_takes_is_counted(aws, capsys):
+def test_changes_that_no_table_replicates_are_counted(aws, capsys):
     draft = next(event for event in EVENTS if event.stem == "02-draft-order")
     aws.handle(records_of(draft))
     assert measured(capsys, "ChangesIgnored") == len(records_of(draft))
 
 
-def test_the_whole_story_in_one_batch_and_once_more_ends_the_same(aws):
+def test_repeating_the_whole_story_as_one_batch_changes_nothing(aws):
     records = [record for event in EVENTS for record in records_of(event)]
     for _ in range(2):
         assert aws.handle(records) == {"batchItemFailures": []}
@@ -105,7 +105,7 @@ def test_the_whole_story_in_one_batch_and_once_more_ends_the_same(aws):
 
 
 @pytest.mark.parametrize("missing", NAMES)
-def test_a_missing_stream_holds_no_row_from_the_others_and_nothing_is_lost_when_it_is_there_again(aws, missing):
+def test_a_missing_stream_keeps_no_row_from_the_others_and_its_rows_arrive_once_it_exists(aws, missing):
     records = [record for event in EVENTS for record in records_of(event)]
     numbers = [record["dynamodb"]["SequenceNumber"] for record in records]
     aws.kinesis.delete_stream(StreamName=STREAMS[missing])
@@ -122,7 +122,7 @@ def test_a_missing_stream_holds_no_row_from_the_others_and_nothing_is_lost_when_
 
 
 def streams_of(record):
-    """The streams that a record's rows are on, by the golden rows of the event it stands in."""
+    """The streams of a record's rows, by the golden rows of its event."""
     event = next(event for event in EVENTS if record in records_of(event))
     keys = [each["S"] for each in record["dynamodb"]["Keys"].values()]
     lines = map(json.loads, golden(event))

@@ -64,11 +64,11 @@ def row(name, *, deleted=False, **more):
     return {"id": "1", "name": name, "deleted": deleted, **more, "changed": SECOND * 1000}
 
 
-def letters(s3):
+def dead_letters(s3):
     return [each["Key"] for each in s3.list_objects_v2(Bucket="dead").get("Contents", [])]
 
 
-def test_the_two_streams_are_of_two_tables():
+def test_the_two_changes_have_one_key_and_sequence_number_in_different_dynamodb_tables():
     assert AUTHOR["eventSourceARN"] == ARN.format("authors")
     assert BOOK["eventSourceARN"] == ARN.format("books")
     assert AUTHOR["dynamodb"]["Keys"] == BOOK["dynamodb"]["Keys"]
@@ -84,7 +84,7 @@ def test_the_changes_of_each_dynamodb_table_go_to_its_own_pinot_table(aws, batch
         assert handle(*batch) == {"batchItemFailures": []}
     assert rows(aws.kinesis, "writers") == [row("Ada")]
     assert rows(aws.kinesis, "titles") == [row("Notes", price=12.0)]
-    assert letters(aws.s3) == []
+    assert dead_letters(aws.s3) == []
 
 
 def test_a_delete_in_one_dynamodb_table_leaves_the_other_ones_item_of_the_same_key_alone(aws):
@@ -98,29 +98,29 @@ def test_a_delete_in_one_dynamodb_table_leaves_the_other_ones_item_of_the_same_k
     assert rows(aws.kinesis, "titles") == [row("Notes", price=12.0)]
 
 
-def test_a_wrong_value_in_both_is_two_letters_that_do_not_overwrite_each_other(aws):
+def test_invalid_values_in_both_tables_are_two_separate_dead_letters(aws):
     folder(aws.tables, "writers", 'dynamodb_table = "authors"')
     folder(aws.tables, "titles", 'dynamodb_table = "books"')
     handle = aws.start("writers", "titles")
     for name in ("authors", "books"):
         handle(insert(KEY, {"price": {"S": "much"}}, table=name, sequence=NUMBER))
-    assert letters(aws.s3) == [
+    assert dead_letters(aws.s3) == [
         f"dead-letters/authors/writers/2024-06-22/{NUMBER:021d}.json",
         f"dead-letters/books/titles/2024-06-22/{NUMBER:021d}.json",
     ]
 
 
-def test_a_dynamodb_table_that_no_folder_names_is_a_dead_letter_and_holds_nothing_up(aws):
+def test_changes_of_an_unlisted_dynamodb_table_are_dead_letters_and_block_nothing(aws):
     folder(aws.tables, "writers", 'dynamodb_table = "authors"')
     handle = aws.start("writers")
     assert handle(BOOK, AUTHOR) == {"batchItemFailures": []}
     assert rows(aws.kinesis, "writers") == [row("Ada")]
-    (key,) = letters(aws.s3)
-    letter = json.loads(aws.s3.get_object(Bucket="dead", Key=key)["Body"].read())
-    assert (letter["reason"], letter["table"], letter["record"]) == ("no_table", None, BOOK)
+    (key,) = dead_letters(aws.s3)
+    dead_letter = json.loads(aws.s3.get_object(Bucket="dead", Key=key)["Body"].read())
+    assert (dead_letter["reason"], dead_letter["table"], dead_letter["record"]) == ("no_table", None, BOOK)
 
 
-def test_two_dynamodb_tables_may_share_a_pinot_table_if_the_primary_key_tells_them_apart(aws):
+def test_two_dynamodb_tables_may_share_a_pinot_table_if_the_primary_key_distinguishes_them(aws):
     schema = with_setting(with_column("origin", "STRING"), "primaryKeyColumns", ["origin", "id"])
     folder(aws.tables, "things", '[columns]\norigin = "$table"', schema)
     handle = aws.start("things")

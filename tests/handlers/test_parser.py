@@ -1,4 +1,4 @@
-"""An event that orjson parses is what the runtime's own parser makes of it, and whatever is not is the runtime's."""
+"""orjson parses an event into the same objects as the runtime's own parser, which parses everything else."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ CLIENT = "awslambdaric.lambda_runtime_client"
 
 
 class UnmarshalError(Exception):
-    """What the runtime answers an event with that it cannot parse."""
+    """The runtime's error for an event that it cannot parse."""
 
 
 class RuntimesMarshaller:
-    """Parses and writes as awslambdaric 4.2.2 does, and keeps what it was asked."""
+    """Parses and serializes as awslambdaric 4.2.2 does, and keeps its requests."""
 
     def __init__(self):
         self.requests = []
@@ -47,7 +47,7 @@ class RuntimesMarshaller:
 
 @pytest.fixture
 def client(monkeypatch):
-    """The runtime's client, whose class has the marshaller, as a base of it in newer versions has."""
+    """The runtime's client: its class has the marshaller, in newer versions a base class has it."""
     base = type("BaseLambdaRuntimeClient", (), {"marshaller": RuntimesMarshaller()})
     module = ModuleType(CLIENT)
     module.LambdaRuntimeClient = type("LambdaRuntimeClient", (base,), {})
@@ -56,7 +56,7 @@ def client(monkeypatch):
 
 
 def outcome(parse, request):
-    """What becomes of a request: the object, to the last type, sign and order of names; or the error."""
+    """The outcome of a request: the object, exact in types, signs and the order of names, or the error."""
     try:
         made = parse(request)
         if isinstance(made, dict) and isinstance(made.get("Records"), Records):
@@ -66,13 +66,13 @@ def outcome(parse, request):
         return re.sub("in position [0-9]+", "", str(error))  # of the event, or of one of its records
 
 
-def test_the_runtimes_parser_is_what_there_is_unless_another_is_wanted(client):
+def test_the_runtimes_parser_is_kept_unless_another_is_configured(client):
     own = client.marshaller
     assert set_parser(RUNTIME) == RUNTIME
     assert client.marshaller is own
 
 
-def test_orjson_takes_the_runtimes_place_for_the_client_that_is_there_already(client):
+def test_orjson_replaces_the_parser_of_an_existing_client(client):
     running = client()
     own = client.marshaller
     assert set_parser(ORJSON) == ORJSON
@@ -81,14 +81,14 @@ def test_orjson_takes_the_runtimes_place_for_the_client_that_is_there_already(cl
     assert own.requests == []
 
 
-def test_once_is_enough(client):
+def test_replacing_the_parser_twice_is_the_same_as_once(client):
     assert set_parser(ORJSON) == ORJSON
     first = client.marshaller
     assert set_parser(ORJSON) == ORJSON
     assert client.marshaller is first
 
 
-def test_a_response_is_written_by_the_runtime_and_everything_else_is_its_own_too(client):
+def test_responses_and_all_other_attributes_are_the_runtimes(client):
     own = client.marshaller
     set_parser(ORJSON)
     assert client.marshaller.marshal_response == own.marshal_response
@@ -101,15 +101,15 @@ def test_a_response_is_written_by_the_runtime_and_everything_else_is_its_own_too
         _ = client.marshaller.compress
 
 
-@pytest.mark.parametrize("wanted", PARSERS)
-def test_without_a_runtime_there_is_nothing_to_do_and_none_is_imported(wanted, monkeypatch):
+@pytest.mark.parametrize("configured", PARSERS)
+def test_without_the_runtime_nothing_is_replaced_or_imported(configured, monkeypatch):
     monkeypatch.delitem(sys.modules, CLIENT, raising=False)
-    assert set_parser(wanted) == RUNTIME
+    assert set_parser(configured) == RUNTIME
     assert CLIENT not in sys.modules
 
 
 class Sealed(type):
-    """Lets nothing be set, as a class that is written in C does."""
+    """Lets no attribute be set, like a class written in C."""
 
     def __setattr__(cls, name, value):
         raise TypeError(f"cannot set '{name}' attribute of immutable type '{cls.__name__}'")
@@ -139,14 +139,14 @@ def with_method(function):
         Sealed("Client", (), {"marshaller": RuntimesMarshaller()}),
     ],
 )
-def test_a_runtime_of_another_shape_parses_as_it_would_have(client, monkeypatch):
+def test_a_runtime_with_an_unknown_interface_keeps_its_parser(client, monkeypatch):
     own = getattr(client, "marshaller", None)
     monkeypatch.setitem(sys.modules, CLIENT, SimpleNamespace(LambdaRuntimeClient=client))
     assert set_parser(ORJSON) == RUNTIME
     assert getattr(client, "marshaller", None) is own
 
 
-def test_a_module_without_a_client_is_none(monkeypatch):
+def test_a_module_without_the_runtimes_client_is_ignored(monkeypatch):
     monkeypatch.setitem(sys.modules, CLIENT, ModuleType(CLIENT))
     assert set_parser(ORJSON) == RUNTIME
 
@@ -160,7 +160,7 @@ def event(inside):
     [
         pytest.param(event(b"18446744073709551616"), id="an integer beyond 64 bits"),
         pytest.param(event(b"-9223372036854775809"), id="a negative one"),
-        pytest.param(event(b'1, {"a" :\t-123456789012345678901234567890 }'), id="one behind blanks"),
+        pytest.param(event(b'1, {"a" :\t-123456789012345678901234567890 }'), id="one after blanks"),
         pytest.param(event(b"1" + b"0" * 400), id="one beyond a float"),
         pytest.param(event(b"1" + b"0" * 5000), id="one beyond Python"),
         pytest.param(event(b"1e400"), id="a float beyond a float"),
@@ -168,23 +168,23 @@ def event(inside):
         pytest.param(event(b"-Infinity"), id="infinity"),
         pytest.param(event(rb'"\ud800"'), id="half a surrogate pair"),
         pytest.param(event(rb'{"\udc00": 1}'), id="half a surrogate pair in a name"),
-        pytest.param(event(b'"\xff"'), id="no UTF-8"),
+        pytest.param(event(b'"\xff"'), id="not UTF-8"),
         pytest.param(event(b'"\xed\xa0\x80"'), id="a surrogate in UTF-8"),
         pytest.param(b"\xef\xbb\xbf" + event(b"1"), id="a byte order mark"),
         pytest.param(event(b"1").decode().encode("utf-16"), id="UTF-16"),
         pytest.param(event(b"[" * 1100 + b"]" * 1100), id="1,100 levels"),
         pytest.param(event(b"[" * 200_000 + b"]" * 200_000), id="200,000 levels"),
         pytest.param(event(b'"a\tb"'), id="a control character"),
-        pytest.param(event(b"1,"), id="no JSON"),
+        pytest.param(event(b"1,"), id="not JSON"),
         pytest.param(b"", id="nothing"),
-        pytest.param(b"null", id="no object"),
+        pytest.param(b"null", id="not an object"),
         pytest.param(b"18446744073709551616", id="an integer and nothing else"),
-        pytest.param(b" " + event(b"1"), id="a blank at first"),
+        pytest.param(b" " + event(b"1"), id="a blank first"),
         pytest.param(event(b"1").decode(), id="text"),
         pytest.param(bytearray(event(b"1")), id="other bytes"),
     ],
 )
-def test_what_orjson_would_refuse_or_read_otherwise_is_parsed_or_refused_by_the_runtime(request_):
+def test_the_runtime_parses_what_orjson_would_refuse_or_read_differently(request_):
     own = RuntimesMarshaller()
     expected = outcome(RuntimesMarshaller().unmarshal_request, request_)
     assert outcome(Marshaller(own).unmarshal_request, request_) == expected
@@ -195,7 +195,7 @@ def test_what_orjson_would_refuse_or_read_otherwise_is_parsed_or_refused_by_the_
 
 
 @pytest.mark.parametrize("content_type", ["text/plain", "application/json; charset=utf-8", "", None])
-def test_what_is_not_said_to_be_json_is_the_runtimes(content_type):
+def test_the_runtime_parses_requests_whose_content_type_is_not_json(content_type):
     own = RuntimesMarshaller()
     assert Marshaller(own).unmarshal_request(event(b"1"), content_type) == event(b"1")
     assert own.requests == [(event(b"1"), content_type)]
@@ -229,7 +229,7 @@ def test_what_is_not_said_to_be_json_is_the_runtimes(content_type):
         b"[" * 500 + b"]" * 500,
     ],
 )
-def test_the_rest_is_orjsons_and_the_same(inside):
+def test_orjson_parses_all_other_events_into_the_same_objects(inside):
     own = RuntimesMarshaller()
     request = event(b'{"a":[' + inside + b"]}")
     got = outcome(Marshaller(own).unmarshal_request, request)
@@ -237,7 +237,7 @@ def test_the_rest_is_orjsons_and_the_same(inside):
     assert got == outcome(own.unmarshal_request, request)
 
 
-def test_a_change_is_parsed_by_orjson_up_to_a_size_and_beyond_by_the_runtime():
+def test_orjson_parses_changes_up_to_a_size_and_the_runtime_larger_ones():
     def of(size):
         body = json.dumps(insert({"id": {"S": "a"}}, {"name": {"S": "x"}})).encode()
         return body.replace(b'"x"', b'"' + b"x" * (size - len(body) + 1) + b'"')
@@ -251,7 +251,7 @@ def test_a_change_is_parsed_by_orjson_up_to_a_size_and_beyond_by_the_runtime():
     assert [len(request) for request, _ in own.requests] == [LARGEST_EVENT + 1]
 
 
-# Numbers as JSON writes them, whatever it would read of them.
+# Numbers in JSON's notation, in or out of any range.
 digits = st.text("0123456789", min_size=1, max_size=45)
 whole = st.builds("{}{}".format, st.sampled_from(["", "-"]), digits.map(lambda each: each.lstrip("0") or "0"))
 numbers = st.builds(
@@ -274,7 +274,7 @@ def lists(inner):
 
 
 def objects(inner):
-    """Objects, names twice included."""
+    """Objects, some with a name twice."""
     pairs = st.lists(st.tuples(strings, inner), max_size=4)
     return st.builds(
         lambda items, blank: "{" + f",{blank}".join(f"{name}{blank}:{blank}{each}" for name, each in items) + "}",
@@ -293,7 +293,7 @@ documents = objects(
 
 
 @given(documents)
-def test_any_text_is_the_same_object_or_the_same_error_by_both(text):
+def test_both_parsers_give_the_same_object_or_error_for_any_text(text):
     request = text.encode(errors="surrogatepass")
     expected = outcome(RuntimesMarshaller().unmarshal_request, request)
     assert outcome(Marshaller(RuntimesMarshaller()).unmarshal_request, request) == expected
@@ -302,7 +302,7 @@ def test_any_text_is_the_same_object_or_the_same_error_by_both(text):
 @given(
     st.dictionaries(st.text(st.characters(exclude_categories=["Cs"]), min_size=1), values, max_size=5), st.booleans()
 )
-def test_any_change_of_dynamodb_is_the_same_object_by_both(item, ascii_only):
+def test_both_parsers_give_the_same_object_for_any_change(item, ascii_only):
     change = insert({"id": {"S": "a"}}, {name: encode(value) for name, value in item.items()})
     request = json.dumps({"Records": [change]}, ensure_ascii=ascii_only, separators=(",", ":")).encode()
     expected = outcome(RuntimesMarshaller().unmarshal_request, request)
@@ -314,7 +314,7 @@ def test_any_change_of_dynamodb_is_the_same_object_by_both(item, ascii_only):
     blanks,
     st.sampled_from(['{{"a":{}{}}}', '{{"a":[{}{}]}}', '{{"a":[1,{}{}]}}']),
 )
-def test_an_integer_that_orjson_would_round_is_always_whole(number, blank, form):
+def test_integers_beyond_64_bits_stay_exact(number, blank, form):
     text = form.format(blank, number)
     assert isinstance(orjson.loads(str(number)), float)
     assert outcome(Marshaller(RuntimesMarshaller()).unmarshal_request, text.encode()) == repr(json.loads(text))

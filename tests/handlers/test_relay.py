@@ -25,7 +25,7 @@ BAD = {"price": {"S": "cheap"}}
 
 
 class Outside:
-    """Kinesis and S3 as the relay sees them: keeps what it is given, stops where it is told to."""
+    """Fakes Kinesis and S3 for the relay: keeps what it gets, and stops at configured positions."""
 
     def __init__(self, *, stops=None, store_stops=None):
         self.rows = defaultdict(list)
@@ -61,14 +61,14 @@ def failures(report):
     return [failure["itemIdentifier"] for failure in report.response()["batchItemFailures"]]
 
 
-def test_a_batch_that_is_done_has_no_failures():
+def test_a_completed_batch_has_no_failures():
     report, outside = run([insert(key("a"), GOOD), modify(key("b"), GOOD), remove(key("a"))])
     assert report.response() == {"batchItemFailures": []}
     assert [(entry.key, entry.position) for entry in outside.rows[ITEMS]] == [("1:a", 0), ("1:b", 1), ("1:a", 2)]
     assert (report.rows, outside.dead_letters) == (3, [])
 
 
-def test_an_empty_batch_is_done():
+def test_an_empty_batch_is_complete():
     report, outside = run([])
     assert (report.response(), dict(outside.rows)) == ({"batchItemFailures": []}, {})
 
@@ -87,7 +87,7 @@ def test_the_earliest_unpublished_change_is_reported_and_no_other():
     assert report.rows == 2
 
 
-def test_a_change_that_can_never_be_a_row_is_dead_lettered_and_the_batch_goes_on():
+def test_a_change_that_can_never_be_a_row_becomes_a_dead_letter_and_the_batch_continues():
     records = [insert(key("a"), GOOD), insert(key("a"), BAD), insert(key("a"), GOOD)]
     report, outside = run(records)
     assert failures(report) == []
@@ -95,7 +95,7 @@ def test_a_change_that_can_never_be_a_row_is_dead_lettered_and_the_batch_goes_on
     assert [entry.position for entry in outside.dead_letters] == [1]
 
 
-def test_a_dead_letter_holds_the_whole_record_and_why():
+def test_a_dead_letter_has_the_whole_record_and_the_reason():
     bad = insert(key("a"), BAD, sequence=77)
     _, outside = run([bad])
     (dead_letter,) = outside.dead_letters
@@ -113,7 +113,7 @@ def test_a_dead_letter_holds_the_whole_record_and_why():
     }
 
 
-def test_a_dead_letter_is_the_same_when_the_change_comes_again():
+def test_a_retried_change_gives_the_same_dead_letter():
     bad = insert(key("a"), BAD)
     assert run([bad])[1].dead_letters == run([bad])[1].dead_letters
 
@@ -121,7 +121,7 @@ def test_a_dead_letter_is_the_same_when_the_change_comes_again():
 @pytest.mark.parametrize(
     "junk", [None, 1, "text", [], {}, {"dynamodb": {"SequenceNumber": "../../x"}}, {"x": "\ud800"}]
 )
-def test_a_record_that_cannot_be_read_is_dead_lettered_under_its_hash(junk):
+def test_the_dead_letter_of_an_unreadable_record_is_named_by_its_hash(junk):
     report, outside = run([junk, insert(key("a"), GOOD)])
     assert failures(report) == []
     (dead_letter,) = outside.dead_letters
@@ -132,12 +132,12 @@ def test_a_record_that_cannot_be_read_is_dead_lettered_under_its_hash(junk):
     assert len(outside.rows[ITEMS]) == 1
 
 
-def test_a_table_name_from_a_hostile_record_stays_out_of_the_letters_key():
+def test_a_hostile_records_table_name_is_not_in_the_dead_letters_key():
     bad = insert(key("a"), BAD, tableName="../../x", sequence=1)
     assert run([bad])[1].dead_letters[0].key == "dead-letters/unknown/items/2024-06-22/000000000000000000001.json"
 
 
-def test_if_the_dead_letters_cannot_be_stored_the_change_must_come_again():
+def test_a_change_is_retried_if_its_dead_letter_cannot_be_stored():
     records = [insert(key("a"), GOOD), insert(key("b"), BAD), insert(key("c"), GOOD)]
     report, outside = run(records, store_stops=1)
     assert failures(report) == [records[1]["dynamodb"]["SequenceNumber"]]
@@ -145,13 +145,13 @@ def test_if_the_dead_letters_cannot_be_stored_the_change_must_come_again():
     assert (report.store_error, report.rows) == ("NoSuchBucket", 1)
 
 
-def test_the_earlier_of_two_stops_counts():
+def test_the_earlier_of_two_failures_is_reported():
     records = [insert(key("a"), GOOD), insert(key("b"), BAD), insert(key("c"), GOOD)]
     report, _ = run(records, stops={"items-stream": 0}, store_stops=1)
     assert failures(report) == [records[0]["dynamodb"]["SequenceNumber"]]
 
 
-def test_a_change_that_must_come_again_and_cannot_be_named_fails_the_batch():
+def test_the_batch_fails_if_the_change_to_retry_has_no_sequence_number():
     report, _ = run(["junk"], store_stops=0)
     with pytest.raises(UnreportableError, match="record 0"):
         report.response()
@@ -159,8 +159,8 @@ def test_a_change_that_must_come_again_and_cannot_be_named_fails_the_batch():
 
 @pytest.mark.parametrize("warm", [0, 30])
 @pytest.mark.parametrize("tables", [1, 2])
-def test_a_change_whose_image_cannot_be_read_is_one_letter_and_undecoded(warm, tables):
-    """However many there were before it, and for however many tables it is."""
+def test_a_change_with_an_unreadable_image_becomes_one_undecoded_dead_letter(warm, tables):
+    """It does not depend on the number of changes before it, or of tables."""
     good = [insert(key("a"), GOOD) for _ in range(warm)]
     bad = insert(key("a"), GOOD)
     bad["dynamodb"]["NewImage"]["id"] = {"S": "b"}
@@ -175,7 +175,7 @@ def test_a_change_whose_image_cannot_be_read_is_one_letter_and_undecoded(warm, t
     assert report.first_unpublished is None
 
 
-def test_what_cannot_be_read_is_told_as_that_even_if_nobody_replicates_its_table():
+def test_an_unreadable_record_is_malformed_even_if_no_table_replicates_its_source():
     bad = insert(key("a"), GOOD, table="unknown")
     bad["dynamodb"]["NewImage"]["id"] = {"S": "b"}
     report, _ = run([bad], tables=[others(dynamodb_table="venues")])
@@ -184,7 +184,7 @@ def test_what_cannot_be_read_is_told_as_that_even_if_nobody_replicates_its_table
     ] == [("malformed", None, None)]
 
 
-def test_a_row_over_the_size_limit_is_dead_lettered():
+def test_a_change_whose_row_exceeds_the_size_limit_becomes_a_dead_letter():
     long_name = insert(key("a"), {"name": {"S": "x" * 500}})
     report, outside = run([long_name], max_record_bytes=500)
     assert [dead_letter.error.reason for dead_letter in report.account.dead_letters] == ["row_too_large"]
@@ -194,7 +194,7 @@ def test_a_row_over_the_size_limit_is_dead_lettered():
     assert len(run([long_name], max_record_bytes=entry.size - 1)[1].dead_letters) == 1
 
 
-# Fan-out.
+# Fan-out
 
 
 def others(**source):
@@ -212,29 +212,29 @@ def test_one_change_becomes_rows_on_the_streams_of_all_its_tables():
     assert {target: len(entries) for target, entries in outside.rows.items()} == {ITEMS: 1, OTHERS: 1}
 
 
-def test_a_change_that_one_table_cannot_take_still_goes_to_the_other():
+def test_a_change_that_one_table_refuses_is_still_sent_to_the_other():
     _, outside = run([insert(key("a"), BAD)], tables=[table(), others(columns={"price": "cost"})])
     assert {target: len(entries) for target, entries in outside.rows.items()} == {OTHERS: 1}
     assert [entry.key.split("/")[2] for entry in outside.dead_letters] == ["items"]
 
 
-def test_a_stop_on_one_stream_does_not_keep_rows_from_the_other():
+def test_a_failure_of_one_stream_does_not_keep_rows_from_the_other():
     records = [insert(key(text), GOOD) for text in "ab"]
     report, outside = run(records, tables=[table(), others()], stops={"others-stream": 1})
     assert failures(report) == [records[1]["dynamodb"]["SequenceNumber"]]
     assert {target: len(entries) for target, entries in outside.rows.items()} == {ITEMS: 2, OTHERS: 2}
 
 
-def test_a_stream_whose_publishing_breaks_off_keeps_no_other_from_being_published_to():
-    """It takes more streams than threads begin at once, and the first of them to break."""
+def test_an_error_on_one_stream_does_not_prevent_publishing_to_the_others():
+    """The test has more streams than threads that start at once, and the first stream fails."""
     tables = [
         table(config=with_setting(CONFIG, (*STREAM, "stream.kinesis.topic.name"), f"stream-{number}"))
         for number in range(40)
     ]
-    begun = []
+    started = []
 
     def publish(target, entries):
-        begun.append(target.stream)
+        started.append(target.stream)
         if target.stream == "stream-0":
             raise OSError("gone")
         time.sleep(0.01)
@@ -247,7 +247,7 @@ def test_a_stream_whose_publishing_breaks_off_keeps_no_other_from_being_publishe
             publish=publish,
             store=lambda _: (None, None),
         )
-    assert len(begun) == 40
+    assert len(started) == 40
 
 
 def test_changes_go_to_the_tables_that_replicate_their_dynamodb_table():
@@ -259,7 +259,7 @@ def test_changes_go_to_the_tables_that_replicate_their_dynamodb_table():
     }
 
 
-def test_a_change_of_a_table_that_nobody_replicates_is_dead_lettered():
+def test_a_change_of_a_table_that_is_not_replicated_becomes_a_dead_letter():
     report, outside = run([insert(key("a"), GOOD)], tables=[others(dynamodb_table="venues")])
     assert [(each.error.reason, each.table) for each in report.account.dead_letters] == [("no_table", None)]
     folder, _, number = report.account.dead_letters[0].entry().key.rpartition("/")
@@ -270,24 +270,24 @@ def test_a_change_of_a_table_that_nobody_replicates_is_dead_lettered():
     assert dict(outside.rows) == {}
 
 
-def test_what_a_tables_own_rules_leave_out_is_counted():
+def test_changes_that_a_tables_rules_ignore_are_counted():
     ttl = {"type": "Service", "principalId": "dynamodb.amazonaws.com"}
     report, outside = run([remove(key("a"), userIdentity=ttl)], tables=[table(source={"ttl_deletes": "keep"})])
     assert (report.account.ignored, dict(outside.rows), failures(report)) == (1, {}, [])
 
 
-def test_a_last_value_that_did_not_fit_a_delete_is_counted():
+def test_deletes_sent_without_a_last_value_are_counted():
     report, _ = run([remove(key("a"), BAD), remove(key("b"), BAD)])
     assert report.account.left_out == {("items", "price", "type_mismatch"): 2}
 
 
-def test_a_letters_position_is_its_records():
+def test_a_dead_letter_has_the_position_of_its_record():
     report, _ = run([insert(key("a"), GOOD), record("UPSERT", key("a"))])
     assert [type(dead_letter) for dead_letter in report.account.dead_letters] == [DeadLetter]
     assert report.account.dead_letters[0].position == 1
 
 
-def test_a_tombstone_goes_out_and_the_change_that_cannot_be_a_row_is_dead_lettered():
+def test_a_tombstone_is_sent_and_the_refused_new_row_becomes_a_dead_letter():
     moved = table(with_setting(SCHEMA, "primaryKeyColumns", ["name"]))
     record_ = modify(key("a"), {**GOOD, **BAD}, {"name": {"S": "old"}})
     report, outside = run([record_], tables=[moved])
@@ -295,13 +295,13 @@ def test_a_tombstone_goes_out_and_the_change_that_cannot_be_a_row_is_dead_letter
     assert [dead_letter.error.reason for dead_letter in report.account.dead_letters] == ["type_mismatch"]
 
 
-def test_key_attributes_that_a_table_leaves_out_are_named_once_a_batch():
+def test_key_attributes_that_a_table_omits_are_reported_once_a_batch():
     keys = {**key("a"), "sk": {"S": "b"}}
     report, _ = run([insert(keys, GOOD), insert(key("b"), GOOD)], tables=[table(), others()])
     assert report.account.shared == {"items": ("sk",), "others": ("sk",)}
 
 
-# Kinesis Data Streams for DynamoDB.
+# Kinesis Data Streams for DynamoDB
 
 
 def in_kinesis(change, number):
@@ -317,18 +317,18 @@ def in_kinesis(change, number):
     return {"eventSource": "aws:kinesis", "kinesis": {"sequenceNumber": number, "data": data}}
 
 
-def test_changes_come_out_of_kinesis_as_well():
+def test_changes_are_decoded_from_kinesis_too():
     report, outside = run([in_kinesis(insert(key("a"), GOOD), "1"), in_kinesis(remove(key("a"), GOOD), "2")])
     assert failures(report) == []
     assert [json.loads(entry.data)["changed"] for entry in outside.rows[ITEMS]] == [1719082124026] * 2
 
 
-def test_a_change_out_of_kinesis_is_reported_by_the_number_that_kinesis_gave_it():
+def test_a_change_from_kinesis_is_reported_by_its_kinesis_sequence_number():
     report, _ = run([in_kinesis(insert(key("a"), GOOD), number) for number in "12"], stops={"items-stream": 1})
     assert failures(report) == ["2"]
 
 
-def test_a_foreign_record_in_kinesis_is_dead_lettered():
+def test_a_foreign_record_in_kinesis_becomes_a_dead_letter():
     foreign = {"eventSource": "aws:kinesis", "kinesis": {"sequenceNumber": "7", "data": "aGVsbG8="}}
     report, outside = run([foreign, in_kinesis(insert(key("a"), GOOD), "8")])
     assert failures(report) == []

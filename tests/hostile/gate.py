@@ -1,4 +1,4 @@
-"""What must come of any record at all, for several tables: a row that is right, a dead letter, or a rule's leave."""
+"""The permitted outcomes of any record, for several tables: a correct row, a dead letter, or ignored by a rule."""
 
 from __future__ import annotations
 
@@ -147,17 +147,17 @@ def check(record, tables, counts):
         entry.key.encode()
         assert dead_letter.error.path is not None
         str(dead_letter.error).encode("utf-8", "surrogatepass")
-        counts[f"letter: {dead_letter.error.reason}"] += 1
-    lettered = {dead_letter.table for dead_letter in made.dead_letters}
-    if None in lettered:
+        counts[f"dead letter: {dead_letter.error.reason}"] += 1
+    refused_by = {dead_letter.table for dead_letter in made.dead_letters}
+    if None in refused_by:
         assert len(made.dead_letters) == 1
         assert not made.rows
         return
     for table, upsert in tables:
         entries = [entry for target, all_of in made.rows.items() for entry in all_of if target.stream == table.stream]
-        if table.replicates(made.changes[0].table) and not entries and table.name not in lettered:
+        if table.replicates(made.changes[0].table) and not entries and table.name not in refused_by:
             change = made.changes[0]
-            assert change.ttl_delete, "a change is neither a row, nor a dead letter, nor left out by a rule"
+            assert change.ttl_delete, "a change is neither a row, nor a dead letter, nor ignored by a rule"
             assert table.keep_ttl_deletes
             counts["ignored"] += 1
         for entry in entries:
@@ -179,24 +179,24 @@ def _check_row(record, entry, upsert, counts):
 
 
 def _check_values(record, row, upsert):
-    """Compare with the record by another way than the function's: what stands under a column's own name."""
+    """Compare a row with the record by simpler rules than the function's: by the attributes with a column's name."""
     change = decode_change(record)
     image = change.old_image or change.keys if change.event_name == "REMOVE" else change.new_image
     if change.event_name == "MODIFY" and row.get(upsert.delete) in (True, "true"):
-        return  # the tombstone of a former primary key, made of the old image
+        return  # the tombstone of a former primary key has the old image's values
     for name, data_type in upsert.columns.items():
         attribute = image.get(name)
         if name in DYNAMODB_NAMES or name in (upsert.delete, upsert.comparison) or name in upsert.computed:
             continue
         if name in WIDE_COLUMNS or not isinstance(attribute, dict) or name == "changed_s":
             continue
-        wanted = _plain(attribute)
-        if wanted is None or (data_type == "TIMESTAMP" and isinstance(wanted, str)) or data_type in ("JSON", "BYTES"):
+        value = _plain(attribute)
+        if value is None or (data_type == "TIMESTAMP" and isinstance(value, str)) or data_type in ("JSON", "BYTES"):
             continue
         if name in row:
-            assert read_value(data_type, row[name]) == expected(data_type, wanted), name
+            assert read_value(data_type, row[name]) == expected(data_type, value), name
         else:
-            assert change.event_name == "REMOVE", "only a delete goes without a value that does not fit"
+            assert change.event_name == "REMOVE", "only a delete is sent without a value that does not fit"
 
 
 def _plain(attribute):

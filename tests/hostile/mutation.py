@@ -1,7 +1,7 @@
-"""Events that no stream would send: the samples, with something in them replaced, moved, nested, doubled or taken away.
+"""Events that no stream would send: the samples, with a part replaced, moved, nested, duplicated or removed.
 
-A mutation knows what an event is made of (type tags, images, keys, numbers as text), so that it gets far into the
-function before anything is found to be wrong.
+A mutation knows the structure of an event (type tags, images, keys, numbers as text), so that it gets far into the
+function before an error is found.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def _with_lists(record):
     return record
 
 
-# The batch's hundred are much alike; the record of all types counts more than others.
+# The hundred changes of the batch are similar; the record with all types counts more than others.
 SAMPLES = [*SAMPLES[:-100], *SAMPLES[-100::12], *[_with_lists(SAMPLES[0])] * 6]
 VALUES = [
     *MULTIPLE.values(),
@@ -83,7 +83,7 @@ NAMES = (
 
 
 def nodes(document):
-    """Every place of a document, as the container and the key or index in it."""
+    """Every place in a document, as a container and a key or index in it."""
     found = []
     todo = [document]
     while todo:
@@ -107,7 +107,7 @@ def nested(random, value, depth):
 
 
 def hostile(random):
-    """Some value that does not belong there."""
+    """A random value that does not belong there."""
     kind = random.randrange(4)
     if kind == 0:
         return random.choice(NUMBERS)
@@ -127,7 +127,7 @@ def _delete(_, container, place, __):
     del container[place]
 
 
-def _double(random, container, place, _):
+def _duplicate(random, container, place, _):
     if isinstance(container, list):
         container.insert(random.randrange(len(container) + 1), deepcopy(container[place]))
     else:
@@ -188,26 +188,26 @@ def _transplant(random, container, place, document):
 
 
 OPERATIONS = (
-    *(_replace, _delete, _double, _wrap, _swap_type, _deepen, _number, _text, _rename, _transplant),
+    *(_replace, _delete, _duplicate, _wrap, _swap_type, _deepen, _number, _text, _rename, _transplant),
     *(
         _other_value,
         _other_value,
         _other_value,
         _number,
         _text,
-    ),  # those that often leave an event a row can still be made of
+    ),  # mutations after which a record often still becomes a row
 )
 
 
 def mutate(seed):
-    """A sample record with one to four mutations, and often an image or a property that only some tables look at."""
+    """A sample record with one to four mutations, and often an image or a property that only some tables use."""
     random = Random(seed)
     record = deepcopy(random.choice(SAMPLES))
     if random.random() < 0.2:
         record["tableName"] = random.choice(TEXTS)
     if random.random() < 0.1:
         record["recordFormat"] = "application/json"
-    if random.random() < 0.5 and (image := record["dynamodb"].get("NewImage")):  # an item that might well be there
+    if random.random() < 0.5 and (image := record["dynamodb"].get("NewImage")):  # a plausible item
         names = sorted(image.keys() - record["dynamodb"]["Keys"].keys())
         for name in random.sample(names, min(len(names), random.choice((1, 1, 2)))):
             image[name] = random.choice(
@@ -218,19 +218,19 @@ def mutate(seed):
         places = nodes(record)
         if not places:
             break
-        # Most often at an attribute's value: elsewhere a record is soon nothing but malformed.
+        # Most mutations are at an attribute's value: elsewhere they soon make a record malformed.
         values = [each for each in places if isinstance(each[0][each[1]], dict) and each[0][each[1]].keys() & set(TAGS)]
         container, place = random.choice(values if values and random.random() < 0.6 else places)
         random.choice(OPERATIONS)(random, container, place, record)
     return record
 
 
-def text_with_doubled_keys(random, value):
-    """Write JSON in which some keys of an object stand twice, as no writer but an enemy would."""
+def text_with_duplicate_keys(random, value):
+    """Return JSON in which some keys of an object occur twice, as only an attacker would write it."""
     if isinstance(value, dict):
         pairs = []
         for key, item in value.items():
-            text = f"{json.dumps(key)}:{text_with_doubled_keys(random, item)}"
+            text = f"{json.dumps(key)}:{text_with_duplicate_keys(random, item)}"
             if random.random() < 0.1:
                 pairs.append(f"{json.dumps(key)}:{json.dumps(hostile(random))}")
             pairs.append(text)
@@ -238,5 +238,5 @@ def text_with_doubled_keys(random, value):
                 pairs.append(f"{json.dumps(key)}:{json.dumps(hostile(random))}")
         return "{" + ",".join(pairs) + "}"
     if isinstance(value, list):
-        return "[" + ",".join(text_with_doubled_keys(random, item) for item in value) + "]"
+        return "[" + ",".join(text_with_duplicate_keys(random, item) for item in value) + "]"
     return json.dumps(value)

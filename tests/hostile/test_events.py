@@ -1,4 +1,4 @@
-"""Whatever an event holds, nothing blocks the shard: a record gives right rows, a dead letter, or a rule's leave."""
+"""No event blocks the shard: each record gives correct rows or a dead letter, or a rule ignores it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from changes import insert
 from handlers.planner import Planner
 from handlers.relay import relay
 from hostile.gate import EVERY_TYPE, GROUPS, KEEPING, MAX_RECORD_BYTES, SHIPPED, WIDE, check, check_text
-from hostile.mutation import MULTIPLE, SAMPLES, mutate, text_with_doubled_keys
+from hostile.mutation import MULTIPLE, SAMPLES, mutate, text_with_duplicate_keys
 from kinesis_fake import Clock, FakeKinesis
 from print_counts import print_counts
 from publisher.order import publish
@@ -27,10 +27,17 @@ from strategies import encode, values
 EVENTS = int(os.environ.get("HOSTILE_EVENTS", "12000"))
 FIRST_SEED = int(os.environ.get("HOSTILE_SEED", "1"))
 CHUNK = 1_500
-ENOUGH = 1_000  # mutated events by which each outcome must have come up
+ENOUGH = 1_000  # mutated events after which each outcome must have occurred
 OUTCOMES = (
-    *("rows", "ignored", "letter: malformed", "letter: type_mismatch", "letter: too_long", "letter: fraction"),
-    *("letter: nul_character", "letter: out_of_range"),
+    *(
+        "rows",
+        "ignored",
+        "dead letter: malformed",
+        "dead letter: type_mismatch",
+        "dead letter: too_long",
+        "dead letter: fraction",
+    ),
+    *("dead letter: nul_character", "dead letter: out_of_range"),
 )
 
 
@@ -40,7 +47,7 @@ def check_all(record, counts):
 
 
 @pytest.mark.parametrize("start", range(FIRST_SEED, FIRST_SEED + EVENTS, CHUNK))
-def test_a_mutated_event_gives_right_rows_or_dead_letters(start, capsys):
+def test_a_mutated_event_gives_correct_rows_or_dead_letters(start, capsys):
     counts = Counter()
     seeds = range(start, min(start + CHUNK, FIRST_SEED + EVENTS))
     for seed in seeds:
@@ -54,7 +61,7 @@ def test_a_mutated_event_gives_right_rows_or_dead_letters(start, capsys):
         assert [outcome for outcome in OUTCOMES if not counts[outcome]] == []
 
 
-def test_every_sample_as_it_is_gives_rows_of_every_table_that_is_made_for_it():
+def test_every_unchanged_sample_gives_rows_of_all_its_tables():
     counts = Counter()
     for sample in SAMPLES:
         check_all(sample, counts)
@@ -62,28 +69,28 @@ def test_every_sample_as_it_is_gives_rows_of_every_table_that_is_made_for_it():
 
 
 @pytest.mark.parametrize("start", range(0, 3000, 1000))
-def test_doubled_keys_in_the_text_of_an_event_are_read_as_the_runtime_reads_them(start):
-    """The last of two wins, as in ``json.loads``, and what is left is a record like any other."""
+def test_duplicate_keys_in_an_event_are_read_as_the_runtime_reads_them(start):
+    """The last of two wins, as in ``json.loads``, and the result is a record like any other."""
     counts = Counter()
     for seed in range(start, start + 1000):
         random = Random(seed)
-        text = text_with_doubled_keys(random, random.choice(SAMPLES))
+        text = text_with_duplicate_keys(random, random.choice(SAMPLES))
         check_all(json.loads(text), counts)
         if text.startswith('{"eventID":'):
             for each in chain(*GROUPS):
                 check_text(text.encode(), [each], Counter())
     assert counts["rows"] > 100
-    assert counts["letter: malformed"] > 100
+    assert counts["dead letter: malformed"] > 100
 
 
 @pytest.mark.parametrize("seed", range(40))
-def test_mutated_events_hold_up_no_neighbour(seed):
-    """A batch of fifty of them goes through the relay in one go, with the good changes among them."""
+def test_mutated_events_block_no_other_change(seed):
+    """A batch of fifty of them goes through the relay, with valid changes among them."""
     records = [mutate(100_000 + 50 * seed + number) for number in range(50)]
     good = deepcopy(SAMPLES[1])
     records[10:10] = [good]
     records.append(good)
-    streams, letters = {}, {}
+    streams, dead_letters = {}, {}
     clock = Clock(60.0)
 
     def publish_to(target, entries):
@@ -95,14 +102,14 @@ def test_mutated_events_hold_up_no_neighbour(seed):
         Planner([table for table, _ in GROUPS[0]], max_record_bytes=MAX_RECORD_BYTES),
         publish=publish_to,
         store=lambda entries: store(
-            entries, lambda entry: letters.update({entry.key: entry.data}), remaining=clock.remaining
+            entries, lambda entry: dead_letters.update({entry.key: entry.data}), remaining=clock.remaining
         ),
     )
     assert report.response() == {"batchItemFailures": []}
     table, _ = SHIPPED
     positions = {entry.position for shard in streams[table.stream].shards for entry in shard}
     assert {10, len(records) - 1} <= positions
-    assert letters
+    assert dead_letters
 
 
 @settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -127,7 +134,7 @@ def test_mutated_events_hold_up_no_neighbour(seed):
         max_size=6,
     )
 )
-def test_any_item_at_all_gives_right_rows_or_dead_letters(attributes):
+def test_any_item_gives_correct_rows_or_dead_letters(attributes):
     check_all(insert({"meetup_id": {"S": "a"}}, {"mtime": {"N": "1719082124026"}, **attributes}), Counter())
 
 
@@ -148,7 +155,7 @@ json_values = st.recursive(
 
 @settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(record=json_values, path=st.lists(st.sampled_from(["dynamodb", "NewImage", "a_map", "M"]), max_size=4))
-def test_any_json_at_all_in_any_place_gives_right_rows_or_dead_letters(record, path):
+def test_any_json_in_any_place_gives_correct_rows_or_dead_letters(record, path):
     whole = deepcopy(SAMPLES[0])
     here = whole
     for step in path[:-1]:
@@ -166,17 +173,17 @@ PLACES = ('"NewImage": {', '"Keys": {', '"dynamodb": {', '"meetup_id": {', "{")
 
 @pytest.mark.parametrize("depth", [10, 31, 32, 33, 100, 499, 990, 1100, 2400, 4900, 9900, 50_000])
 @pytest.mark.parametrize("shape", SHAPES)
-def test_a_depth_bomb_that_the_runtime_can_parse_is_no_more_than_a_dead_letter(shape, depth):
+def test_extremely_nested_json_that_the_runtime_can_parse_is_a_dead_letter(shape, depth):
     opening, closing = SHAPES[shape]
-    bomb = opening * depth + "1" + closing * depth
+    nested = opening * depth + "1" + closing * depth
     sample = json.dumps(SAMPLES[0])
     for place in PLACES:
         assert place in sample
-        text = sample.replace(place, f'{place}"bomb": {bomb}, ', 1)
+        text = sample.replace(place, f'{place}"nested": {nested}, ', 1)
         try:
             record = json.loads(text)
         except RecursionError:
-            continue  # the runtime's own parser refuses it, before any code of ours
+            continue  # the runtime's own parser refuses it, before the function's code
         check_all(record, Counter())
 
 
@@ -204,7 +211,7 @@ def test_a_depth_bomb_that_the_runtime_can_parse_is_no_more_than_a_dead_letter(s
     ],
     ids=lambda attribute: next(iter(attribute)) + " " + str(attribute)[6:18].strip(),
 )
-def test_a_size_bomb_is_a_row_or_a_dead_letter_in_every_column(attribute):
+def test_an_extremely_large_value_is_a_row_or_a_dead_letter_in_every_column(attribute):
     for name in ("a_text", "a_number", "a_map", "STRINGs", "x"):
         record = deepcopy(SAMPLES[-1])
         record["dynamodb"]["NewImage"][name] = attribute
@@ -212,7 +219,7 @@ def test_a_size_bomb_is_a_row_or_a_dead_letter_in_every_column(attribute):
 
 
 @pytest.mark.parametrize("bad", ["\ud800", "a\ud83d", "\udc00\ud800"])
-def test_half_a_surrogate_pair_anywhere_is_a_dead_letter_or_stays_out_of_the_row(bad):
+def test_half_a_surrogate_pair_anywhere_is_a_dead_letter_or_not_in_the_row(bad):
     sample = SAMPLES[-1]
     for number, path in enumerate(_strings(sample, ())):
         record = deepcopy(sample)
@@ -237,12 +244,12 @@ def _strings(value, path):
 @pytest.mark.parametrize(
     "time", [1e308, -1e308, float("inf"), float("-inf"), float("nan"), 10**400, -(10**400), 5e-324, True, "1", [], {}]
 )
-def test_a_time_that_is_none_is_a_dead_letter(time):
+def test_an_invalid_time_is_a_dead_letter(time):
     counts = Counter()
     record = deepcopy(SAMPLES[0])
     record["dynamodb"]["ApproximateCreationDateTime"] = time
     check_all(record, counts)
-    assert counts == {"letter: malformed": len(GROUPS)}
+    assert counts == {"dead letter: malformed": len(GROUPS)}
 
 
 def test_the_tables_of_this_suite_have_every_kind_of_column():

@@ -1,4 +1,4 @@
-"""``when``: which items are rows of a table, and what a change that crosses the line becomes."""
+"""``when``: which items are rows of a table, and what a change becomes that begins or ceases to match."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def decide(text, item=ITEM, *, complete=True):
         ("""{ '["all"]' = "a name like a word" }""", True),
     ],
 )
-def test_a_condition_is_decided_by_the_item(text, expected):
+def test_the_item_decides_whether_a_condition_is_met(text, expected):
     assert decide(text) is expected
 
 
@@ -98,7 +98,7 @@ def test_a_condition_is_decided_by_the_item(text, expected):
         ('{ not = { PK = "USER#7" } }', True),
     ],
 )
-def test_what_keys_alone_cannot_tell_is_not_told(text, expected):
+def test_a_condition_that_the_keys_do_not_decide_is_undecided(text, expected):
     assert decide(text, {"PK": "ORDER#7"}, complete=False) is expected
 
 
@@ -118,50 +118,50 @@ def rows(record, schema=SCHEMA, source=WHEN):
     return [(row.key, json.loads(row.data)["deleted"]) for row in made]
 
 
-def test_changes_of_items_that_are_no_rows_make_none():
+def test_changes_of_items_that_do_not_match_become_no_rows():
     assert rows(insert(KEYS, OUT)) == rows(modify(KEYS, OUT, OUT)) == rows(remove(KEYS, OUT)) == []
 
 
-def test_changes_of_items_that_are_rows_make_theirs():
+def test_changes_of_items_that_match_become_rows():
     assert rows(insert(KEYS, IN)) == rows(modify(KEYS, IN, IN)) == rows(modify(KEYS, IN)) == [("1:a", False)]
     assert rows(remove(KEYS, IN)) == [("1:a", True)]
 
 
-def test_entering_is_a_row_and_leaving_is_a_delete():
+def test_an_item_that_begins_to_match_becomes_a_row_and_one_that_ceases_to_match_a_delete():
     assert rows(modify(KEYS, IN, OUT)) == [("1:a", False)]
     assert rows(modify(KEYS, OUT, IN)) == [("1:a", True)]
 
 
-def test_leaving_unseen_is_refused():
+def test_a_change_that_may_have_ceased_to_match_is_refused_without_its_old_image():
     with pytest.raises(ChangeError) as caught:
         rows(modify(KEYS, OUT))
     assert (caught.value.reason, caught.value.path) == ("no_image", "dynamodb.OldImage")
 
 
-def test_a_delete_that_only_its_old_image_could_tell_goes_out():
+def test_a_delete_whose_condition_is_undecided_is_sent():
     assert rows(remove(KEYS)) == [("1:a", True)]
 
 
-def test_a_delete_whose_keys_do_not_match_makes_no_row():
+def test_a_delete_whose_keys_do_not_match_becomes_no_row():
     assert rows(remove(KEYS), source={"when": {"id": {"begins_with": "M"}}}) == []
     assert rows(modify(KEYS, IN), source={"when": {"id": {"begins_with": "M"}}}) == []
 
 
-def test_a_delete_that_may_be_another_items_is_refused_without_its_old_image():
+def test_a_delete_that_may_belong_to_another_items_row_is_refused_without_its_old_image():
     both = {**KEYS, "sk": {"S": "b"}}
     with pytest.raises(ChangeError) as caught:
         rows(remove(both))
     assert (caught.value.reason, caught.value.path) == ("no_image", "dynamodb.OldImage")
 
 
-def test_ttl_deletes_of_a_filtered_table_may_be_kept():
+def test_a_filtered_table_can_ignore_ttl_deletes():
     assert rows(remove(KEYS, IN, userIdentity=TTL_IDENTITY), source={**WHEN, "ttl_deletes": "keep"}) == []
 
 
 MOVABLE = with_setting(SCHEMA, "primaryKeyColumns", ["name"])
 
 
-def test_a_primary_key_that_changes_on_entering_leaves_no_tombstone_and_on_leaving_just_one():
+def test_a_primary_key_that_changes_when_matching_begins_leaves_no_tombstone_and_when_it_ends_only_one():
     assert rows(modify(KEYS, IN, OUT), MOVABLE) == [("6:Meetup", False)]
     assert rows(modify(KEYS, OUT, IN), MOVABLE) == [("6:Meetup", True)]
     assert rows(modify(KEYS, {"name": {"S": "Moved"}}, IN), MOVABLE) == [("6:Meetup", True), ("5:Moved", False)]
@@ -169,7 +169,7 @@ def test_a_primary_key_that_changes_on_entering_leaves_no_tombstone_and_on_leavi
 
 @given(st.lists(st.sampled_from((None, "Meetup", "More", "Other", "Odd")), max_size=12))
 def test_the_replica_ends_with_the_items_that_match(history):
-    """An item written over and over, in and out of the filter, deleted and made again."""
+    """An item is written again and again, matches and ceases to match, is deleted and created again."""
     live, before = {}, None
     for name in history:
         new = None if name is None else {"name": {"S": name}}

@@ -17,17 +17,17 @@ def test_parts_that_look_like_the_encoding_do_not_collide():
     assert partition_key(["", ""]) == "0:0:"
 
 
-def test_each_kind_of_value_has_one_text():
+def test_each_type_of_key_value_has_one_text():
     assert partition_key([12, 1.5, True, False, "x"]) == "2:123:1.54:true5:false1:x"
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=600))
-def test_a_partition_key_is_never_longer_than_kinesis_takes(text):
+def test_a_partition_key_never_exceeds_the_maximum_of_kinesis(text):
     key = partition_key([text])
     assert 1 <= len(key) <= len(key.encode()) <= MAX_KEY_BYTES
 
 
-def test_a_long_key_is_hashed_and_still_its_own():
+def test_long_keys_are_hashed_and_remain_distinct():
     one, other = partition_key(["a" * 300]), partition_key(["a" * 301])
     assert one.startswith("sha256:")
     assert one != other

@@ -1,4 +1,4 @@
-"""Changes into rows."""
+"""Changes become rows."""
 
 from __future__ import annotations
 
@@ -44,22 +44,22 @@ def test_absent_and_null_attributes_are_left_out():
     assert rows(insert(KEYS, {"name": {"NULL": True}})) == [("1:a", {"id": "a", "deleted": False, "changed": MS})]
 
 
-def test_a_modify_is_made_of_the_new_image_alone():
+def test_the_row_of_a_modify_comes_from_the_new_image_alone():
     record = modify(KEYS, {"name": {"S": "new"}}, {"name": {"S": "old"}, "price": {"N": "1"}})
     assert rows(record) == [("1:a", {"id": "a", "name": "new", "deleted": False, "changed": MS})]
 
 
-def test_a_remove_carries_the_last_values_the_flag_and_the_time():
+def test_the_row_of_a_remove_has_the_last_values_the_delete_flag_and_the_time():
     assert rows(remove(KEYS, {"name": {"S": "last"}})) == [
         ("1:a", {"id": "a", "name": "last", "deleted": True, "changed": MS})
     ]
 
 
-def test_a_remove_without_an_old_image_carries_its_keys():
+def test_the_row_of_a_remove_without_an_old_image_has_the_keys():
     assert rows(remove(KEYS)) == [("1:a", {"id": "a", "deleted": True, "changed": MS})]
 
 
-def test_a_replayed_change_gives_the_same_bytes():
+def test_a_repeated_change_gives_the_same_bytes():
     record = insert(KEYS, {"name": {"S": "x"}, "price": {"N": "0.1"}})
     shuffled = json.loads(json.dumps(record))
     image = shuffled["dynamodb"]["NewImage"]
@@ -67,18 +67,18 @@ def test_a_replayed_change_gives_the_same_bytes():
     assert list(table().rows(decode_change(record))) == list(table().rows(decode_change(shuffled)))
 
 
-def test_a_last_value_that_does_not_fit_does_not_hold_up_a_delete():
+def test_a_delete_is_sent_without_a_last_value_that_does_not_fit():
     (row,) = table().rows(decode_change(remove(KEYS, {"price": {"S": "cheap"}, "name": {"S": "x"}})))
     assert json.loads(row.data) == {"id": "a", "name": "x", "deleted": True, "changed": MS}
     assert row.left_out == (("price", "type_mismatch"),)
 
 
-def test_a_value_that_does_not_fit_refuses_an_insert_with_path_and_column():
+def test_an_insert_with_a_value_that_does_not_fit_is_refused_with_path_and_column():
     assert refused(insert(KEYS, {"price": {"S": "cheap"}})) == ("type_mismatch", "price", "price")
 
 
 @pytest.mark.parametrize("change", [insert, remove])
-def test_a_malformed_attribute_is_refused_even_where_no_column_takes_it(change):
+def test_a_malformed_attribute_is_refused_even_if_no_column_takes_it(change):
     assert refused(change(KEYS, {"junk": {"M": {"a": {"L": [{"N": "x"}]}}}})) == ("malformed", "junk.a[0]", None)
     assert refused(change(KEYS, {"name": None})) == ("malformed", "name", None)
 
@@ -89,7 +89,7 @@ def test_a_change_without_the_new_image_is_refused(images):
 
 
 @pytest.mark.parametrize("key", [None, {"NULL": True}])
-def test_a_row_never_goes_without_its_primary_key(key):
+def test_a_change_without_the_primary_key_is_refused(key):
     schema = with_setting(SCHEMA, "primaryKeyColumns", ["id", "name"])
     new = {} if key is None else {"name": key}
     assert refused(insert(KEYS, new), schema=schema) == ("missing_key", "name", "name")
@@ -103,7 +103,7 @@ def test_ttl_deletes_are_deletes_unless_the_table_keeps_them():
     assert rows(by_ttl, source=keep) == []
 
 
-# A primary key that is not made of the DynamoDB key alone can change, and would leave its old row behind.
+# A primary key with attributes outside the DynamoDB key can change. Its old row then needs a tombstone.
 
 MOVABLE = with_setting(SCHEMA, "primaryKeyColumns", ["name"])
 
@@ -116,12 +116,12 @@ def test_a_changed_primary_key_leaves_a_tombstone_behind():
     ]
 
 
-def test_an_unchanged_primary_key_leaves_none():
+def test_an_unchanged_primary_key_leaves_no_tombstone():
     record = modify(KEYS, {"name": {"S": "same"}, "price": {"N": "2"}}, {"name": {"S": "same"}})
     assert [key for key, _ in rows(record, schema=MOVABLE)] == ["4:same"]
 
 
-def test_a_time_that_an_int_of_seconds_cannot_hold_any_more_is_refused():
+def test_a_time_beyond_the_range_of_an_int_column_is_refused():
     spec = {"name": "changed", "dataType": "INT", "format": "EPOCH|SECONDS"}
     files = {"schema": with_setting(SCHEMA, "dateTimeFieldSpecs", [spec])}
     assert refused(insert(KEYS, {}, second=2**31), **files) == ("out_of_range", "", "changed")
@@ -131,7 +131,7 @@ def test_a_time_that_an_int_of_seconds_cannot_hold_any_more_is_refused():
     ("new", "reason"),
     [({"name": {"S": "new"}, "price": {"S": "cheap"}}, "type_mismatch"), ({}, "missing_key"), (None, "no_image")],
 )
-def test_a_tombstone_goes_out_even_if_the_new_row_cannot(new, reason):
+def test_a_tombstone_is_sent_even_if_the_new_row_is_refused(new, reason):
     made = table(schema=MOVABLE).rows(decode_change(modify(KEYS, new, {"name": {"S": "old"}})))
     if reason != "no_image":
         assert next(made).key == "3:old"
@@ -140,7 +140,7 @@ def test_a_tombstone_goes_out_even_if_the_new_row_cannot(new, reason):
     assert caught.value.reason == reason
 
 
-def test_an_unchanged_primary_key_leaves_no_tombstone_when_the_new_row_cannot_be():
+def test_an_unchanged_primary_key_leaves_no_tombstone_if_the_new_row_is_refused():
     record = modify(KEYS, {"name": {"S": "same"}, "price": {"S": "cheap"}}, {"name": {"S": "same"}})
     assert refused(record, schema=MOVABLE) == ("type_mismatch", "price", "price")
 
@@ -150,11 +150,11 @@ def test_an_old_image_that_never_was_a_row_leaves_no_tombstone(old):
     assert [key for key, _ in rows(modify(KEYS, {"name": {"S": "new"}}, old), schema=MOVABLE)] == ["3:new"]
 
 
-def test_a_primary_key_that_may_have_changed_unseen_is_refused():
+def test_a_change_that_may_have_changed_the_primary_key_is_refused_without_its_old_image():
     assert refused(modify(KEYS, {"name": {"S": "new"}}), schema=MOVABLE) == ("no_image", "dynamodb.OldImage", None)
 
 
-# The comparison column and the time column.
+# The comparison column and the time column
 
 
 def test_dynamodbs_own_names_are_filled_without_a_mapping():
@@ -210,7 +210,7 @@ def test_a_changes_time_is_in_the_columns_own_unit(data_type, time_format, value
     assert rows(insert(KEYS, {}), schema=schema, source=source)[0][1]["changed"] == value
 
 
-def test_an_attribute_with_the_comparison_columns_name_is_ambiguous_until_somebody_says():
+def test_an_attribute_with_the_comparison_columns_name_is_ambiguous_without_a_mapping():
     record = insert(KEYS, {"changed": {"N": "5"}})
     assert refused(record) == ("ambiguous_column", "changed", "changed")
     assert rows(record, source={"columns": {"changed": "$timestamp"}})[0][1]["changed"] == MS
@@ -221,7 +221,7 @@ OWN_ORDER = {"columns": {"changed": "changed"}}
 
 
 @pytest.mark.parametrize("change", [insert, remove])
-def test_a_row_never_goes_without_its_comparison_value(change):
+def test_a_change_without_the_comparison_value_is_refused(change):
     assert refused(change(KEYS, {}), source=OWN_ORDER) == ("missing_comparison", "changed", "changed")
     assert refused(change(KEYS, {"changed": {"S": "x"}}), source=OWN_ORDER) == ("type_mismatch", "changed", "changed")
 
@@ -232,12 +232,12 @@ BORN = {
 }
 
 
-def test_a_row_never_goes_without_its_time():
+def test_a_change_without_the_time_columns_value_is_refused():
     assert refused(insert(KEYS, {}), **BORN) == ("missing_time", "born", "born")
 
 
 @pytest.mark.parametrize("old", [None, {}, {"born": {"S": "long ago"}}])
-def test_a_delete_without_a_time_gets_the_changes_own(old):
+def test_a_delete_without_a_time_gets_the_time_of_the_change(old):
     assert rows(remove(KEYS, old), **BORN)[0][1]["born"] == MS
 
 
@@ -245,7 +245,7 @@ def test_a_delete_with_a_time_keeps_it():
     assert rows(remove(KEYS, {"born": {"N": "1719080907442"}}), **BORN)[0][1]["born"] == 1719080907442
 
 
-def test_a_version_is_an_exact_order():
+def test_versions_order_changes_exactly():
     schema = with_setting(SCHEMA, "dateTimeFieldSpecs.0.name", "at")
     schema["dimensionFieldSpecs"].append({"name": "version", "dataType": "STRING"})
     config = with_setting(CONFIG, "segmentsConfig.timeColumnName", "at")
@@ -255,7 +255,7 @@ def test_a_version_is_an_exact_order():
     assert row["version"] == f"{MS}-{'7':0>40}"
 
 
-# What Pinot computes, and what it computes it from.
+# Computed columns and their inputs
 
 
 def computing(*transforms, **more):
@@ -294,14 +294,14 @@ def test_fields_that_only_pinots_expressions_read_are_sent_as_plain_json():
     }
 
 
-def test_dynamodbs_own_names_in_pinots_expressions_are_the_changes():
+def test_dynamodbs_own_names_in_pinots_expressions_refer_to_the_change():
     config = computing(("deleted", "strcmp(eventName, 'REMOVE') = 0"), ("price", "ApproximateCreationDateTime / 1000"))
     record = remove(KEYS, {"eventName": {"S": "the item's own"}})
     ((_, row),) = rows(record, config=config)
     assert row == {"id": "a", "changed": MS, "ApproximateCreationDateTime": MS, "eventName": "REMOVE"}
 
 
-def test_the_words_of_a_groovy_script_are_no_fields():
+def test_the_words_of_a_groovy_script_are_not_fields():
     config = computing(("name", "Groovy({x = first; return x.trim()}, first, second)"))
     item = {name: {"S": name} for name in ("x", "first", "second", "trim", "return")}
     ((_, row),) = rows(insert(KEYS, item), config=config)
@@ -314,7 +314,7 @@ def test_a_name_too_long_for_pinots_parser_is_refused_in_a_field_that_expression
     assert refused(record, config=config) == ("too_long", "address", "address")
 
 
-# Two items must never become one row by rounding.
+# Rounding must never make one row of two items.
 
 
 @pytest.mark.parametrize(
@@ -328,7 +328,7 @@ def test_a_name_too_long_for_pinots_parser_is_refused_in_a_field_that_expression
         ("BIG_DECIMAL", {"N": "12345678901234567890.5"}, "12345678901234567890.5"),
     ],
 )
-def test_a_primary_key_holds_the_exact_value_or_none(data_type, attribute, outcome):
+def test_a_primary_key_has_the_exact_value_or_is_refused(data_type, attribute, outcome):
     schema = with_setting(SCHEMA, "dimensionFieldSpecs.0.dataType", data_type)
     record = insert({"id": attribute}, {})
     if outcome in ("inexact_key", "type_mismatch"):
@@ -337,14 +337,14 @@ def test_a_primary_key_holds_the_exact_value_or_none(data_type, attribute, outco
         assert rows(record, schema=schema)[0][1]["id"] == outcome
 
 
-def test_key_attributes_that_the_primary_key_leaves_out_are_named():
+def test_key_attributes_that_the_primary_key_omits_are_reported():
     keys = {"id": {"S": "a"}, "sk": {"S": "b"}}
     assert table().not_in_key(keys) == ("sk",)
     assert table().not_in_key(KEYS) == ()
     assert table(schema=MOVABLE).not_in_key(keys) == ()
 
 
-# source.toml: columns from elsewhere.
+# source.toml: columns from other attributes, paths and names
 
 
 @pytest.mark.parametrize(
@@ -382,7 +382,7 @@ def test_a_column_takes_its_value_from_a_path(path, value):
         ("lines[0].sku", "type_mismatch", "lines[0].sku"),
     ],
 )
-def test_a_path_through_the_wrong_type_is_refused(path, reason, where):
+def test_a_path_through_a_value_of_the_wrong_type_is_refused(path, reason, where):
     item = {"name": "x", "address": {"city": "Ulm"}, "lines": [{"sku": [1]}]}
     record = insert(
         KEYS, {"name": {"S": "x"}, "address": encode(item["address"]), "lines": {"L": [{"M": {"sku": {"L": []}}}]}}
@@ -390,7 +390,7 @@ def test_a_path_through_the_wrong_type_is_refused(path, reason, where):
     assert refused(record, source={"columns": {"name": path}}) == (reason, where, "name")
 
 
-def test_rest_is_every_attribute_that_no_other_column_takes_whole():
+def test_rest_has_every_attribute_that_no_other_column_takes_whole():
     source = {"columns": {"rest": "$rest", "name": "address.city"}}
     schema = with_column("rest", "JSON")
     item = {"price": Decimal("1.5"), "address": {"city": "Ulm"}, "b": Decimal(2), "a": frozenset({"y", "x"})}
@@ -400,7 +400,7 @@ def test_rest_is_every_attribute_that_no_other_column_takes_whole():
     assert "rest" not in rows(insert(KEYS, {}), schema=schema, source=source)[0][1]
 
 
-def test_a_malformed_attribute_in_the_rest_is_refused():
+def test_a_malformed_attribute_in_a_rest_column_is_refused():
     source, schema = {"columns": {"rest": "$rest"}}, with_column("rest", "JSON")
     assert refused(insert(KEYS, {"x": {"Q": 1}}), schema=schema, source=source) == ("malformed", "x", None)
 
@@ -424,7 +424,7 @@ def test_any_item_becomes_rows_or_is_refused(item, deleted):
     assert (key, row["id"], row["deleted"], row["changed"]) == ("1:a", "a", deleted, MS)
 
 
-# The stream's limit.
+# The stream's limit
 
 
 def test_a_row_over_the_streams_limit_is_refused():
@@ -436,7 +436,7 @@ def test_a_row_over_the_streams_limit_is_refused():
     assert caught.value.reason == "row_too_large"
 
 
-def test_a_delete_over_the_streams_limit_goes_without_its_last_values():
+def test_a_delete_over_the_streams_limit_is_sent_without_its_last_values():
     schema = with_column("rest", "JSON", singleValueField=True)
     schema["dimensionFieldSpecs"].append({"name": "eventName", "dataType": "STRING"})
     files = {"schema": schema, "source": {"columns": {"rest": "$rest"}}, "config": computing(("price", "length(note)"))}
@@ -455,7 +455,7 @@ def unmapped(record, **files):
 NEW = {"name": {"S": "x"}, "colour": {"S": "red"}, "size": {"N": "1"}}
 
 
-def test_attributes_that_nothing_uses_are_named():
+def test_unmapped_attributes_are_reported():
     assert unmapped(insert(KEYS, NEW)) == [("colour", "size")]
     assert unmapped(remove(KEYS, NEW)) == [("colour", "size")]
 
@@ -468,29 +468,29 @@ def test_attributes_that_nothing_uses_are_named():
         {"columns": {"name": "colour.hex", "price": "size"}},
     ],
 )
-def test_attributes_are_used_by_columns_and_filters_and_left_out_on_purpose(source):
+def test_attributes_that_columns_or_filters_use_or_that_are_ignored_are_not_unmapped(source):
     record = insert(KEYS, {**NEW, "colour": {"M": {"hex": {"S": "f00"}}}} if "columns" in source else NEW)
     assert set(unmapped(record, source=source)[0]) <= {"name"}
 
 
-def test_a_rest_column_takes_what_no_other_does_but_what_is_left_out():
+def test_a_rest_column_takes_all_other_attributes_except_ignored_ones():
     source = {"columns": {"name": "$rest"}, "leave_out": ["colour"]}
     (row,) = table(source=source).rows(decode_change(insert(KEYS, NEW)))
     assert json.loads(json.loads(row.data)["name"]) == {"name": "x", "size": 1}
     assert row.unmapped == ()
 
 
-def test_what_is_left_out_on_purpose_is_not_even_looked_at():
+def test_an_ignored_attribute_is_not_decoded():
     assert rows(insert(KEYS, {"colour": {"X": 1}}), source={"leave_out": ["colour"]})
     assert refused(insert(KEYS, {"colour": {"X": 1}}))[1] == "colour"
 
 
-def test_an_attribute_of_the_name_of_a_computed_column_is_not_unmapped():
+def test_an_attribute_with_the_name_of_a_computed_column_is_not_unmapped():
     config = with_setting(
         CONFIG, "ingestionConfig.transformConfigs", [{"columnName": "name", "transformFunction": "concat(a, b)"}]
     )
     assert unmapped(insert(KEYS, {"name": {"S": "x"}, "a": {"S": "y"}, "c": {"S": "z"}}), config=config) == [("c",)]
 
 
-def test_a_delete_that_does_not_tell_the_primary_key_says_that_the_old_image_is_missing():
+def test_a_delete_without_the_primary_key_is_refused_for_its_missing_old_image():
     assert refused(remove({"pk": {"S": "a"}}))[:2] == ("no_image", "dynamodb.OldImage")

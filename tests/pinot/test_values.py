@@ -35,7 +35,7 @@ def column(data_type, **spec):
 
 
 def as_pinot_reads(data_type, cell):
-    """Read a row's JSON value as facts.md has seen Pinot 1.5.1 do, and fail where it would wrap, cut or drop it."""
+    """Read a row's JSON value as Pinot 1.5.1 does (facts.md), and fail where Pinot would wrap, cut or drop it."""
     match data_type:
         case "INT" | "LONG":
             assert type(cell) is int
@@ -68,7 +68,7 @@ def as_pinot_reads(data_type, cell):
 
 
 def as_written(data_type, value):
-    """What a DynamoDB value means in a column of that type."""
+    """The meaning of a DynamoDB value in a column of that type."""
     match data_type, value:
         case (("FLOAT" | "DOUBLE"), Decimal()):
             return float(value)
@@ -106,7 +106,7 @@ def test_a_single_value_reads_back_as_written_or_is_refused(data_type, value):
     if value is None:
         assert cell is None
     else:
-        cell = orjson.loads(orjson.dumps(cell))  # as it travels
+        cell = orjson.loads(orjson.dumps(cell))  # as JSON, as the row is sent
         assert as_pinot_reads(data_type, cell) == as_written(data_type, value)
 
 
@@ -123,7 +123,7 @@ def test_a_list_reads_back_as_written_or_is_refused(data_type, items):
     if not items:
         assert cells is None
     else:
-        assert len({type(cell) for cell in cells}) == 1, "Pinot takes the first value's type for that of all"
+        assert len({type(cell) for cell in cells}) == 1, "Pinot uses the first value's type for all values"
         assert [as_pinot_reads(data_type, cell) for cell in cells] == [as_written(data_type, item) for item in items]
 
 
@@ -151,7 +151,7 @@ def test_a_whole_number_is_exact_or_refused(number):
 
 @pytest.mark.parametrize("data_type", [*SINGLE, *(f"{name}[]" for name in MULTIPLE)])
 @given(junk=st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size=5), st.lists, max_leaves=5))
-def test_a_malformed_value_is_told_as_such_by_every_column(data_type, junk):
+def test_every_column_refuses_a_malformed_value_as_malformed(data_type, junk):
     convert = column(data_type.removesuffix("[]"), singleValueField=not data_type.endswith("[]"))
     lists = [
         {tag: [{member: "1"}]} for tag in ("S", "N", "B", "BOOL", "NULL", "M", "SS", "NS", "BS") for member in "SN"
@@ -162,7 +162,7 @@ def test_a_malformed_value_is_told_as_such_by_every_column(data_type, junk):
 
 
 @given(st.datetimes(min_value=datetime(1971, 1, 1), max_value=datetime(2200, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001
-def test_a_date_with_a_zone_is_its_milliseconds(moment):
+def test_a_date_with_a_time_zone_becomes_its_milliseconds(moment):
     text = moment.isoformat()
     whole = int(moment.replace(microsecond=0).timestamp()) * 1000 + moment.microsecond // 1000
     assert column("TIMESTAMP")({"S": text}) == whole
@@ -183,7 +183,7 @@ def test_a_date_with_a_zone_is_its_milliseconds(moment):
     + ["20240622T100000Z", "2024-06-22T25:00:00Z", "2024-06-22T10:00:60Z", "0001-01-01T00:00:00+05:00"[:-6] + "+24:00"]
     + ["٢٠٢٤-06-22T10:00:00Z", "2024-06-22T10:00:00Z\n", " 2024-06-22T10:00:00Z"],
 )
-def test_text_that_is_no_moment_is_refused_in_a_timestamp(text):
+def test_text_that_is_not_a_date_with_time_is_refused_in_a_timestamp(text):
     with pytest.raises(MisfitError) as caught:
         column("TIMESTAMP")({"S": text})
     assert caught.value.reason == "not_a_time"
@@ -204,7 +204,7 @@ def test_text_that_is_no_moment_is_refused_in_a_timestamp(text):
         ({"maxLength": 100_000}, "a" * 100_000, True),
     ],
 )
-def test_text_is_measured_as_pinot_does(spec, text, fits):
+def test_the_length_of_text_is_measured_as_pinot_does(spec, text, fits):
     convert = column("STRING", **spec)
     if fits:
         assert convert({"S": text}) == text
@@ -214,7 +214,7 @@ def test_text_is_measured_as_pinot_does(spec, text, fits):
         assert caught.value.reason == "too_long"
 
 
-def test_json_and_bytes_have_a_limit_only_where_the_schema_names_a_strategy():
+def test_json_and_bytes_have_a_limit_only_if_the_schema_names_a_strategy():
     long_text, long_bytes = {"S": "a" * 1000}, encode(b"a" * 1000)
     assert len(column("JSON", maxLength=10)(long_text)) == 1002
     assert len(column("BYTES", maxLength=10)(long_bytes)) == 2000
@@ -224,7 +224,7 @@ def test_json_and_bytes_have_a_limit_only_where_the_schema_names_a_strategy():
         assert caught.value.reason == "too_long"
 
 
-def test_a_list_may_have_a_thousand_values_and_no_more():
+def test_a_list_may_have_up_to_a_thousand_values():
     convert = column("INT", singleValueField=False)
     assert len(convert({"L": [{"N": "1"}] * 1000})) == 1000
     with pytest.raises(MisfitError) as caught:
@@ -233,7 +233,7 @@ def test_a_list_may_have_a_thousand_values_and_no_more():
 
 
 @pytest.mark.parametrize("text", ["{}", "[]", ' {"a": [1, {"b": null}]}', '[1.10, "x"]', "\n[true]"])
-def test_text_that_is_a_json_document_goes_into_a_json_column_as_it_is(text):
+def test_text_that_is_a_json_document_is_unchanged_in_a_json_column(text):
     assert column("JSON")({"S": text}) == text
 
 
@@ -273,7 +273,7 @@ def shuffled(attribute):
     return attribute
 
 
-def test_a_refused_value_tells_its_path_and_never_itself():
+def test_the_error_of_a_refused_value_has_its_path_and_never_the_value():
     secret = "s3cr3t"
     for data_type, attribute, path in (
         ("INT", {"S": secret}, ""),
@@ -291,7 +291,7 @@ def test_a_refused_value_tells_its_path_and_never_itself():
 
 
 def nearest_float(number):
-    """The FLOAT nearest to a number, the even one of two: all floats are sums of powers of two."""
+    """The FLOAT nearest to a number, the even one of two equally near: all floats are sums of powers of two."""
     rough = struct.unpack("=f", struct.pack("=f", float(number)))[0]
     bits = struct.unpack("=I", struct.pack("=f", abs(rough)))[0]
     around = [
@@ -306,7 +306,7 @@ def _is_odd(value):
 
 
 def as_pinot_reads_a_float(row_value):
-    """JSON's number as a double, and the double as a float."""
+    """Pinot reads JSON's number as a double, and makes the double a float."""
     return struct.unpack("=f", struct.pack("=f", json.loads(json.dumps(row_value))))[0]
 
 
@@ -316,7 +316,7 @@ def as_pinot_reads_a_float(row_value):
     st.integers(-3, 3),
     st.integers(30, 38),
 )
-def test_a_float_is_the_nearest_one_even_just_beside_the_middle_of_two(value, sign, step, digits):
+def test_a_float_is_the_nearest_one_even_next_to_the_midpoint_of_two(value, sign, step, digits):
     bits = struct.unpack("=I", struct.pack("=f", value))[0]
     above = struct.unpack("=f", struct.pack("=I", bits + 1))[0]
     middle = (Decimal(value) + Decimal(above)) / 2
@@ -336,7 +336,7 @@ def test_a_float_is_the_nearest_one_even_just_beside_the_middle_of_two(value, si
         "[1E+00001]",
     ],
 )
-def test_a_json_text_that_pinot_would_not_give_back_is_a_json_string(text):
+def test_a_json_text_that_pinot_would_change_becomes_a_json_string(text):
     assert column("JSON")({"S": text}) == json.dumps(text)
 
 
@@ -349,5 +349,5 @@ def test_a_json_text_that_pinot_would_not_give_back_is_a_json_string(text):
         "[1e300,2E-9999,0E9999]",
     ],
 )
-def test_a_json_text_with_each_name_once_and_an_exponent_in_bounds_goes_in_as_it_is(text):
+def test_a_json_text_with_unique_names_and_exponents_in_bounds_is_unchanged(text):
     assert column("JSON")({"S": text}) == text

@@ -1,6 +1,6 @@
-"""The artefact that ``make build`` makes: for Lambda's arm64, and, where this machine is no arm64, for this machine.
+"""The artefact of ``make build``: for Lambda's arm64, and for this machine if that is not arm64.
 
-The function ships for arm64. To run it here the same build is made with this machine's wheels in place of Lambda's.
+The function is deployed on arm64. To run it here, the same build uses this machine's wheels in place of Lambda's.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ TEMPLATE: Final = ROOT / "template.yaml"
 RUNTIME: Final = ROOT / ".venv-runtime"
 SAM: Final = ROOT / ".venv-sam"
 
-SHIPPED: Final = "arm64"  # the template's, as Lambda says it
+SHIPPED: Final = "arm64"  # the template's architecture, in Lambda's words
 BUILD_TIMEOUT_S: Final = 600
 KEPT: Final = 3  # artefacts of earlier sources
 
-# What a machine calls itself -> Lambda's word for it, the word in the names of wheels.
+# A machine's own name -> Lambda's name for it, and the name in wheels.
 _MACHINES: Final = {"x86_64": ("x86_64", "x86_64"), "aarch64": ("arm64", "aarch64"), "arm64": ("arm64", "aarch64")}
 
-# What the artefact is made of, and by, beside the Makefile's target.
+# The inputs and tools of the build, besides the Makefile's target.
 _SOURCES: Final = ("src", "template.yaml", "requirements/sam.txt")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lambda:
-    """A function of the template: its folder, its handler, and its memory (MB) and timeout (s) if nobody sets them."""
+    """A function of the template: its folder, its handler, and its default memory (MB) and timeout (s)."""
 
     folder: Path
     handler: str
@@ -50,7 +50,7 @@ class Lambda:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Artefact:
-    """The functions by their names in the template, and what is needed to run them.
+    """The functions by their names in the template, and the tools to run them.
 
     ``shipped`` is the folder of the replicating function as it is deployed.
     """
@@ -62,7 +62,7 @@ class Artefact:
 
 
 def build() -> Artefact:
-    """Find the tools and build the artefact, unless it is there already. Raises MissingToolError, with what to do."""
+    """Find the tools, and build the artefact if necessary. Raises MissingToolError with the remedy."""
     emulator, python = _emulator(), _python()
     architecture, _ = _MACHINES[platform.machine()]
     cache = CACHE / "lambda"
@@ -88,7 +88,7 @@ def build() -> Artefact:
 
 
 def _forget_all_but_the_newest(cache: Path) -> None:
-    """Keep what other test processes may be running."""
+    """Delete old artefacts, except those that other test processes may be running."""
     folders = sorted((each for each in cache.iterdir() if each.is_dir()), key=lambda each: each.stat().st_mtime)
     for each in folders[:-KEPT]:
         shutil.rmtree(each)
@@ -109,12 +109,12 @@ def _emulator() -> Path:
 
 def _python() -> Path:
     python = RUNTIME / "bin" / "python"
-    told = "run `make test`, which makes it of a Python 3.13 (scripts/find-python 3.13 says where there is one)"
+    remedy = "run `make test`, which makes it of a Python 3.13 (scripts/find-python 3.13 says where there is one)"
     if not python.exists():
-        raise MissingToolError(f"There is no .venv-runtime, which stands for Lambda's runtime: {told}")
+        raise MissingToolError(f"There is no .venv-runtime, which stands for Lambda's runtime: {remedy}")
     asked = [python, "-I", "-c", "import sys, awslambdaric, boto3; sys.exit(sys.version_info[:2] != (3, 13))"]
     if subprocess.run(asked, capture_output=True, check=False).returncode:
-        raise MissingToolError(f".venv-runtime is no Python 3.13 with awslambdaric and boto3: {told}")
+        raise MissingToolError(f".venv-runtime is no Python 3.13 with awslambdaric and boto3: {remedy}")
     return python
 
 
@@ -149,14 +149,14 @@ def _build(folder: Path, architecture: str, function: str = "") -> None:
 
 
 def _lambda_wheels() -> str:
-    """Read out of the Makefile by which variables pip takes Lambda's wheels."""
+    """Read from the Makefile the variables by which pip downloads Lambda's wheels."""
     found = re.search(r"^LAMBDA_WHEELS := ((?:.*\\\n)*.*)$", _how_to_build(), re.MULTILINE)
     assert found, "the Makefile says otherwise which wheels are built for Lambda"
     return found[1].replace("\\\n", " ")
 
 
 def _how_to_build() -> str:
-    """Read the Makefile's target ``build`` with its variables; nothing else in the file makes another artefact."""
+    """Read the Makefile's target ``build`` with its variables; nothing else in the file affects the artefact."""
     text = (ROOT / "Makefile").read_text().partition(".PHONY: build\n")[2].partition(".PHONY:")[0]
     assert text, "the Makefile has no target build any more"
     return text

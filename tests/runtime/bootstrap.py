@@ -1,11 +1,11 @@
 """Start the function as Lambda's own ``/var/runtime/bootstrap`` does.
 
-``python -I -B bootstrap.py <log file> <handler>``, by the Python of ``.venv-runtime``, which has what Lambda's runtime
-has: its client, and the SDK. The function's own folder goes first on the path, a layer's behind it, then Python's and
-the runtime's. ``-I`` keeps out everything else; ``-B``, because a function cannot write into its folder.
+``python -I -B bootstrap.py <log file> <handler>``, with the Python of ``.venv-runtime``, which has the packages of
+Lambda's runtime: its client and the SDK. The function's own folder is first on the path, then a layer's, then Python's
+and the runtime's. ``-I`` excludes everything else; ``-B`` because a function cannot write into its folder.
 
-What the function says on stdout and stderr goes to the file, as on AWS it goes to CloudWatch: the emulator would mix
-its own lines with it.
+The function's output on stdout and stderr goes to the file, as it goes to CloudWatch on AWS: the emulator would mix it
+with its own lines.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def start(log: str, handler: str) -> None:
         os.dup2(descriptor, stream.fileno())
     sys.path[:0] = [os.environ["LAMBDA_TASK_ROOT"], *filter(None, [os.environ.get("LAYER")])]
 
-    from awslambdaric.__main__ import main  # noqa: PLC0415  # not before the path is the function's
+    from awslambdaric.__main__ import main  # noqa: PLC0415  # only after the path is set
 
     main([__file__, handler])
 

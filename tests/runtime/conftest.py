@@ -1,4 +1,4 @@
-"""The artefact, built once for all test processes; functions of it, and the services that they talk to."""
+"""The artefact, built once for all test processes; its functions, and the services that they use."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from runtime.path import Path
 
 @pytest.fixture(scope="session")
 def artefact():
-    """The artefact for this machine. Without the tools that build and run it a test fails; it is never skipped."""
+    """The artefact for this machine. Without the tools to build and run it, a test fails; it is never skipped."""
     try:
         return build()
     except MissingToolError as error:
@@ -35,7 +35,7 @@ def files():
 
 @pytest.fixture
 def services(files):
-    """The embedded services, with the stream and the bucket that the function wants; empty for each test."""
+    """The embedded services, with the stream and the bucket that the function needs; empty for each test."""
     with embedded_services(files.region) as services:
         services.kinesis.create_stream(StreamName=files.stream, ShardCount=SHARDS)
         services.s3.create_bucket(Bucket=BUCKET)
@@ -44,7 +44,7 @@ def services(files):
 
 @pytest.fixture
 def start(artefact, tmp_path):
-    """Starts functions by their names in the template, with the variables given."""
+    """Starts functions by their names in the template, with the given variables."""
     numbers = itertools.count(1)
     with ExitStack() as running:
 
@@ -58,7 +58,7 @@ def start(artefact, tmp_path):
 
 @pytest.fixture
 def variables(services):
-    """What the template sets for the replicating function, for the shipped table alone; and where the services are."""
+    """The template's variables of the replicating function, for the shipped table alone, and the endpoints."""
     return {
         **services.environment,
         "DEAD_LETTER_BUCKET": BUCKET,
@@ -71,7 +71,7 @@ def variables(services):
 
 @pytest.fixture
 def gate(services):
-    """What can be put between a function and its services."""
+    """A gate to put between a function and one of its services."""
     gate = Gate(services.environment["AWS_ENDPOINT_URL"])
     yield gate
     gate.close()
@@ -79,5 +79,5 @@ def gate(services):
 
 @pytest.fixture
 def path(services, files):
-    """The rest of a change's way: the poller before the function, and the model of Pinot behind it."""
+    """The rest of a change's path: the poller before the function, and the model of Pinot after it."""
     return Path(services, files)

@@ -1,14 +1,14 @@
-"""A function of the artefact under Lambda's runtime interface emulator, as a process of its own.
+"""A function of the artefact under Lambda's runtime interface emulator, in its own process.
 
-What the emulator does was read in its source (aws/aws-lambda-runtime-interface-emulator, ``internal/lambda``) and seen:
+The emulator's behaviour, by its source (aws/aws-lambda-runtime-interface-emulator, ``internal/lambda``) and by trial:
 
-* The function is initialised by the first invocation, and that counts against its timeout; Lambda gives it ten seconds
-  of its own. ``Init Duration`` of the REPORT line is the time to start the thread that does it; the emulator's own log
+* The first invocation initialises the function, and that counts against its timeout; Lambda gives it ten separate
+  seconds. ``Init Duration`` of the REPORT line is the time to start the thread that does it; the emulator's own log
   has the real one.
-* Every answer is a plain 200 without the header ``X-Amz-Function-Error``; an error is told by its form. Only an error
-  at init is a 502, and the next invocation starts anew.
-* A function that is out of time gets SIGKILL with all of its processes, and the invocation is answered by a sentence.
-* An event is cut, without a word, after 6 MB and 100 bytes.
+* Every response is a plain 200 without the header ``X-Amz-Function-Error``; an error is recognized by its form. Only an
+  error at init is a 502, and the next invocation starts again.
+* A function that is out of time gets SIGKILL with all of its processes, and the response is a sentence.
+* An event is cut, without a message, after 6 MB and 100 bytes.
 * Memory is neither limited nor measured: ``Max Memory Used`` repeats ``Memory Size``.
 """
 
@@ -35,8 +35,8 @@ PATH: Final = "/2015-03-31/functions/function/invocations"
 START_TIMEOUT_S: Final = 10
 END_TIMEOUT_S: Final = 10
 GRACE_S: Final = 30  # beyond the function's timeout; then the emulator itself hangs
-ATTEMPTS: Final = 5  # at free ports, which somebody else may be faster to take; and at a start
-TIMED_OUT: Final = "Sandbox.Timedout"  # as Lambda says it
+ATTEMPTS: Final = 5  # of free ports, which another process may take first, and of starts
+TIMED_OUT: Final = "Sandbox.Timedout"  # in Lambda's words
 
 _TIMED_OUT: Final = re.compile(r"Task timed out after \d+\.00 seconds")
 _INIT: Final = re.compile(r"INIT REPORT\(durationMs: ([\d.]+)\)")
@@ -44,7 +44,7 @@ _START: Final = re.compile(r"START RequestId: (\S+)")
 
 
 class FunctionError(RuntimeError):
-    """What the event source sees of an invocation that failed."""
+    """The error that the event source gets for a failed invocation."""
 
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(f"{kind}: {message}")
@@ -54,14 +54,14 @@ class FunctionError(RuntimeError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """What the function's process took so far: most memory (MiB) and processor time (s)."""
+    """The usage of the function's process so far: peak memory (MiB) and processor time (s)."""
 
     peak: float
     processor: float
 
 
 def environment(name: str, memory: int, folder: Path) -> dict[str, str]:
-    """Give the variables that Lambda sets for a function, as far as the emulator does not.
+    """Return the variables that Lambda sets for a function, except those that the emulator sets.
 
     https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime
     """
@@ -79,9 +79,9 @@ def environment(name: str, memory: int, folder: Path) -> dict[str, str]:
 
 
 class Emulator:
-    """A running emulator of one function; it has the variables that it is given and Lambda's, and no others.
+    """A running emulator of one function. It has the given variables and Lambda's, and no others.
 
-    ``timeout`` is in whole seconds, the template's if none is given. ``layer`` is a folder for the path.
+    ``timeout`` is in whole seconds, by default the template's. ``layer`` is a folder for the path.
     """
 
     def __init__(
@@ -110,12 +110,12 @@ class Emulator:
 
     @property
     def variables(self) -> Mapping[str, str]:
-        """The environment that the emulator was started with."""
+        """The environment of the emulator's process."""
         return self._variables
 
     @property
     def init_seconds(self) -> list[float]:
-        """How long the function took to start, each time that it did."""
+        """The duration of each start of the function."""
         return [float(ms) / 1000 for ms in _INIT.findall(self._own_log.read_text())]
 
     @property
@@ -124,11 +124,11 @@ class Emulator:
         return _START.findall(self._own.read_text())
 
     def log(self) -> list[str]:
-        """List the lines that the function said."""
+        """Return the lines that the function logged."""
         return self._said.read_text(encoding="utf-8").splitlines()
 
     def invoke(self, event: object) -> Any:
-        """Invoke the function with an event, as JSON or as bytes; give what it answers. Raises FunctionError."""
+        """Invoke the function with an event, as JSON or as bytes; return its response. Raises FunctionError."""
         body = event if isinstance(event, bytes) else json.dumps(event).encode()
         connection = HTTPConnection(*self._address, timeout=self.timeout + GRACE_S)
         try:
@@ -146,7 +146,7 @@ class Emulator:
         return answer
 
     def warm_up(self) -> None:
-        """Have it started, in spite of the timeout if the machine is too busy. Raises FunctionError."""
+        """Start the function, and retry a timeout of a busy machine. Raises FunctionError."""
         for attempts_left in reversed(range(ATTEMPTS)):
             try:
                 self.invoke({"Records": []})
@@ -157,7 +157,7 @@ class Emulator:
                 return
 
     def process_id(self) -> int:
-        """Tell the process of the function, which there is from its first invocation on."""
+        """Return the id of the function's process, which exists from its first invocation on."""
         [child] = [
             int(child)
             for task in Path(f"/proc/{self._process.pid}/task").iterdir()
@@ -166,7 +166,7 @@ class Emulator:
         return child
 
     def usage(self) -> Usage:
-        """Measure the function's process, which has had an invocation."""
+        """Measure the function's process, after its first invocation."""
         process = Path(f"/proc/{self.process_id()}")
         [peak] = re.findall(r"VmHWM:\s+(\d+) kB", (process / "status").read_text())
         user, system = (process / "stat").read_text().rpartition(")")[2].split()[11:13]
@@ -206,7 +206,7 @@ class Emulator:
 
 
 def _free_addresses() -> list[tuple[str, int]]:
-    """Find two addresses that nobody uses. The whole of 127/8 is this machine, and each process has its own of it."""
+    """Find two unused addresses. All of 127/8 is this machine, and each process has its own part of it."""
     host = ".".join(map(str, (127, *(os.getpid() % 2**22).to_bytes(3, "big"))))
     sockets = [socket.socket() for _ in range(2)]
     try:

@@ -1,4 +1,4 @@
-"""What stands between the function and a service: it refuses, hangs, or keeps the answers to itself."""
+"""A proxy between the function and a service: it refuses connections, hangs, or withholds responses."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from urllib.parse import urlsplit
 _HOP_BY_HOP: Final = {"connection", "keep-alive", "transfer-encoding", "host", "content-length", "expect"}
 
 
-class Way(Enum):
-    """What becomes of a request."""
+class Behaviour(Enum):
+    """What the gate does with a request."""
 
-    OPEN = "it goes through, and its answer comes back"
-    HANGING = "nothing, for ever"
-    ONE_WAY = "it goes through, and its answer never comes back"
+    OPEN = "the request and its response are forwarded"
+    HANGING = "nothing happens"
+    NO_RESPONSE = "the request is forwarded, and its response is withheld"
 
 
 class Gate:
-    """The service at ``endpoint``. Until it is opened the first time nobody listens: the connection is refused."""
+    """A proxy for the service at ``endpoint``. Until it is opened the first time, it refuses connections."""
 
     def __init__(self, upstream: str) -> None:
-        self.way = Way.OPEN
+        self.way = Behaviour.OPEN
         self.requests = 0
         self._upstream = urlsplit(upstream)
         self._closing = threading.Event()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler(), bind_and_activate=False)
         self._server.daemon_threads = True
-        self._server.server_bind()  # the port is taken from now on
+        self._server.server_bind()  # reserve the port
         self._thread: threading.Thread | None = None
         self.endpoint = f"http://127.0.0.1:{self._server.server_address[1]}"
 
-    def open(self, way: Way = Way.OPEN) -> None:
-        """Listen, and let requests go some way from now on."""
+    def open(self, way: Behaviour = Behaviour.OPEN) -> None:
+        """Listen, and treat requests in this way from now on."""
         self.way = way
         if not self._thread:
             self._server.server_activate()
@@ -43,7 +43,7 @@ class Gate:
             self._thread.start()
 
     def close(self) -> None:
-        """End it, and every request that hangs."""
+        """Stop it, and end every request that hangs."""
         self._closing.set()
         if self._thread:
             self._server.shutdown()
@@ -62,9 +62,9 @@ class Gate:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 headers = {name: value for name, value in self.headers.items() if name.lower() not in _HOP_BY_HOP}
                 way = gate.way
-                if way is not Way.HANGING:
+                if way is not Behaviour.HANGING:
                     status, content_type, content = gate._forward(self.command, self.path, body, headers)
-                if way is not Way.OPEN:
+                if way is not Behaviour.OPEN:
                     gate._closing.wait()
                     self.close_connection = True
                     return

@@ -9,7 +9,7 @@ UNICODE = 'Zürich, 東京, \N{ROCKET}, e\N{COMBINING ACUTE ACCENT}, \N{LINE SEP
 
 
 def meetup(number, sequence=None, **attributes):
-    """The insert of one."""
+    """The insert of one meetup."""
     keys = {"meetup_id": {"S": f"meetup-{number:06d}"}, "mtime": {"N": "1719080907442"}}
     values = {
         "meetup_name": {"S": f"Meetup {number}"},

@@ -1,4 +1,4 @@
-"""What is before the function and behind it: a DynamoDB table with its poller, and the model of Pinot."""
+"""The parts before and after the function: a DynamoDB table with its poller, and the model of Pinot."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dynapinot.local.event_source import EventSource, Settings
 from dynapinot.local.kinesis_stream import StreamReader
 from dynapinot.local.replica import Replica
 
-# The template's mapping, but for the retries: a function that never gets well is to fail the test.
+# The template's mapping, except for the retries: a function that never recovers must fail the test.
 SETTINGS = Settings(
     batch_size=1000,
     bisect_batch_on_function_error=True,
@@ -23,7 +23,7 @@ SETTINGS = Settings(
 
 
 class Path:
-    """Brings changes to functions and looks at what becomes of them. ``given_up`` are the batches that never got by."""
+    """Sends changes to functions and checks the results. ``given_up`` are the batches that failed after all retries."""
 
     def __init__(self, services, files):
         self.given_up = []
@@ -34,20 +34,20 @@ class Path:
         self._stream_arn = None
 
     def create_table(self):
-        """Make the table of meetups."""
+        """Create the table of meetups."""
         self._stream_arn = create_meetups_table(self._services.dynamodb, MEETUPS_TABLE)
 
     def put(self, **attributes):
-        """Put a meetup into the table, with any attributes beside its key."""
+        """Put a meetup into the table, with any attributes besides its key."""
         with meetups_table(MEETUPS_TABLE) as table:
             table.put_item(Item={"mtime": Decimal(1719080907442), **attributes})
 
     def poller(self, function):
-        """Give a poller of the table's stream for a function."""
+        """Return a poller of the table's stream for a function."""
         return Poller(self._services.streams, self._stream_arn, lambda _, read: self.source(read, function.invoke))
 
     def source(self, read, invoke):
-        """Give the event source of one shard."""
+        """Return the event source of one shard."""
         return EventSource(
             read,
             invoke,
@@ -58,7 +58,7 @@ class Path:
         )
 
     def live(self):
-        """Show the rows that Pinot would show, by meetup."""
+        """Return the rows that Pinot would show, by meetup."""
         for record in self._rows.read():
             self.records.append((record.key, record.data))
             self._replica.ingest(record.shard, record.data)
@@ -68,13 +68,13 @@ class Path:
         return by_key
 
     def differences(self):
-        """Tell what Pinot would show otherwise than the table holds it."""
+        """Return the differences between the rows that Pinot would show and the table's items."""
         with meetups_table(MEETUPS_TABLE) as table:
             return differences(table.scan(ConsistentRead=True)["Items"], self.live().values(), self._replica.table)
 
 
 def reading(records):
-    """Give the read of an EventSource whose shard has some records."""
+    """Return the ``read`` of an EventSource whose shard has the given records."""
     numbers = [record["dynamodb"]["SequenceNumber"] for record in records]
 
     def read(after, limit):

@@ -1,4 +1,4 @@
-"""What runs in these tests is what ships, on what Lambda has, and nothing else."""
+"""These tests run the deployed artefact on the packages of Lambda's runtime, and nothing else."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.engines
 
 LAYER = Path(__file__).with_name("layer")
 
-# Which machine a wheel is for: its extension module, and what is written about the wheel.
+# The files of a wheel that depend on the machine: its extension module, and the metadata.
 OF_THE_MACHINE = re.compile(
     r"orjson/orjson\.cpython-313-(aarch64|x86_64)-linux-gnu\.so"
     r"|orjson-[\d.]+\.dist-info/(RECORD|WHEEL|sboms/orjson\.cyclonedx\.json)"
@@ -31,7 +31,7 @@ OF_THE_MACHINE = re.compile(
         ("RUNTIME", "There is no .venv-runtime, which stands for Lambda's runtime: run `make test`"),
     ],
 )
-def test_what_is_missing_is_told_with_what_to_do(missing, said, monkeypatch, tmp_path):
+def test_a_missing_tool_is_reported_with_the_remedy(missing, said, monkeypatch, tmp_path):
     monkeypatch.setattr(runtime.artefact, missing, tmp_path)
     with pytest.raises(MissingToolError, match="run `make test`") as caught:
         build()
@@ -39,7 +39,7 @@ def test_what_is_missing_is_told_with_what_to_do(missing, said, monkeypatch, tmp
 
 
 def contents(folder):
-    """Every file with its digest, in two: what a machine has of its own, and the rest."""
+    """Return every file with its digest, in two parts: files that depend on the machine, and all others."""
     digests = {
         str(file.relative_to(folder)): hashlib.sha256(file.read_bytes()).hexdigest()
         for file in folder.rglob("*")
@@ -49,7 +49,7 @@ def contents(folder):
     return own, {name: digest for name, digest in digests.items() if name not in own}
 
 
-def test_the_artefact_for_this_machine_is_the_one_that_ships_but_for_its_native_wheel(artefact):
+def test_the_artefact_for_this_machine_equals_the_deployed_one_except_for_its_native_wheels(artefact):
     shipped_own, shipped = contents(artefact.shipped)
     own, here = contents(artefact.functions["Replicator"].folder)
     assert here == shipped
@@ -57,7 +57,7 @@ def test_the_artefact_for_this_machine_is_the_one_that_ships_but_for_its_native_
     assert len(own) == len(shipped_own) == 4
 
 
-def test_all_functions_are_the_same_artefact_and_differ_in_their_handlers(artefact):
+def test_all_functions_have_the_same_artefact_and_different_handlers(artefact):
     first, *others = [contents(function.folder) for function in artefact.functions.values()]
     assert all(other == first for other in others)
     assert {name: function.handler for name, function in artefact.functions.items()} == {
@@ -72,28 +72,28 @@ def versions_of(*requirements):
     return dict(re.findall(r"^([a-z0-9-]+)==([^ ;]+)", text, re.MULTILINE))
 
 
-def test_the_runtimes_sdk_is_the_one_that_all_other_tests_run_on():
+def test_the_runtime_has_the_same_sdk_as_all_other_tests():
     ours, tests = versions_of("requirements/runtime.txt"), versions_of("requirements/dev.txt")
     assert ours["boto3"] == tests["boto3"]
     assert {name: version for name, version in ours.items() if tests.get(name, version) != version} == {}
 
 
-def test_the_function_runs_on_its_own_packages_and_the_runtimes_sdk_and_on_nothing_else(artefact, start, variables):
+def test_the_function_uses_only_its_own_packages_and_the_runtimes_sdk(artefact, start, variables):
     function = artefact.functions["Replicator"]
     before = contents(function.folder)
     emulator = start("Replicator", variables, handler="probe.handler", layer=LAYER)
     versions = ["boto3", "botocore", "orjson"]
-    told = emulator.invoke({"handler": function.handler, "event": {"Records": [meetup(1)]}, "versions": versions})
-    assert (told["answer"], told["python"]) == ({"batchItemFailures": []}, [3, 13])
+    response = emulator.invoke({"handler": function.handler, "event": {"Records": [meetup(1)]}, "versions": versions})
+    assert (response["answer"], response["python"]) == ({"batchItemFailures": []}, [3, 13])
     locked = versions_of("src/requirements.txt", "requirements/runtime.txt")
-    assert told["versions"] == {name: locked[name] for name in versions}
+    assert response["versions"] == {name: locked[name] for name in versions}
 
-    own, layer, *standard_library, packages = told["path"]
+    own, layer, *standard_library, packages = response["path"]
     assert (own, layer) == (str(function.folder), str(LAYER))
     assert packages == str(artefact.python.parents[1] / "lib" / "python3.13" / "site-packages")
     origins = {own: "artefact", layer: "layer", packages: "runtime"} | dict.fromkeys(standard_library, "Python")
     found = {origin: set() for origin in (*origins.values(), "elsewhere")}
-    for name, file in told["modules"].items():
+    for name, file in response["modules"].items():
         if name not in {"__main__", "__mp_main__"}:  # the bootstrap, which multiprocessing calls by a second name
             [origin, *_] = [origins[folder] for folder in origins if Path(file).is_relative_to(folder)] or ["elsewhere"]
             found[origin].add(name.partition(".")[0])
@@ -101,10 +101,12 @@ def test_the_function_runs_on_its_own_packages_and_the_runtimes_sdk_and_on_nothi
     runtimes = found.pop("runtime")
     assert runtimes >= {"awslambdaric", "botocore", "simplejson"}
     assert "boto3" not in runtimes, "botocore alone is imported in half the time"
-    rooms = {"decoder", "handlers", "pinot", "publisher"}  # and none of the other functions' own
+    rooms = {"decoder", "handlers", "pinot", "publisher"}  # and none of the other functions' modules
     installed = {"aws_lambda_powertools", "jmespath", "orjson", "typing_extensions"}
     assert found == {"artefact": rooms | installed, "layer": {"probe"}, "elsewhere": set()}
 
-    others = {name for name in told["environment"] if not name.startswith(("AWS_LAMBDA_", "_"))} - {*emulator.variables}
+    others = {name for name in response["environment"] if not name.startswith(("AWS_LAMBDA_", "_"))} - {
+        *emulator.variables
+    }
     assert others == {"AWS_SESSION_TOKEN"}
     assert contents(function.folder) == before

@@ -1,4 +1,4 @@
-"""A service that fails: the function answers in time what must come again, or is killed; either way all ends well."""
+"""A service fails: the function reports in time the changes to retry, or is killed. Either way nothing is lost."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from dynapinot.local.function import BUCKET
 from handlers import clients
 from handlers.deadline import TIME_FOR_WORK
 from runtime.emulator import FunctionError
-from runtime.gate import Way
+from runtime.gate import Behaviour
 from runtime.meetups import meetup
 from runtime.path import reading
 
 pytestmark = pytest.mark.engines
 
-# handlers/clients.py: a request that hangs is two attempts of 4 s, with a pause of the SDK's between them.
+# handlers/clients.py: a request that hangs is two attempts of 4 s, with a pause by the SDK between them.
 SHORTEST_HANG_S = 8
 LONGEST_PAUSE_S = 1  # before the first retry in the SDK's standard mode
-# When the first request of these is over, so is the time for work: no second one begins.
+# With this timeout, the time for work is over after the first request: no second one begins.
 LONG_ENOUGH_S = 10
-# Here it is not, and the second one lasts longer than the function may.
+# With this one it is not over, and the second request exceeds the function's timeout.
 TOO_SHORT_S = 15
 
 RECORDS = [meetup(1), meetup(2), meetup(1, 3, rsvp_count={"N": "46"}), meetup(3, 4)]
@@ -32,7 +32,7 @@ DONE = {"batchItemFailures": []}
 
 
 class Observed:
-    """An ``invoke`` that remembers how each invocation ended, and opens the gate after the first."""
+    """An ``invoke`` that keeps the outcome of each invocation, and opens the gate after the first."""
 
     def __init__(self, function, gate):
         self.outcomes = []
@@ -57,7 +57,7 @@ class Observed:
 
 @pytest.fixture
 def observe(start, variables, gate):
-    """Starts the function, warm, with a gate before one of its services."""
+    """Starts and warms up the function, with a gate before one of its services."""
 
     def observe(service, timeout):
         function = start("Replicator", {**variables, f"AWS_ENDPOINT_URL_{service}": gate.endpoint}, timeout=timeout)
@@ -72,14 +72,14 @@ def rsvps(path):
 
 
 def stopped_early(function):
-    """What the function logged of what it gave up: the stream's errors, or why letters could not be stored."""
+    """Return what the function logged when it stopped early: the stream's errors, or the error of the dead letters."""
     lines = [json.loads(line) for line in function.log()]
     [last] = [line for line in lines if line.get("message") == "batch stopped early"]
     assert (last["position"], last["sequence_number"]) == (0, FIRST["batchItemFailures"][0]["itemIdentifier"])
     return [each for line in lines for each in (line.get("errors") or {line.get("error"): 1}) if each]
 
 
-def test_a_kinesis_that_refuses_is_answered_in_time_and_asked_again_when_the_changes_come_again(observe, path):
+def test_if_kinesis_refuses_connections_the_function_responds_in_time_and_the_retry_succeeds(observe, path):
     function, invoke = observe("KINESIS", timeout=6)
     path.source(reading(RECORDS), invoke).drain()
     assert invoke.outcomes == [FIRST, DONE]
@@ -89,9 +89,9 @@ def test_a_kinesis_that_refuses_is_answered_in_time_and_asked_again_when_the_cha
     assert path.given_up == []
 
 
-def test_a_kinesis_that_hangs_is_answered_in_time(observe, gate, path):
+def test_if_kinesis_hangs_the_function_responds_in_time(observe, gate, path):
     assert SHORTEST_HANG_S > LONG_ENOUGH_S * TIME_FOR_WORK
-    gate.open(Way.HANGING)
+    gate.open(Behaviour.HANGING)
     function, invoke = observe("KINESIS", timeout=LONG_ENOUGH_S)
     path.source(reading(RECORDS), invoke).drain()
     assert invoke.outcomes == [FIRST, DONE]
@@ -100,8 +100,8 @@ def test_a_kinesis_that_hangs_is_answered_in_time(observe, gate, path):
     assert rsvps(path) == {"meetup-000001": 46, "meetup-000002": 45, "meetup-000003": 45}
 
 
-def test_a_bucket_that_hangs_is_answered_in_time_and_loses_no_dead_letter(observe, gate, path, services):
-    gate.open(Way.HANGING)
+def test_if_the_bucket_hangs_the_function_responds_in_time_and_loses_no_dead_letter(observe, gate, path, services):
+    gate.open(Behaviour.HANGING)
     function, invoke = observe("S3", timeout=LONG_ENOUGH_S)
     wrong = meetup(1, rsvp_count={"S": "many"})
     path.source(reading([wrong, *RECORDS[1:]]), invoke).drain()
@@ -109,14 +109,14 @@ def test_a_bucket_that_hangs_is_answered_in_time_and_loses_no_dead_letter(observ
     assert invoke.seconds[0] < LONG_ENOUGH_S
     assert "ReadTimeoutError" in stopped_early(function)
     assert rsvps(path) == {"meetup-000001": 46, "meetup-000002": 45, "meetup-000003": 45}
-    [letter] = services.s3.list_objects_v2(Bucket=BUCKET)["Contents"]
-    assert letter["Key"].endswith(f"/{wrong['dynamodb']['SequenceNumber']}.json")
+    [dead_letter] = services.s3.list_objects_v2(Bucket=BUCKET)["Contents"]
+    assert dead_letter["Key"].endswith(f"/{wrong['dynamodb']['SequenceNumber']}.json")
 
 
-def test_a_function_that_is_killed_leaves_rows_whose_coming_again_changes_nothing(observe, gate, path):
-    """Kinesis has taken the rows, and the function dies before it hears of it."""
+def test_retrying_the_changes_of_a_killed_function_changes_nothing(observe, gate, path):
+    """Kinesis has accepted the rows, and the function is killed before it gets the response."""
     assert SHORTEST_HANG_S + LONGEST_PAUSE_S < TOO_SHORT_S * TIME_FOR_WORK < TOO_SHORT_S < 2 * SHORTEST_HANG_S
-    gate.open(Way.ONE_WAY)
+    gate.open(Behaviour.NO_RESPONSE)
     function, invoke = observe("KINESIS", timeout=TOO_SHORT_S)
     starts = len(function.init_seconds)
     path.source(reading(RECORDS), invoke).drain()
@@ -130,8 +130,8 @@ def test_a_function_that_is_killed_leaves_rows_whose_coming_again_changes_nothin
     assert path.given_up == []
 
 
-def test_the_templates_least_timeout_is_enough_for_the_last_request_to_end(artefact):
-    """What takes 45 s to see: a request begins when the time for work is almost over, and takes as long as it can."""
+def test_the_templates_minimum_timeout_is_enough_for_the_last_request(artefact):
+    """It takes 45 s: a request begins when the time for work is almost over, and takes as long as it can."""
     template = yaml.safe_load((artefact.functions["Replicator"].folder.parent / "template.yaml").read_text())
     least = template["Parameters"]["TimeoutSeconds"]["MinValue"]
     config = clients._CONFIG

@@ -1,4 +1,4 @@
-"""A mistake in what a function is given: it does not start, and its error says which variable or file it is."""
+"""A function with an invalid variable or file does not start, and its error names the variable or file."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ DONE = {"batchItemFailures": []}
 
 
 def refusal(function):
-    """What the invoker is told, and what the log says beside the runtime's own warning, which must be the same."""
+    """Return the error of the invocation. The log must have the same, besides the runtime's own warning."""
     with pytest.raises(FunctionError) as caught:
         function.invoke(EMPTY)
     warning, error = map(json.loads, function.log())
@@ -71,13 +71,13 @@ def refusal(function):
         ),
     ],
 )
-def test_a_wrong_variable_is_named(name, variable, value, kind, message, start, variables):
+def test_an_invalid_variable_is_named(name, variable, value, kind, message, start, variables):
     right = {**variables, "HEARTBEAT_TABLE": MEETUPS_TABLE}
     wrong = {key: given for key, given in {**right, variable: value}.items() if given is not MISSING}
     assert refusal(start(name, wrong)) == (kind, message)
 
 
-def test_a_tables_name_that_is_no_folder_is_told_with_those_that_are(artefact, start, variables):
+def test_an_unknown_table_is_reported_with_the_known_ones(artefact, start, variables):
     folder = artefact.functions["Replicator"].folder / "tables"
     there = ", ".join(sorted(each.name for each in folder.iterdir()))
     assert refusal(start("Replicator", {**variables, "TABLES": "meetups"})) == (
@@ -86,7 +86,9 @@ def test_a_tables_name_that_is_no_folder_is_told_with_those_that_are(artefact, s
     )
 
 
-def test_a_broken_file_is_named_with_its_place_and_once_it_is_mended_the_function_runs(start, variables, tmp_path):
+def test_an_invalid_file_is_reported_with_line_and_column_and_the_function_runs_once_it_is_fixed(
+    start, variables, tmp_path
+):
     tables = tmp_path / "tables"
     shutil.copytree(SHIPPED_TABLES, tables)
     file = tables / variables["TABLES"] / "table.json"
@@ -101,4 +103,4 @@ def test_a_broken_file_is_named_with_its_place_and_once_it_is_mended_the_functio
     file.write_text(right)
     assert function.invoke(EMPTY) == DONE
     assert function.invoke(EMPTY) == DONE
-    assert len(function.init_seconds) == 2 + 1  # the emulator begins an init that failed once more, in vain
+    assert len(function.init_seconds) == 2 + 1  # the emulator repeats a failed init, without success

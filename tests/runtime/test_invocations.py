@@ -1,4 +1,4 @@
-"""What an invocation answers and says, and what a start costs."""
+"""The response and the log of an invocation, and the cost of a start."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ def timed(call, *arguments):
     [
         ("Replicator", {}, None, 5, NOTHING_LEFT),
         ("Redrive", {}, None, 5, {"objects": 0, "changes": 0, "rows": 0, "unfinished": False, "failing": []}),
-        # It waits for three quarters of its time, as nobody brings its markers to the stream.
+        # It waits for three quarters of its time, because nothing replicates its items.
         ("Heartbeat", {"HEARTBEAT_TABLE": MEETUPS_TABLE}, 8, 0, {"shards": SHARDS, "missing": SHARDS}),
     ],
 )
-def test_a_cold_start_is_well_within_what_lambda_gives_it_and_the_next_invocations_are_warm(
+def test_a_cold_start_is_well_below_lambdas_limit_and_the_next_invocations_are_warm(
     name, more, timeout, warm, answer, start, variables, path, capsys
 ):
     path.create_table()
@@ -60,7 +60,7 @@ def test_a_cold_start_is_well_within_what_lambda_gives_it_and_the_next_invocatio
     assert function.process_id() == process
 
 
-def test_the_response_is_what_the_event_source_mapping_reads(start, variables):
+def test_the_response_has_the_format_of_the_event_source_mapping(start, variables):
     function = start("Replicator", variables)
     assert function.invoke({"Records": [meetup(1), meetup(2, rsvp_count={"S": "many"})]}) == NOTHING_LEFT
     lost = start("Replicator", {**variables, "DEAD_LETTER_BUCKET": "nobody-made-it"})
@@ -68,7 +68,7 @@ def test_the_response_is_what_the_event_source_mapping_reads(start, variables):
     assert lost.invoke({"Records": records}) == {"batchItemFailures": [{"itemIdentifier": f"{3:021d}"}]}
 
 
-def test_an_event_may_be_written_with_its_characters_or_with_their_escapes(start, variables, path):
+def test_an_event_may_have_characters_or_their_escapes(start, variables, path):
     function = start("Replicator", variables)
     event = {"Records": [meetup(1, meetup_name={"S": UNICODE})]}
     for ascii_only in (True, False):
@@ -85,7 +85,7 @@ def test_an_event_may_be_written_with_its_characters_or_with_their_escapes(start
         (b"[1, 2", "Runtime.UnmarshalError", "Unable to unmarshal input: "),
     ],
 )
-def test_an_event_that_is_none_fails_the_invocation_and_not_the_function(event, kind, message, start, variables):
+def test_an_invalid_event_fails_the_invocation_and_not_the_function(event, kind, message, start, variables):
     function = start("Replicator", variables)
     with pytest.raises(FunctionError) as caught:
         function.invoke(event)
@@ -95,7 +95,7 @@ def test_an_event_that_is_none_fails_the_invocation_and_not_the_function(event, 
     assert len(function.init_seconds) == 1
 
 
-def test_every_line_that_the_function_says_is_a_json_document_and_none_has_a_value_of_an_item(start, variables):
+def test_every_log_line_is_a_json_document_without_values_of_items(start, variables):
     function = start("Replicator", variables)
     function.invoke({"Records": [meetup(1, venue_name={"S": SECRET}, größe={"S": SECRET})]})
     function.invoke({"Records": [meetup(2, rsvp_count={"S": SECRET}), meetup(3)]})

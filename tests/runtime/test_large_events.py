@@ -1,4 +1,4 @@
-"""The largest events that Lambda hands over: every row arrives, and the process stays within the smallest function."""
+"""The largest events of Lambda: every row arrives, and the process fits into the smallest function."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from runtime.meetups import meetup
 pytestmark = pytest.mark.engines
 
 DONE = {"batchItemFailures": []}
-SMALLEST_FUNCTION_MIB = 256  # docs/limits.md, which gives an eighth of it to the runtime
+SMALLEST_FUNCTION_MIB = 256  # docs/limits.md, which reserves an eighth of it for the runtime
 CITY = "Zürich, 東京, " * 20
 
 
 def six_megabytes():
-    """Changes of meetups, as many as fit; each tenth is another one of the item ten before."""
+    """As many changes of meetups as fit. Every tenth change has the same item as the one ten before."""
     records, size, number = [], len('{"Records":[]}'), 0
     while size <= PAYLOAD_BYTES:
         number += 1
@@ -36,7 +36,7 @@ def six_megabytes():
     return records[:-1]
 
 
-def test_every_change_of_the_largest_event_is_on_the_stream_and_the_next_takes_no_more_memory(
+def test_every_change_of_the_largest_event_is_published_and_a_second_one_takes_no_more_memory(
     start, variables, services, files, capsys
 ):
     function = start("Replicator", variables)
@@ -75,7 +75,7 @@ def test_every_change_of_the_largest_event_is_on_the_stream_and_the_next_takes_n
 
 @pytest.fixture
 def numbers(services, files, variables, tmp_path):
-    """The variables for a table whose rows have all of an item."""
+    """The variables for a table whose rows have the whole item."""
     region = "ingestionConfig.streamIngestionConfig.streamConfigMaps.0.region"
     folder = tmp_path / "tables" / "items"
     folder.mkdir(parents=True)
@@ -86,15 +86,17 @@ def numbers(services, files, variables, tmp_path):
     return {**variables, "TABLES_DIR": str(folder.parent), "TABLES": folder.name}
 
 
-@pytest.mark.parametrize("letters", [0, 1])
-def test_the_largest_events_in_memory_leave_nothing_behind_for_the_next(letters, start, numbers, capsys):
+@pytest.mark.parametrize("dead_letters", [0, 1])
+def test_the_memory_of_the_largest_events_is_released_before_the_next(dead_letters, start, numbers, capsys):
     event = EVENTS["6 MB of the shortest numbers"]()
-    for record in event["Records"][:letters]:
+    for record in event["Records"][:dead_letters]:
         record["dynamodb"]["NewImage"]["price"] = {"S": "x"}
     function = start("Replicator", numbers)
     peaks = []
     for _ in range(2):
         assert function.invoke(compact(event).encode()) == DONE
         peaks.append(function.usage().peak)
-    print_counts(capsys, f"6 MB of numbers, dead letters {letters}", {"peaks MiB": [round(peak) for peak in peaks]})
+    print_counts(
+        capsys, f"6 MB of numbers, dead letters {dead_letters}", {"peaks MiB": [round(peak) for peak in peaks]}
+    )
     assert max(peaks) < SMALLEST_FUNCTION_MIB

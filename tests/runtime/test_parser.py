@@ -1,4 +1,4 @@
-"""Events parsed by orjson in the real runtime client, and by the client itself: only the log tells which it was."""
+"""Events are parsed by orjson in the real runtime client, or by the client: only the log shows which."""
 
 from __future__ import annotations
 
@@ -23,31 +23,31 @@ SMALLEST_FUNCTION_MIB = 256  # docs/limits.md
 BEYOND_64_BITS = 123456789012345678901234567890
 
 
-def told_parser(function):
+def logged_parser(function):
     [line] = [each for each in map(json.loads, function.log()) if each.get("message") == "event parser"]
     return {name: line[name] for name in ("level", "parser", "wanted")}
 
 
 @pytest.mark.parametrize("parser", PARSERS)
-def test_what_is_set_is_what_parses_and_the_log_tells(parser, start, variables):
+def test_the_configured_parser_is_used_and_logged(parser, start, variables):
     function = start("Replicator", {**variables, "EVENT_PARSER": parser}, handler="witness.handler", layer=LAYER)
     events = [compact({"Records": [meetup(number)]}).encode() for number in (1, 2)]
     own = [len(event) for event in events] if parser == "runtime" else []
     assert [function.invoke(event) for event in events] == [
         {"answer": DONE, "given": own[:count], "writer": True} for count in (1, 2)
     ]
-    assert told_parser(function) == {"level": "INFO", "parser": parser, "wanted": parser}
+    assert logged_parser(function) == {"level": "INFO", "parser": parser, "wanted": parser}
 
 
-def test_unless_it_is_said_the_runtime_parses_and_the_template_says_that_orjson_does(start, variables):
+def test_the_runtime_parses_by_default_and_the_template_configures_orjson(start, variables):
     bare = {name: value for name, value in variables.items() if name != "EVENT_PARSER"}
     function = start("Replicator", bare)
     assert function.invoke({"Records": []}) == DONE
-    assert told_parser(function) == {"level": "INFO", "parser": "runtime", "wanted": "runtime"}
+    assert logged_parser(function) == {"level": "INFO", "parser": "runtime", "wanted": "runtime"}
     assert f"\n  EventParser:\n    Type: String\n    Default: {variables['EVENT_PARSER']}\n" in TEMPLATE.read_text()
 
 
-# Each has something that orjson leaves to the runtime, or a change that becomes a dead letter whole, or both.
+# Each has something that orjson leaves to the runtime, or a change that becomes a dead letter, or both.
 RECORDS = {
     "every character": meetup(1, meetup_name={"S": UNICODE}),
     "half a surrogate pair": meetup(2, meetup_name={"S": "\ud800"}),
@@ -69,12 +69,12 @@ def outcomes(function):
 
 
 def stored(services):
-    """The dead letters, by their keys."""
+    """Return the dead letters, by their keys."""
     objects = services.s3.list_objects_v2(Bucket=BUCKET).get("Contents", [])
     return {each["Key"]: services.s3.get_object(Bucket=BUCKET, Key=each["Key"])["Body"].read() for each in objects}
 
 
-def test_the_rows_the_dead_letters_and_the_responses_are_the_same_to_the_byte(start, variables, services, path):
+def test_both_parsers_give_the_same_bytes_of_rows_dead_letters_and_responses(start, variables, services, path):
     seen = []
     for parser in PARSERS:
         function = start("Replicator", {**variables, "EVENT_PARSER": parser})
@@ -86,10 +86,10 @@ def test_the_rows_the_dead_letters_and_the_responses_are_the_same_to_the_byte(st
             services.s3.delete_object(Bucket=BUCKET, Key=key)
     first, second = seen
     assert first == second
-    answers, rows, letters = first
+    answers, rows, dead_letters = first
     assert answers == [DONE] * (len(RECORDS) + 1)
     assert rows
-    records = [json.loads(body)["record"] for body in letters.values()]
+    records = [json.loads(body)["record"] for body in dead_letters.values()]
     for name in ("half a surrogate pair", "an integer beyond 64 bits", "a time beyond 64 bits"):
         assert RECORDS[name] in records
 
@@ -113,7 +113,7 @@ def test_the_rows_the_dead_letters_and_the_responses_are_the_same_to_the_byte(st
         ),
     ],
 )
-def test_an_event_that_is_none_is_refused_in_the_same_words(event, start, variables):
+def test_both_parsers_refuse_an_invalid_event_with_the_same_message(event, start, variables):
     told = []
     for parser in PARSERS:
         function = start("Replicator", {**variables, "EVENT_PARSER": parser})
@@ -125,14 +125,14 @@ def test_an_event_that_is_none_is_refused_in_the_same_words(event, start, variab
 
 
 def shortest_numbers(size):
-    """An event of as many values as fit the size; its change is a dead letter, as its values are no attribute."""
+    """An event of as many values as fit the size. Its change is a dead letter: its values are not an attribute."""
     record = meetup(1, rsvp_count={"S": "many"}, extra={"L": []})
     room = size - len(compact({"Records": [record]}))
     record["dynamodb"]["NewImage"]["extra"]["L"] = [{"N": "1"}] * ((room + 1) // len('{"N":"1"},'))
     return compact({"Records": [record]}).encode()
 
 
-def test_no_event_that_orjson_takes_needs_more_memory_than_the_largest_of_the_runtimes(start, variables, capsys):
+def test_no_event_for_orjson_needs_more_memory_than_the_runtimes_largest_event(start, variables, capsys):
     peaks = {}
     for parser, size in (("runtime", PAYLOAD_BYTES), ("orjson", LARGEST_EVENT), ("orjson", PAYLOAD_BYTES)):
         function = start("Replicator", {**variables, "EVENT_PARSER": parser})
@@ -145,8 +145,8 @@ def test_no_event_that_orjson_takes_needs_more_memory_than_the_largest_of_the_ru
     assert largest < runtimes * 1.05
 
 
-def test_many_changes_take_less_memory_where_each_is_parsed_when_it_must_be(start, variables, capsys):
-    """Ordinary ones and others, which are parsed one at a time."""
+def test_many_changes_take_less_memory_if_each_is_parsed_on_access(start, variables, capsys):
+    """There are ordinary changes and others, which are parsed one at a time."""
     peaks = {}
     one = len(compact({"Records": [meetup(10_000)]}))
     changes = [meetup(number, **({"extra": {"L": []}} if number % 2 else {})) for number in range(PAYLOAD_BYTES // one)]

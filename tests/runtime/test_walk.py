@@ -1,4 +1,4 @@
-"""The whole way with the functions as they ship: from the table, by poller and emulator, to what Pinot shows."""
+"""The whole path with the deployed functions: from the table, through poller and emulator, to the rows of Pinot."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NOTHING_DONE = {"objects": 0, "changes": 0, "rows": 0, "unfinished": False, "fai
 KEY = {"meetup_id": {"S": "4dc2a627"}, "mtime": {"N": "1719080907442"}}
 
 
-def test_the_demo_walks_through_the_artefact(start):
+def test_the_demo_works_with_the_deployed_artefact(start):
     said = io.StringIO()
     invocations = []
 
@@ -45,7 +45,7 @@ def test_the_demo_walks_through_the_artefact(start):
     assert names[-1] == "REMOVE"
 
 
-def test_every_character_arrives_as_it_was_written(start, variables, path):
+def test_every_character_arrives_unchanged(start, variables, path):
     function = start("Replicator", variables)
     path.create_table()
     path.put(meetup_id=UNICODE, meetup_name=UNICODE, group_city="", rsvp_count=Decimal(45))
@@ -55,22 +55,22 @@ def test_every_character_arrives_as_it_was_written(start, variables, path):
     assert path.given_up == []
 
 
-def test_what_was_a_dead_letter_is_brought_back_once_its_item_is_mended(start, variables, services, path):
+def test_redriving_a_dead_letter_publishes_its_item_once_that_is_fixed(start, variables, services, path):
     replicator = start("Replicator", variables)
     path.create_table()
     path.put(meetup_id=KEY["meetup_id"]["S"], rsvp_count="many", meetup_name="before")
     path.poller(replicator).drain()
     assert path.live() == {}
 
-    [letter] = services.s3.list_objects_v2(Bucket=BUCKET)["Contents"]
-    stored = json.loads(services.s3.get_object(Bucket=BUCKET, Key=letter["Key"])["Body"].read())
+    [dead_letter] = services.s3.list_objects_v2(Bucket=BUCKET)["Contents"]
+    stored = json.loads(services.s3.get_object(Bucket=BUCKET, Key=dead_letter["Key"])["Body"].read())
     assert (stored["reason"], stored["path"], stored["record"]["dynamodb"]["Keys"]) == (
         "type_mismatch",
         "rsvp_count",
         KEY,
     )
 
-    path.put(meetup_id=KEY["meetup_id"]["S"], rsvp_count=Decimal(7), meetup_name="mended")
+    path.put(meetup_id=KEY["meetup_id"]["S"], rsvp_count=Decimal(7), meetup_name="fixed")
     redrive = start("Redrive", {**variables, "REDRIVE_ITEMS_PER_SECOND": "50"})
     done = NOTHING_DONE | {"objects": 1, "changes": 1, "rows": 1}
     assert redrive.invoke({"source": "aws.events"}) == done
@@ -78,7 +78,7 @@ def test_what_was_a_dead_letter_is_brought_back_once_its_item_is_mended(start, v
     assert redrive.invoke({"source": "aws.events"}) == NOTHING_DONE
 
 
-def test_a_heartbeat_finds_the_rows_of_its_markers_on_every_shard(start, variables, path):
+def test_a_heartbeat_finds_the_rows_of_its_items_on_every_shard(start, variables, path):
     replicator = start("Replicator", variables)
     path.create_table()
     heartbeat = start("Heartbeat", {**variables, "HEARTBEAT_TABLE": MEETUPS_TABLE, "HEARTBEAT_ITEM": "{}"}, timeout=40)

@@ -1,7 +1,7 @@
-"""Tell which environment variables `sam local invoke` gives the function, without the Docker it needs to run it.
+"""Print the environment variables that `sam local invoke` gives the function, without the Docker that it needs.
 
-Runs in the SAM command line's environment. Takes a list of what a file of ``--env-vars`` would hold as JSON on standard
-input, gives the list of the variables they come to on standard output.
+Runs in the SAM command line's environment. Reads a JSON list of the contents of ``--env-vars`` files from standard
+input, and writes the list of the resulting variables to standard output.
 """
 
 from __future__ import annotations

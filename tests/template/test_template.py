@@ -1,4 +1,4 @@
-"""What template.yaml deploys, and that the tools which judge it agree. None of it needs an AWS account."""
+"""template.yaml deploys the expected resources, and the tools that check it agree. No test needs an AWS account."""
 
 from __future__ import annotations
 
@@ -89,14 +89,14 @@ every_case = pytest.mark.parametrize("case", CASES)
 
 with_schedules = pytest.mark.parametrize("case", [NEW_ALL_ON, BOTH_ALL_ON, KINESIS_ALL_ON])
 
-# Statements about everything, by resource and Sid, each with its reason. All others name what they are about.
+# Statements about all resources, by resource and Sid, each with its reason. All others name their resources.
 EVERYTHING = {
     ("DeadLetterBucketPolicy", "OnlyTls"): "It denies: to everybody, whatever they do, unless they do it over TLS.",
 }
 
 IN_THIS_ACCOUNT = {"StringEquals": {"s3:ResourceAccount": {"Ref": "AWS::AccountId"}}}
 
-# No account, no telemetry, and a proxy that is not there: what runs with this needs no network.
+# No account, no telemetry, and a proxy that does not exist: commands with this environment need no network.
 OFFLINE = {
     "AWS_ACCESS_KEY_ID": "testing",
     "AWS_SECRET_ACCESS_KEY": "testing",
@@ -110,7 +110,7 @@ OFFLINE = {
 
 
 def run(*command, stdin=None, env=OFFLINE):
-    """Run a command of the project in its folder; give what it prints. Its failure is the test's, with its output."""
+    """Run a command in the project's folder and return its output. If it fails, the test fails with its output."""
     inherited = {
         name: value
         for name, value in os.environ.items()
@@ -136,7 +136,7 @@ def tool(environment, name):
 
 
 def translate(cases, addition=""):
-    """The template as CloudFormation gets it from SAM, by case, with an addition in YAML."""
+    """Return the template as SAM gives it to CloudFormation, by case, with an addition in YAML."""
     given = json.dumps({case: [parameters, addition] for case, parameters in cases.items()})
     return json.loads(run(tool(".venv-sam", "python"), HERE / "translate.py", stdin=given).stdout)
 
@@ -148,7 +148,7 @@ def translated():
 
 @pytest.fixture(scope="module")
 def with_second_table():
-    """The same with what docs/operations.md says to add for a second DynamoDB table."""
+    """The translated template with the addition in docs/operations.md for a second DynamoDB table."""
     return translate({NEW: CASES[NEW]}, yaml_below("Several DynamoDB tables"))[NEW]
 
 
@@ -173,7 +173,7 @@ NOTHING = object()
 
 
 def parameters_of(template, given):
-    """What the parameters' references are: the values that are given and those that are not, lists as lists."""
+    """Return the values of the parameters' references: given values or defaults, lists as lists."""
     values = {name: given.get(name, declared.get("Default")) for name, declared in template["Parameters"].items()}
     return {
         name: value.split(",") if template["Parameters"][name]["Type"] == "CommaDelimitedList" else value
@@ -182,7 +182,7 @@ def parameters_of(template, given):
 
 
 class Conditions(dict):
-    """A template's conditions, each decided when it is asked for: they name one another in any order."""
+    """A template's conditions, each decided on access: they may refer to one another in any order."""
 
     def __init__(self, template, parameters):
         super().__init__()
@@ -196,7 +196,7 @@ class Conditions(dict):
 
 
 def deployed(template, given):
-    """Decide the conditions and put the parameters in; give the resources' properties and the outputs' values."""
+    """Decide the conditions and insert the parameters; return the resources' properties and the outputs' values."""
     parameters = parameters_of(template, given)
     conditions = Conditions(template, parameters)
     return {
@@ -210,7 +210,7 @@ def deployed(template, given):
 
 
 def decide(node, parameters, conditions):
-    """Evaluate what can be; what only AWS knows, an attribute of a resource say, stays the intrinsic function it is."""
+    """Evaluate intrinsic functions, except those that only AWS can evaluate, such as a resource's attribute."""
 
     def value(part):
         return decide(part, parameters, conditions)
@@ -237,7 +237,7 @@ def decide(node, parameters, conditions):
 
 
 def split(separator, text):
-    """Split text; of a join of what only AWS knows, split what is known."""
+    """Split text. Of a join with parts that only AWS knows, split the known parts."""
     if isinstance(text, str):
         return text.split(separator)
     [(_, (joint, parts))] = text.items()
@@ -246,7 +246,7 @@ def split(separator, text):
 
 
 def join(separator, parts):
-    """Join text; a join of what only AWS knows stays one."""
+    """Join text. A join with parts that only AWS knows is unchanged."""
     if all(isinstance(part, str) for part in parts):
         return separator.join(parts)
     return {"Fn::Join": [separator, parts]}
@@ -282,7 +282,7 @@ def table_arn(case):
 
 
 def others(case, sid, actions):
-    """A statement for the further streams, if the case has any."""
+    """Return a statement for the other streams, if the case has any."""
     return [allow(sid, actions, OTHER_STREAMS)] if "OtherKinesisStreamArns" in CASES[case] else []
 
 
@@ -300,7 +300,7 @@ def allow(sid, actions, resource, **more):
 
 
 def allow_keys(case, *statements):
-    """A statement for each of the keys that the case has, of (parameter, Sid, actions)."""
+    """Return a statement for each key that the case has, from (parameter, Sid, actions)."""
     found = [(sid, actions, CASES[case].get(key)) for key, sid, actions in statements]
     return [allow(sid, actions, OTHER_KEYS if "," in arn else arn) for sid, actions, arn in found if arn is not None]
 
@@ -319,14 +319,14 @@ def role(policy, *statements):
     }
 
 
-# What the tools say
+# The tools' findings
 
 
-def test_sam_finds_the_template_valid_without_a_network():
+def test_sam_validates_the_template_without_a_network():
     assert "is a valid SAM Template" in run(tool(".venv-sam", "sam"), "validate", "--lint").stdout
 
 
-def test_cfn_lint_has_not_even_a_hint_about_the_translated_template(translated, with_second_table, tmp_path):
+def test_cfn_lint_reports_nothing_about_the_translated_template(translated, with_second_table, tmp_path):
     templates = [*translated.values(), with_second_table]
     files = [tmp_path / f"{number}.json" for number, _ in enumerate(templates)]
     for file, template in zip(files, templates, strict=True):
@@ -337,8 +337,8 @@ def test_cfn_lint_has_not_even_a_hint_about_the_translated_template(translated, 
     assert lint.stdout == ""
 
 
-def test_checkov_finds_nothing_but_what_is_suppressed_with_a_reason(translated, tmp_path):
-    template = translated[NEW]  # it still holds all conditions with both their sides
+def test_checkov_reports_only_findings_that_are_suppressed_with_a_reason(translated, tmp_path):
+    template = translated[NEW]  # it still has both sides of all conditions
     file = tmp_path / "template.json"
     file.write_text(json.dumps(template))
     report = json.loads(
@@ -366,10 +366,10 @@ def test_checkov_finds_nothing_but_what_is_suppressed_with_a_reason(translated, 
 MADE_BY_SAM = {"AWS::Lambda::EventInvokeConfig", "AWS::Lambda::Permission", "AWS::Events::Rule"}
 
 
-def test_build_makes_a_small_artefact_of_the_code_and_its_locked_dependencies_for_arm64(tmp_path):
+def test_the_build_is_a_small_artefact_of_the_code_and_its_locked_dependencies_for_arm64(tmp_path):
     tool(".venv-sam", "sam")
     build = run("make", "build", f"BUILD_OPTIONS=--debug --build-dir {tmp_path}", env={})
-    # sam would fetch those by version alone, past the hashes of src/requirements.txt
+    # sam would download those by version alone, without the hashes of src/requirements.txt
     assert "Downloading missing wheels: set()" in build.stderr
 
     artefact = tmp_path / "Replicator"
@@ -387,11 +387,11 @@ def test_build_makes_a_small_artefact_of_the_code_and_its_locked_dependencies_fo
     assert sum(path.stat().st_size for path in files) < MAX_ARTEFACT_BYTES
 
 
-# What is deployed
+# The deployed resources
 
 
 @every_case
-def test_event_source_reads_from_the_beginning_and_gives_up_nothing_before_twenty_hours(case, stack):
+def test_the_event_source_reads_from_the_beginning_and_retries_for_twenty_hours(case, stack):
     assert stack["Resources"]["ReplicatorChanges"] == {
         "FunctionName": {"Ref": "Replicator"},
         "EventSourceArn": table_stream(case),
@@ -423,7 +423,7 @@ def test_a_second_dynamodb_table_is_read_like_the_first(translated, with_second_
 
 
 @every_case
-def test_function_is_this_code_on_arm64_and_knows_its_bucket(case, stack):
+def test_the_function_is_this_code_on_arm64_and_has_its_bucket(case, stack):
     assert stack["Resources"]["Replicator"] == {
         "Description": "Makes Apache Pinot rows of a DynamoDB table's changes and puts them on a Kinesis stream",
         "Code": {"S3Bucket": "bucket", "S3Key": "key"},
@@ -451,7 +451,7 @@ def in_every_function(case):
 
 
 @every_case
-def test_nothing_runs_on_a_schedule_unless_it_is_asked_to(case, stack):
+def test_nothing_runs_on_a_schedule_by_default(case, stack):
     scheduled = {name for name in stack["Resources"] if name.startswith(("Redrive", "Heartbeat"))}
     expected = {
         *("Redrive", "RedriveErrors", "RedriveEventInvokeConfig", "RedriveLogs", "RedriveRole"),
@@ -463,7 +463,7 @@ def test_nothing_runs_on_a_schedule_unless_it_is_asked_to(case, stack):
 
 
 @with_schedules
-def test_redrive_runs_as_scheduled_and_never_twice_at_once(case, stack):
+def test_the_redrive_runs_as_scheduled_and_never_concurrently(case, stack):
     resources = stack["Resources"]
     assert resources["Redrive"] == {
         "Description": "Brings dead letters back to the Kinesis stream",
@@ -501,7 +501,7 @@ def test_redrive_runs_as_scheduled_and_never_twice_at_once(case, stack):
 
 
 @with_schedules
-def test_heartbeat_runs_as_scheduled_and_knows_its_table(case, stack):
+def test_the_heartbeat_runs_as_scheduled_and_has_its_table(case, stack):
     resources = stack["Resources"]
     assert resources["Heartbeat"] == {
         "Description": "Writes marker items and measures how long their rows take to the Kinesis stream",
@@ -530,7 +530,7 @@ def test_heartbeat_runs_as_scheduled_and_knows_its_table(case, stack):
 
 
 @with_schedules
-def test_only_its_schedule_may_start_a_scheduled_function(case, stack):
+def test_only_its_schedule_may_invoke_a_scheduled_function(case, stack):
     assert {
         name: (each["FunctionName"], each["Action"], each["Principal"], each["SourceArn"])
         for name, each in stack["Resources"].items()
@@ -554,7 +554,7 @@ READ_KINESIS = [  # https://docs.aws.amazon.com/lambda/latest/dg/services-kinesi
 
 
 @every_case
-def test_function_may_do_what_it_does_and_no_more(case, stack):
+def test_the_function_has_only_the_permissions_it_needs(case, stack):
     assert stack["Resources"]["ReplicatorRole"] == role(
         "replicate",
         allow("ReadChanges", READ_KINESIS if reads_kinesis(case) else READ_DYNAMODB, table_stream(case)),
@@ -574,7 +574,7 @@ def test_function_may_do_what_it_does_and_no_more(case, stack):
 
 
 @with_schedules
-def test_redrive_may_move_letters_read_items_and_publish_rows(case, stack):
+def test_the_redrive_may_move_dead_letters_read_items_and_publish_rows(case, stack):
     assert stack["Resources"]["RedriveRole"] == role(
         "redrive",
         allow(
@@ -610,7 +610,7 @@ def test_redrive_may_move_letters_read_items_and_publish_rows(case, stack):
 
 
 @with_schedules
-def test_heartbeat_may_write_its_marker_and_read_the_stream(case, stack):
+def test_the_heartbeat_may_write_its_items_and_read_the_stream(case, stack):
     find = ["kinesis:GetRecords", "kinesis:GetShardIterator", "kinesis:ListShards"]
     assert stack["Resources"]["HeartbeatRole"] == role(
         "heartbeat",
@@ -628,7 +628,7 @@ def test_heartbeat_may_write_its_marker_and_read_the_stream(case, stack):
 
 
 @every_case
-def test_there_are_no_other_roles_and_no_policies_beside_them(case, stack, translated):
+def test_there_are_no_other_roles_or_policies(case, stack, translated):
     resources = translated[case]["Resources"]
     iam = {name for name in stack["Resources"] if resources[name]["Type"].startswith("AWS::IAM::")}
     schedules = {"RedriveRole", "HeartbeatRole"} if "RedriveSchedule" in CASES[case] else set()
@@ -639,7 +639,7 @@ def test_there_are_no_other_roles_and_no_policies_beside_them(case, stack, trans
 
 
 @every_case
-def test_nothing_may_be_done_to_everything_without_a_reason(case, stack):
+def test_a_statement_about_all_resources_has_a_reason(case, stack):
     wide = {
         (name, statement.get("Sid"))
         for name, resource in stack["Resources"].items()
@@ -652,7 +652,7 @@ def test_nothing_may_be_done_to_everything_without_a_reason(case, stack):
 
 
 def policies(resource):
-    """The policies that a resource has or is; who may assume a role is checked with the role."""
+    """Yield the policies of a resource, or the resource itself. The role's test checks who may assume it."""
     yield from (policy["PolicyDocument"] for policy in resource.get("Policies", ()))
     match resource.get("PolicyDocument"):
         case {"Fn::Sub": str(text)}:
@@ -662,7 +662,7 @@ def policies(resource):
 
 
 def is_everything(value):
-    """Whether there is a "*" anywhere but in a path below a resource that is named."""
+    """Return whether there is a "*" anywhere but in a path below a named resource."""
     match value:
         case str():
             return "*" in re.sub(r"^\$\{\w+\.Arn\}/.*", "", value)
@@ -676,7 +676,7 @@ def is_everything(value):
 
 
 @every_case
-def test_new_stream_is_encrypted_and_keeps_its_shards_and_an_existing_one_is_left_alone(case, stack):
+def test_a_new_stream_is_encrypted_and_provisioned_and_an_existing_one_is_unchanged(case, stack):
     key = CASES[case].get("KinesisKeyArn", "alias/aws/kinesis")
     made = {
         "Name": "pinot-ingestion-stream",
@@ -688,7 +688,7 @@ def test_new_stream_is_encrypted_and_keeps_its_shards_and_an_existing_one_is_lef
     assert stack["Resources"].get("KinesisStream") == (None if "KinesisStreamArn" in CASES[case] else made)
 
 
-def test_new_stream_can_be_encrypted_by_a_key_of_ones_own(translated):
+def test_a_new_stream_can_be_encrypted_with_an_existing_key(translated):
     given = {"KinesisKeyArn": KINESIS_KEY}
     resources = deployed(translated[NEW], given)["Resources"]
     assert resources["KinesisStream"]["StreamEncryption"] == {"EncryptionType": "KMS", "KeyId": KINESIS_KEY}
@@ -702,7 +702,7 @@ def test_new_stream_can_be_encrypted_by_a_key_of_ones_own(translated):
 
 
 @every_case
-def test_demo_table_is_made_only_without_a_table_of_ones_own(case, stack):
+def test_the_demo_table_is_created_only_without_an_existing_table(case, stack):
     made = {
         "AttributeDefinitions": [
             {"AttributeName": "meetup_id", "AttributeType": "S"},
@@ -721,7 +721,7 @@ def test_demo_table_is_made_only_without_a_table_of_ones_own(case, stack):
 
 
 @every_case
-def test_logs_do_not_stay_for_ever_and_have_the_stacks_key(case, stack, translated):
+def test_logs_expire_and_are_encrypted_with_the_stacks_key(case, stack, translated):
     groups = {
         name: properties
         for name, properties in stack["Resources"].items()
@@ -788,7 +788,7 @@ def test_dead_letters_are_private_encrypted_and_expire(case, stack):
     }
 
 
-def test_what_cannot_be_made_again_outlives_the_stack(translated):
+def test_resources_that_cannot_be_recreated_are_retained(translated):
     policies = {
         name: (resource["DeletionPolicy"], resource["UpdateReplacePolicy"])
         for name, resource in translated[NEW]["Resources"].items()
@@ -807,7 +807,7 @@ def test_what_cannot_be_made_again_outlives_the_stack(translated):
 
 
 @every_case
-def test_outputs_are_what_a_pinot_user_needs_next(case, stack):
+def test_the_outputs_are_what_a_pinot_user_needs_next(case, stack):
     add_table = (
         "pinot-admin.sh AddTable -schemaFile src/tables/pinot_dynamo_ingestion/schema.json "
         "-tableConfigFile src/tables/pinot_dynamo_ingestion/table.json -exec"
@@ -824,9 +824,9 @@ def test_outputs_are_what_a_pinot_user_needs_next(case, stack):
     }
 
 
-# What it tells, and whom
+# Alarms, their topic, and the dashboard
 
-ALARMS = {  # what they watch: (namespace, metric, dimension, its value, statistic)
+ALARMS = {  # the watched metric: (namespace, metric, dimension, its value, statistic)
     "IteratorAgeOver5Minutes": ("AWS/Lambda", "IteratorAge", "FunctionName", "Replicator", "Maximum"),
     "IteratorAgeOver6Hours": ("AWS/Lambda", "IteratorAge", "FunctionName", "Replicator", "Maximum"),
     "IteratorAgeOver18Hours": ("AWS/Lambda", "IteratorAge", "FunctionName", "Replicator", "Maximum"),
@@ -845,7 +845,7 @@ ALARMS = {  # what they watch: (namespace, metric, dimension, its value, statist
     "HeartbeatsMissing": ("dynapinot", "HeartbeatsMissing", "service", "AWS::StackName", "Maximum"),
     "RedriveErrors": ("AWS/Lambda", "Errors", "FunctionName", "Redrive", "Sum"),
 }
-# when: (comparison, threshold, seconds, periods, what silence means)
+# the condition: (comparison, threshold, seconds, periods, the treatment of missing data)
 AT_ONCE = ("GreaterThanThreshold", 0, 300, 1, "notBreaching")
 FOR_15_MINUTES = ("GreaterThanThreshold", 0, 300, 3, "notBreaching")
 SOUNDS = {
@@ -858,7 +858,7 @@ SOUNDS = {
     "KinesisWriteThrottling": FOR_15_MINUTES,
     "HeartbeatsMissing": ("GreaterThanThreshold", 0, 900, 1, "breaching"),
 }
-ALL_CLEAR = {  # those that tell of a state, which ends, rather than of something that happened
+ALL_CLEAR = {  # alarms for a state, which ends, rather than for an event
     *("IteratorAgeOver5Minutes", "IteratorAgeOver6Hours", "IteratorAgeOver18Hours", "NotPolling", "Throttles"),
     *("KinesisWriteThrottling", "HeartbeatsMissing"),
 }
@@ -888,7 +888,7 @@ def plain(value):
 
 
 @every_case
-def test_alarms_watch_what_they_say_and_know_what_silence_means(case, translated):
+def test_alarms_watch_the_right_metrics_and_treat_missing_data_correctly(case, translated):
     found = alarms(case, translated)
     watched = {**ALARMS, "KinesisWriteThrottling": list(ALARMS["KinesisWriteThrottling"])}
     watched["KinesisWriteThrottling"][3] = plain(kinesis_stream_name(case))
@@ -907,7 +907,7 @@ def test_alarms_watch_what_they_say_and_know_what_silence_means(case, translated
 
 
 @every_case
-def test_alarms_tell_the_topic_if_there_is_one(case, translated):
+def test_alarms_notify_the_topic_if_there_is_one(case, translated):
     topics = {NEW_ALL_ON: [{"Ref": "AlarmTopic"}], BOTH_ALL_ON: [TOPIC], KINESIS_ALL_ON: [TOPIC]}.get(case, [])
     found = alarms(case, translated)
     assert {name: each["AlarmActions"] for name, each in found.items()} == dict.fromkeys(alarms_of(case), topics)
@@ -916,7 +916,7 @@ def test_alarms_tell_the_topic_if_there_is_one(case, translated):
     )
 
 
-def test_each_alarm_is_named_after_its_runbook_and_says_where_it_is(translated):
+def test_each_alarm_is_named_after_its_runbook_and_links_to_it(translated):
     page = (ROOT / "docs" / "operations.md").read_text()
     section = page[page.index("\n## Runbooks of the alarms\n") :].split("\n## ")[1]
     headings = [heading.lower().replace(" ", "-") for heading in re.findall(r"^### (.+)$", section, re.MULTILINE)]
@@ -930,7 +930,7 @@ def test_each_alarm_is_named_after_its_runbook_and_says_where_it_is(translated):
     }
 
 
-def test_metrics_of_the_event_source_are_switched_on_where_they_are_watched(translated):
+def test_metrics_of_the_event_source_are_enabled_if_they_are_watched(translated):
     switched_on = {  # https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
         *("PolledEventCount", "FilteredOutEventCount", "InvokedEventCount", "FailedInvokeEventCount"),
         *("DroppedEventCount", "OnFailureDestinationDeliveredEventCount"),
@@ -943,7 +943,7 @@ def test_metrics_of_the_event_source_are_switched_on_where_they_are_watched(tran
 
 
 @every_case
-def test_a_topic_is_made_for_an_address_and_for_this_accounts_alarms_only(case, stack):
+def test_a_topic_is_created_for_an_address_and_only_for_this_accounts_alarms(case, stack):
     key = {"KmsMasterKeyId": STACK_KEY}
     subscription = {"Protocol": "email", "Endpoint": "on-call@example.com"}
     made = case == NEW_ALL_ON
@@ -967,8 +967,8 @@ def test_a_topic_is_made_for_an_address_and_for_this_accounts_alarms_only(case, 
 
 
 @every_case
-def test_calls_that_change_the_shards_are_heard_by_either_name_of_each_stream(case, stack):
-    account = f"arn:aws:kinesis:{REGION}:{ACCOUNT}"  # stands between the names, and is nobody's
+def test_calls_that_change_the_shards_raise_an_alarm_by_either_name_of_each_stream(case, stack):
+    account = f"arn:aws:kinesis:{REGION}:{ACCOUNT}"  # a separator between the names
     several = "OtherKinesisStreamArns" in CASES[case]
     names, arns = ([account, "people-rows", account, "lines.of_orders"], OTHER_STREAMS) if several else ([], [])
     rule = {
@@ -1002,7 +1002,7 @@ def test_calls_that_change_the_shards_are_heard_by_either_name_of_each_stream(ca
     assert stack["Resources"].get("ShardCountChanges") == (None if case == BOTH else rule)
 
 
-def test_further_streams_in_the_region_are_watched_where_the_first_is_elsewhere(translated):
+def test_other_streams_in_the_region_are_watched_if_the_first_is_elsewhere(translated):
     resources = deployed(translated[BOTH], {**CASES[BOTH], "OtherKinesisStreamArns": OTHER_STREAMS[0]})["Resources"]
     calls = resources["ShardCountChanges"]["EventPattern"]["detail"]["requestParameters"]["$or"]
     assert [OTHER_STREAMS[0] in name.get("streamARN", []) for name in calls] == [False, True]
@@ -1011,7 +1011,7 @@ def test_further_streams_in_the_region_are_watched_where_the_first_is_elsewhere(
 
 
 def shown(resources):
-    """What is on the dashboard: (namespace, metric, dimensions), with ... for a dimension's value that may be any."""
+    """Return the dashboard's metrics: (namespace, metric, dimensions), with ... for a dimension with any value."""
     text, variables = resources["Dashboard"]["DashboardBody"]["Fn::Sub"]
     named = {"AWS::Region", "AWS::StackName", "Replicator", "ReplicatorChanges", *variables}
     assert set(VARIABLE.findall(text)) <= named
@@ -1025,7 +1025,7 @@ def shown(resources):
 
 def listed(entry):
     namespace, name, *pairs = [part for part in entry if not isinstance(part, dict)]
-    own = namespace == "dynapinot"  # others' dimensions are this stack's resources
+    own = namespace == "dynapinot"  # the dimensions of other metrics are this stack's resources
     dimensions = zip(pairs[::2], pairs[1::2], strict=True)
     return namespace, name, frozenset((each, value if own else ...) for each, value in dimensions)
 
@@ -1041,7 +1041,7 @@ def searched(expression):
 
 @pytest.fixture
 def emitted(capsys):
-    """What the code emits, by running it: (namespace, metric, dimensions), with ... for the value of reason."""
+    """Run the code and return its metrics: (namespace, metric, dimensions), with ... for the value of reason."""
 
     report = relay(
         {"Records": [insert({"id": {"S": "a"}}, {"name": {"S": "x"}}), {}]},
@@ -1069,11 +1069,11 @@ def emitted(capsys):
 
 
 @every_case
-def test_dashboard_shows_everything_that_the_code_emits_and_nothing_that_it_does_not(case, stack, emitted):
+def test_the_dashboard_shows_exactly_the_metrics_that_the_code_emits(case, stack, emitted):
     assert {metric for metric in shown(stack["Resources"]) if metric[0] == "dynapinot"} == emitted
 
 
-def test_alarms_and_dashboard_know_the_metrics_of_every_handler(translated, emitted):
+def test_alarms_and_dashboard_use_only_metrics_that_a_handler_emits(translated, emitted):
     in_the_code = {
         keyword.value.value
         for file in (ROOT / "src" / "handlers").glob("*.py")
@@ -1094,11 +1094,11 @@ def test_alarms_and_dashboard_know_the_metrics_of_every_handler(translated, emit
 EMITTERS = ("add_metric", "single_metric")
 
 
-# What is refused, and what it says
+# Rules, and their messages
 
 
 def refused_by(template, given):
-    """The descriptions of the rules that what is given breaks."""
+    """Return the descriptions of the rules that the given parameters break."""
     given = parameters_of(template, given)
     parameters = {name: value if isinstance(value, list) else str(value) for name, value in given.items()}
     return [
@@ -1111,7 +1111,7 @@ def refused_by(template, given):
 
 
 @every_case
-def test_no_rule_is_broken_by_what_may_be_given(case, translated):
+def test_valid_parameters_break_no_rule(case, translated):
     assert refused_by(translated[case], CASES[case]) == []
 
 
@@ -1136,12 +1136,12 @@ def test_no_rule_is_broken_by_what_may_be_given(case, translated):
         ),
     ],
 )
-def test_a_rule_refuses_what_contradicts_itself(translated, given, said):
+def test_a_rule_refuses_contradictory_parameters(translated, given, said):
     assert refused_by(translated[KINESIS], {**CASES[KINESIS], **given}) == [said]
 
 
-def test_rules_use_only_the_functions_that_rules_may(translated):
-    """cfn-lint lets them use more. AWS does not:
+def test_rules_use_only_the_functions_that_are_allowed_in_rules(translated):
+    """cfn-lint allows more of them than AWS does:
     https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference-rules.html
     """
     used = {
@@ -1173,7 +1173,7 @@ def walk(node):
         (f"{CHANGES},{CHANGES}", False),
     ],
 )
-def test_changes_come_from_a_stream_of_either_kind_and_from_nothing_else(translated, arn, taken):
+def test_only_arns_of_the_two_kinds_of_streams_are_valid_sources(translated, arn, taken):
     pattern = translated[NEW]["Parameters"]["TableStreamArn"]["AllowedPattern"]
     assert bool(re.fullmatch(pattern, arn)) == taken
 
@@ -1186,10 +1186,10 @@ def test_tables_are_named_by_their_folders(translated, names, taken):
     assert bool(re.fullmatch(translated[NEW]["Parameters"]["Tables"]["AllowedPattern"], names)) == taken
 
 
-# What fits together
+# The template agrees with the shipped files
 
 
-def test_new_stream_is_the_one_that_the_shipped_table_config_consumes(translated, table):
+def test_the_new_stream_is_the_one_that_the_shipped_table_config_consumes(translated, table):
     [config] = table["ingestionConfig"]["streamIngestionConfig"]["streamConfigMaps"]
     samconfig = tomllib.loads((ROOT / "samconfig.toml").read_text())
     assert (
@@ -1198,7 +1198,7 @@ def test_new_stream_is_the_one_that_the_shipped_table_config_consumes(translated
     ) == (config["stream.kinesis.topic.name"], config["region"])
 
 
-def test_demo_table_has_the_shipped_schemas_primary_key(translated):
+def test_the_demo_table_has_the_shipped_schemas_primary_key(translated):
     schema = json.loads((SHIPPED / "schema.json").read_text())
     types = {
         column["name"]: column["dataType"]
@@ -1212,16 +1212,16 @@ def test_demo_table_has_the_shipped_schemas_primary_key(translated):
     }
 
 
-def test_add_table_command_names_files_that_are_there(translated):
+def test_the_add_table_command_names_existing_files(translated):
     words = deployed(translated[NEW], {})["Outputs"]["AddTableCommand"].split()
     assert [word for word in words if word.startswith("src/") and not (ROOT / word).is_file()] == []
 
 
-def test_events_may_be_parsed_by_whomever_the_function_knows(translated):
+def test_the_template_allows_exactly_the_functions_parsers(translated):
     assert sorted(translated[NEW]["Parameters"]["EventParser"]["AllowedValues"]) == sorted(PARSERS)
 
 
-def test_largest_record_can_be_set_to_what_the_function_takes(translated):
+def test_the_largest_record_can_be_set_up_to_the_functions_maximum(translated):
     limit = translated[NEW]["Parameters"]["KinesisMaxRecordBytes"]
     assert (limit["Default"], limit["MaxValue"]) == (MAX_RECORD_BYTES, MAX_REQUEST_BYTES)
 
@@ -1233,13 +1233,13 @@ def test_sam_local_invoke_gives_the_function_its_variables_and_an_emulators_addr
     environments = json.loads(run(tool(".venv-sam", "python"), script, stdin=given).stdout)
     names = ("DEAD_LETTER_BUCKET", "KINESIS_MAX_RECORD_BYTES", "AWS_ENDPOINT_URL")
     assert [{name: environment[name] for name in names} for environment in environments] == [
-        # An empty address is to the SDK as if it were not there.
+        # The SDK ignores an empty address.
         {"DEAD_LETTER_BUCKET": "DeadLetterBucket", "KINESIS_MAX_RECORD_BYTES": "1048576", "AWS_ENDPOINT_URL": ""},
         {**emulator, "KINESIS_MAX_RECORD_BYTES": "1048576"},
     ]
 
 
-def test_sam_local_invoke_takes_the_replicating_function_unless_told_otherwise(translated):
+def test_sam_local_invoke_takes_the_replicating_function_by_default(translated):
     config = tomllib.loads((ROOT / "samconfig.toml").read_text())
     name = config["default"]["local_invoke"]["parameters"]["function_logical_id"]
     assert translated[NEW]["Resources"][name]["Properties"]["Handler"] == "handlers.stream.handler"

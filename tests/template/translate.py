@@ -1,7 +1,8 @@
 """Translate template.yaml with the SAM translator, as CloudFormation does at a deployment, but without a network.
 
-Runs in the SAM command line's environment. Takes ``{case: [{parameter: value}, addition]}`` as JSON on standard input,
-gives ``{case: template}`` on standard output. An addition is YAML that is put into the template's sections first.
+Runs in the SAM command line's environment. Reads ``{case: [{parameter: value}, addition]}`` as JSON from standard
+input, and writes ``{case: template}`` to standard output. An addition is YAML that is merged into the template's
+sections first.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ TEMPLATE = Path(__file__).parents[2] / "template.yaml"
 
 
 class NoManagedPolicies:
-    """Stands for the loader that would ask IAM: the template names no managed policy."""
+    """Replaces the loader that would ask IAM: the template names no managed policy."""
 
     def load(self) -> dict[str, str]:
         return {}
@@ -30,7 +31,7 @@ def translate(parameters: dict[str, object], addition: str) -> dict[str, object]
         template[section] |= more
     for resource in template["Resources"].values():
         if resource["Type"] == "AWS::Serverless::Function":
-            resource["Properties"]["CodeUri"] = "s3://bucket/key"  # what sam package puts in the folder's place
+            resource["Properties"]["CodeUri"] = "s3://bucket/key"  # sam package replaces the folder with this
     return transform(template, parameters, NoManagedPolicies(), passthrough_metadata=True)
 
 

@@ -1,4 +1,4 @@
-"""A handler around the function's own that tells, beside its answer, what the process is made of."""
+"""A handler around the function's own. It also returns the environment, paths and modules of the process."""
 
 from __future__ import annotations
 

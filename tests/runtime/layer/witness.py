@@ -1,4 +1,4 @@
-"""The function's own handler, and beside its answer which events the runtime's own parser was given, by their sizes."""
+"""A handler around the function's own. It also returns the sizes of the events that the runtime's own parser got."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ parse = LambdaMarshaller.unmarshal_request
 
 
 def witness(self, request, content_type="application/json"):
-    """Parse as the runtime does, and keep that it did."""
+    """Parse as the runtime does, and keep the size of the event."""
     given.append(len(request))
     return parse(self, request, content_type)
 
 
 LambdaMarshaller.unmarshal_request = witness
 
-from handlers.stream import handler as replicate  # noqa: E402  # after the runtime has its witness
+from handlers.stream import handler as replicate  # noqa: E402  # after the runtime's parser is replaced
 
 
 def handler(event, context):

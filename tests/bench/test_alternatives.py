@@ -9,48 +9,50 @@ import pytest
 from boto3.dynamodb.types import TypeDeserializer
 
 from bench import decode
-from bench.rivals import RIVALS, columns_that_differ
+from bench.alternatives import ALTERNATIVES, columns_that_differ
 from bench.shapes import SHAPES
 
-HERE = [rival for rival in RIVALS if rival.name != "dynamodb-json"]  # that one is in the benchmark's own environment
+AVAILABLE = [
+    alternative for alternative in ALTERNATIVES if alternative.name != "dynamodb-json"
+]  # only the benchmark's environment has it
 
 
 @pytest.mark.parametrize("name", SHAPES)
-def test_all_make_the_same_rows(name, monkeypatch):
-    monkeypatch.setattr(decode, "RIVALS", HERE)
+def test_all_contenders_make_the_same_rows(name, monkeypatch):
+    monkeypatch.setattr(decode, "ALTERNATIVES", AVAILABLE)
     decode.check(SHAPES[name], 50)
 
 
-def test_a_rival_that_makes_other_rows_is_not_measured(monkeypatch):
+def test_an_alternative_that_makes_other_rows_is_not_measured(monkeypatch):
     def wrong(records, shape):
-        for key, data in HERE[0].decode(records, shape):
+        for key, data in AVAILABLE[0].decode(records, shape):
             yield key, json.dumps({**json.loads(data), "rsvp_count": 1_000}).encode()
 
-    monkeypatch.setattr(decode, "RIVALS", [replace(HERE[0], label="a wrong one", decode=wrong)])
+    monkeypatch.setattr(decode, "ALTERNATIVES", [replace(AVAILABLE[0], label="a wrong one", decode=wrong)])
     with pytest.raises(decode.UnequalError) as caught:
         decode.check(SHAPES["seed"], 5)
     assert str(caught.value) == "a wrong one and dynapinot differ in these columns of the shape seed: rsvp_count"
 
 
-def test_a_rival_that_leaves_rows_out_is_not_measured(monkeypatch):
+def test_an_alternative_that_leaves_rows_out_is_not_measured(monkeypatch):
     def lazy(records, shape):
-        yield from HERE[0].decode(records[1:], shape)
+        yield from AVAILABLE[0].decode(records[1:], shape)
 
-    monkeypatch.setattr(decode, "RIVALS", [replace(HERE[0], label="a lazy one", decode=lazy)])
+    monkeypatch.setattr(decode, "ALTERNATIVES", [replace(AVAILABLE[0], label="a lazy one", decode=lazy)])
     with pytest.raises(decode.UnequalError) as caught:
         decode.check(SHAPES["seed"], 5)
     assert str(caught.value) == "a lazy one makes 4 rows of the shape seed, not 5"
 
 
-def test_a_rival_that_claims_a_difference_must_show_it(monkeypatch):
-    claims = replace(HERE[0], label="a modest one", differs={"seed": frozenset({"rsvp_count"})})
-    monkeypatch.setattr(decode, "RIVALS", [claims])
+def test_an_alternative_must_have_the_differences_that_it_declares(monkeypatch):
+    claims = replace(AVAILABLE[0], label="a modest one", differs={"seed": frozenset({"rsvp_count"})})
+    monkeypatch.setattr(decode, "ALTERNATIVES", [claims])
     with pytest.raises(decode.UnequalError) as caught:
         decode.check(SHAPES["seed"], 5)
     assert str(caught.value).endswith("of the shape seed: none, and should")
 
 
-def test_the_decoder_that_people_use_first_needs_the_mending_it_gets():
+def test_boto3s_deserializer_needs_the_fix_for_binary_values():
     with pytest.raises(TypeError):
         TypeDeserializer().deserialize({"B": "AAH+"})
 

@@ -1,7 +1,7 @@
-"""The other ways to make rows of a batch, as people write them, and what is the least that has to be done.
+"""The alternatives: other ways to make a batch's rows, as people usually write them.
 
-All take the same records and end in the same: a partition key and the bytes of a JSON row for each, one after the
-other. What a table needs beside decoding (:attr:`bench.shapes.Shape.finish`) all do with the same code.
+All take the same records and yield the same: a partition key and the bytes of a JSON row for each record. What a table
+needs besides decoding (:attr:`bench.shapes.Shape.finish`) is the same code for all.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from bench.shapes import Item, Record, Shape
 Row: TypeAlias = tuple[str, bytes]  # partition key, data
 Decode: TypeAlias = Callable[[Sequence[Record], Shape], Iterator[Row]]
 
-FIRST: Final = "first"  # what people write first, by which everything is measured
+FIRST: Final = "first"  # the usual first version, the baseline of all ratios
 OURS: Final = "dynapinot"
-MARSHALLER: Final = "marshaller"  # ours as well, with EVENT_PARSER=orjson
+MARSHALLER: Final = "marshaller"  # dynapinot with EVENT_PARSER=orjson
 LOOP: Final = "loop"
 FLOOR: Final = "floor"
 
@@ -32,7 +32,7 @@ _MS: Final = 1_000
 
 
 class EventDeserializer(TypeDeserializer):
-    """boto3's, mended: it takes a B for bytes, and an event has base64 text."""
+    """boto3's deserializer, fixed: it takes a B for bytes, but an event has base64 text."""
 
     def _deserialize_b(self, value: str) -> bytes:
         return b64decode(value)
@@ -42,7 +42,7 @@ _DESERIALIZER: Final = EventDeserializer()
 
 
 def plain(value: object) -> object:
-    """Give the JSON writers what they do not know: boto3's Decimal, sets."""
+    """Convert what JSON serializers do not know: boto3's Decimal, sets."""
     if isinstance(value, Decimal):
         return int(value) if value % 1 == 0 else float(value)
     if isinstance(value, set):
@@ -51,17 +51,17 @@ def plain(value: object) -> object:
 
 
 def standard_dumps(value: object) -> str:
-    """Write JSON with the standard library."""
+    """Serialize JSON with the standard library."""
     return json.dumps(value, default=plain)
 
 
 def orjson_dumps(value: object) -> str:
-    """Write JSON with orjson."""
+    """Serialize JSON with orjson."""
     return orjson.dumps(value, default=plain).decode()
 
 
 def _complete(row: Item, record: Record) -> Item:
-    """Add what the change itself fills."""
+    """Add the columns that the change itself fills."""
     row["eventName"] = record["eventName"]
     row["is_delete"] = record["eventName"] == "REMOVE"
     row["ApproximateCreationDateTime"] = record["dynamodb"]["ApproximateCreationDateTime"] * _MS
@@ -78,7 +78,7 @@ def _key(row: Item, shape: Shape) -> str:
 
 
 def decode_first(records: Sequence[Record], shape: Shape) -> Iterator[Row]:
-    """What people write first: boto3's TypeDeserializer and json.dumps."""
+    """Decode as people usually do first: boto3's TypeDeserializer and json.dumps."""
     for record in records:
         image = _image(record)
         item = {name: _DESERIALIZER.deserialize(value) for name, value in image.items()}
@@ -87,7 +87,7 @@ def decode_first(records: Sequence[Record], shape: Shape) -> Iterator[Row]:
 
 
 def decode_orjson(records: Sequence[Record], shape: Shape) -> Iterator[Row]:
-    """The same with orjson."""
+    """Decode the same way, with orjson."""
     for record in records:
         image = _image(record)
         item = {name: _DESERIALIZER.deserialize(value) for name, value in image.items()}
@@ -96,7 +96,7 @@ def decode_orjson(records: Sequence[Record], shape: Shape) -> Iterator[Row]:
 
 
 def decode_powertools(records: Sequence[Record], shape: Shape) -> Iterator[Row]:
-    """Powertools' data class for the event, and orjson."""
+    """Decode with Powertools' data class for the event, and orjson."""
     for record in DynamoDBStreamEvent({"Records": records}).records:
         change, name = record.dynamodb, record.event_name
         if change is None or name is None:
@@ -110,8 +110,8 @@ def decode_powertools(records: Sequence[Record], shape: Shape) -> Iterator[Row]:
 
 
 def decode_dynamodb_json(records: Sequence[Record], shape: Shape) -> Iterator[Row]:
-    """The package dynamodb-json, and orjson."""
-    from dynamodb_json import json_util  # type: ignore[import-not-found]  # noqa: PLC0415  # the benchmark's own environment
+    """Decode with the package dynamodb-json, and orjson."""
+    from dynamodb_json import json_util  # type: ignore[import-not-found]  # noqa: PLC0415  # only the benchmark's environment has it
 
     for record in records:
         image = _image(record)
@@ -135,7 +135,7 @@ def _naive(attribute: Mapping[str, Any]) -> Any:  # noqa: ANN401  # any JSON val
 
 
 def decode_loop(records: Sequence[Record], shape: Shape) -> Iterator[Row]:
-    """A loop by hand over every attribute, and orjson: no check, and numbers through float."""
+    """Decode with a hand-written loop over every attribute, and orjson: no checks, and numbers become floats."""
     for record in records:
         image = _image(record)
         item = {name: _naive(value) for name, value in image.items()}
@@ -144,8 +144,8 @@ def decode_loop(records: Sequence[Record], shape: Shape) -> Iterator[Row]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rival:
-    """One of them. ``differs`` names, for a shape, the columns that it gets otherwise; ``why`` is the table's note."""
+class Alternative:
+    """One alternative. ``differs`` names the differing columns of a shape; ``why`` is the note in tables."""
 
     name: str
     label: str
@@ -154,29 +154,31 @@ class Rival:
     why: str = ""
 
 
-RIVALS: Final = (
-    Rival(name=FIRST, label="TypeDeserializer + json", decode=decode_first),
-    Rival(name="orjson", label="TypeDeserializer + orjson", decode=decode_orjson),
-    Rival(name="powertools", label="Powertools data class + orjson", decode=decode_powertools),
-    Rival(
+ALTERNATIVES: Final = (
+    Alternative(name=FIRST, label="TypeDeserializer + json", decode=decode_first),
+    Alternative(name="orjson", label="TypeDeserializer + orjson", decode=decode_orjson),
+    Alternative(name="powertools", label="Powertools data class + orjson", decode=decode_powertools),
+    Alternative(
         name="dynamodb-json",
         label="dynamodb-json + orjson",
         decode=decode_dynamodb_json,
         differs={"wide": frozenset({"tags_0", "tags_1", "tags_2", "numbers_0", "numbers_1"})},
         why="numbers through float; sets unsorted, and those of numbers as text",
     ),
-    Rival(name=LOOP, label="a loop by hand + orjson", decode=decode_loop, why="numbers through float, nothing checked"),
+    Alternative(
+        name=LOOP, label="a loop by hand + orjson", decode=decode_loop, why="numbers through float, nothing checked"
+    ),
 )
 
 
 def columns_that_differ(mine: bytes, theirs: bytes) -> set[str]:
-    """Compare two rows column by column: JSON columns by what is in them, null like absent, as Pinot reads them."""
-    rows = [{name: _meant(value) for name, value in orjson.loads(row).items()} for row in (mine, theirs)]
+    """Compare two rows column by column: JSON columns by their content, null like absent, as Pinot reads them."""
+    rows = [{name: _as_pinot_reads(value) for name, value in orjson.loads(row).items()} for row in (mine, theirs)]
     names = rows[0].keys() | rows[1].keys()
     return {name for name in names if rows[0].get(name) != rows[1].get(name)}
 
 
-def _meant(value: object) -> object:
+def _as_pinot_reads(value: object) -> object:
     if isinstance(value, str) and value.startswith(("{", "[")):
         return orjson.loads(value)
     return value
