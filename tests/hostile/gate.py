@@ -118,9 +118,9 @@ def check_text(text, tables, counts):
     event = b'{"Records":[' + b",".join([known, known, text, known]) + b"]}"
     typed = plan_unparsed(event, tables)
     exact = plan(json.loads(event)["Records"], [table for table, _ in tables], max_record_bytes=MAX_RECORD_BYTES)
-    assert typed.differences == []
-    if (typed.rows, outcome(typed)) == (exact.rows, outcome(exact)):
+    if not typed.differences and (typed.rows, outcome(typed)) == (exact.rows, outcome(exact)):
         return
+    assert typed.differences in ([], [2]), "the planner itself compares one change in many"
     reasons = {dead_letter.error.reason for dead_letter in exact.dead_letters if dead_letter.position == 2}
     assert reasons == {"malformed"}
     assert {dead_letter.error.reason for dead_letter in typed.dead_letters if dead_letter.position == 2} <= reasons
