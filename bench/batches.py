@@ -35,9 +35,9 @@ def names() -> list[str]:
     return [f"{SUITE}/{size}" for size in SIZES]
 
 
-def races(effort: Effort, wanted: Collection[str]) -> Iterator[Race]:
+def races(effort: Effort, selected: Collection[str]) -> Iterator[Race]:
     """Measure whole invocations from the event's bytes, of batches of growing size."""
-    sizes = [size for size in SIZES if f"{SUITE}/{size}" in wanted and size <= effort.largest]
+    sizes = [size for size in SIZES if f"{SUITE}/{size}" in selected and size <= effort.largest]
     if not sizes:
         return
     (first,) = (alternative for alternative in ALTERNATIVES if alternative.name == FIRST)

@@ -38,14 +38,14 @@ def names() -> list[str]:
     return [f"{SUITE}/{shape}" for shape in _SHAPES]
 
 
-def races(effort: Effort, wanted: Collection[str]) -> Iterator[Race]:
+def races(effort: Effort, selected: Collection[str]) -> Iterator[Race]:
     """Measure the rows of each selected shape."""
-    if not wanted:
+    if not selected:
         return
     with endpoint() as kinesis:
         for each in _SHAPES:
             name = f"{SUITE}/{each}"
-            if name in wanted:
+            if name in selected:
                 yield from _race(name, SHAPES[each], effort, kinesis)
 
 

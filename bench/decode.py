@@ -37,10 +37,10 @@ def names() -> list[str]:
     return [f"{suite}/{shape}" for suite in (SUITE, TEXT) for shape in SHAPES]
 
 
-def races(effort: Effort, wanted: Collection[str]) -> Iterator[Race]:
+def races(effort: Effort, selected: Collection[str]) -> Iterator[Race]:
     """Measure each selected shape. Raises UnequalError."""
     for shape in SHAPES.values():
-        here = [suite for suite in (SUITE, TEXT) if f"{suite}/{shape.name}" in wanted]
+        here = [suite for suite in (SUITE, TEXT) if f"{suite}/{shape.name}" in selected]
         if here:
             check(shape, min(shape.batch, effort.batch))
         if SUITE in here:

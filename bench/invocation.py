@@ -39,13 +39,13 @@ def names() -> list[str]:
     return [f"{suite}/{shape}" for suite in (WHOLE, HANDLER) for shape in SHAPES]
 
 
-def races(effort: Effort, wanted: Collection[str]) -> Iterator[Race]:
+def races(effort: Effort, selected: Collection[str]) -> Iterator[Race]:
     """Measure each selected shape, from the event's bytes and from the event as a dict."""
-    if not wanted:
+    if not selected:
         return
     with endpoint(), tempfile.TemporaryDirectory() as folder:
         for shape in SHAPES.values():
-            suites = [suite for suite in (WHOLE, HANDLER) if f"{suite}/{shape.name}" in wanted]
+            suites = [suite for suite in (WHOLE, HANDLER) if f"{suite}/{shape.name}" in selected]
             if not suites:
                 continue
             handlers = _handlers(shape, Path(folder) / shape.name)

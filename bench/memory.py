@@ -42,9 +42,9 @@ def names() -> list[str]:
     return [f"{SUITE}/{size}" for size in _SIZES] if _STATUS.exists() else []
 
 
-def races(effort: Effort, wanted: Collection[str]) -> Iterator[Race]:
+def races(effort: Effort, selected: Collection[str]) -> Iterator[Race]:
     """Measure batches of growing size: each contender's memory beyond the event, beside the event's own."""
-    sizes = [size for size in _SIZES if f"{SUITE}/{size}" in wanted and size <= effort.largest]
+    sizes = [size for size in _SIZES if f"{SUITE}/{size}" in selected and size <= effort.largest]
     if not sizes:
         return
     with endpoint(), tempfile.TemporaryDirectory() as folder:
@@ -68,8 +68,8 @@ def _run(name: str, event: Path, tables: Path, size: int) -> Mapping[str, float]
     command = [sys.executable, "-m", "bench.memory", name, str(event), str(tables)]
     variables = {**os.environ, **python_path()}
     done = subprocess.run(command, env=variables, check=True, stdout=subprocess.PIPE, text=True)  # noqa: S603  # this file
-    told = json.loads(done.stdout)
-    return {"memory": told[EVENT if name == EVENT else "beyond"] / size}
+    usage = json.loads(done.stdout)
+    return {"memory": usage[EVENT if name == EVENT else "beyond"] / size}
 
 
 def _kib(name: str) -> int:

@@ -72,8 +72,8 @@ def _origin(result: Result) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in result.versions.items())
     changed = ", with changes that are not committed" if result.changed else ""
     machine = f"{result.machine['processors']} x {result.machine['processor']} (load {result.load} at the start)"
-    told = (
+    text = (
         f"Measured on {result.made[:10]} at commit `{result.commit}`{changed}, on {machine},"
         f" {result.machine['interpreter']}: {versions}."
     )
-    return textwrap.fill(told, _WIDTH, break_long_words=False, break_on_hyphens=False)
+    return textwrap.fill(text, _WIDTH, break_long_words=False, break_on_hyphens=False)

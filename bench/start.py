@@ -62,9 +62,9 @@ def names() -> list[str]:
     return [f"{SUITE}/cpu", f"{SUITE}/wall"]
 
 
-def races(effort: Effort, wanted: Collection[str]) -> Iterator[Race]:
+def races(effort: Effort, selected: Collection[str]) -> Iterator[Race]:
     """Start each contender in turn, in a new process, and measure its CPU and wall time."""
-    if not wanted:
+    if not selected:
         return
     with tempfile.TemporaryDirectory() as folder:
         variables = _variables(SEED.write(Path(folder)))
@@ -75,7 +75,7 @@ def races(effort: Effort, wanted: Collection[str]) -> Iterator[Race]:
         headings = {
             measure: Heading(f"{SUITE}/{measure}", f"cold start, {what} time of a fresh process", f"ms {what}")
             for measure, what in (("cpu", "CPU"), ("wall", "wall"))
-            if f"{SUITE}/{measure}" in wanted
+            if f"{SUITE}/{measure}" in selected
         }
         yield from race(candidates, headings, baseline=FIRST, rounds=effort.starts)
 

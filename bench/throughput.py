@@ -98,9 +98,9 @@ def names() -> list[str]:
     return [f"{SUITE}/{shards}" for shards in SHARDS]
 
 
-def races(effort: Effort, wanted: Collection[str], *, limited: bool = False) -> Iterator[Race]:
+def races(effort: Effort, selected: Collection[str], *, limited: bool = False) -> Iterator[Race]:
     """Publish rows of the seed to simulated streams; ``limited`` ones keep to the limits of their shards."""
-    shards = [each for each in SHARDS if f"{SUITE}/{each}" in wanted]
+    shards = [each for each in SHARDS if f"{SUITE}/{each}" in selected]
     if not shards:
         return
     entries = decode(SEED.records(effort.largest), tables_of(SEED))

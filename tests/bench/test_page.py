@@ -154,9 +154,9 @@ def test_the_limits_on_the_page_are_the_models():
 
 def test_the_tables_of_the_pages_result_can_be_printed(capsys):
     assert main(["model"]) == OK
-    told = capsys.readouterr().out
-    assert "by traffic, of the shape seed" in told
-    assert "what was to be reached" in told
+    output = capsys.readouterr().out
+    assert "by traffic, of the shape seed" in output
+    assert "what was to be reached" in output
 
 
 def test_a_file_that_is_not_a_result_is_reported(tmp_path, capsys):

@@ -84,10 +84,10 @@ def test_comparing_a_result_with_itself_shows_no_change(result):
 def test_an_unknown_race_is_reported_with_the_known_ones():
     done = run_python("-m", "bench", "run", "--only", "decode/sead")
     assert done.returncode == 2
-    told = done.stderr.splitlines()
-    assert len(told) == 1
-    assert told[0].startswith("There is no race decode/sead. There are: decode/seed, decode/wide, ")
-    assert told[0].endswith(", ".join(throughput.names()))
+    output = done.stderr.splitlines()
+    assert len(output) == 1
+    assert output[0].startswith("There is no race decode/sead. There are: decode/seed, decode/wide, ")
+    assert output[0].endswith(", ".join(throughput.names()))
 
 
 def test_dynamodb_json_makes_the_same_rows_except_for_its_declared_differences():

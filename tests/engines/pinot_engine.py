@@ -75,13 +75,13 @@ def build() -> list[str]:
 def _java() -> str:
     home = os.environ.get("JAVA_HOME")
     java = shutil.which(str(Path(home) / "bin" / "java") if home else "java")
-    wanted = f"Pinot's own code needs Java {MIN_JAVA} or newer: install a JDK (its java on PATH, or JAVA_HOME set)"
+    requirement = f"Pinot's own code needs Java {MIN_JAVA} or newer: install a JDK (its java on PATH, or JAVA_HOME set)"
     if java is None:
-        raise MissingToolError(f"{wanted}; there is none")
-    told = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr
-    version = re.search(r'version "([0-9]+)', told)
+        raise MissingToolError(f"{requirement}; there is none")
+    output = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr
+    version = re.search(r'version "([0-9]+)', output)
     if version is None or int(version[1]) < MIN_JAVA:
-        raise MissingToolError(f"{wanted}; {java} says: {told.strip()[:200]}")
+        raise MissingToolError(f"{requirement}; {java} says: {output.strip()[:200]}")
     return java
 
 

@@ -286,10 +286,10 @@ def last_change(record):
     )
 
 
-def differences(shown, wanted, primary_key):
+def differences(shown, expected, primary_key):
     """Return the rows that Pinot shows and should not, and those that it should show and does not; or nothing."""
     by_key = {}
-    for side, rows in enumerate((shown, wanted)):
+    for side, rows in enumerate((shown, expected)):
         for row in rows:
             by_key.setdefault(tuple(row[name] for name in primary_key), ([], []))[side].append(row)
     found = []

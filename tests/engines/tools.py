@@ -27,9 +27,9 @@ END_TIMEOUT_S: Final = 30
 def java(engine: str) -> str:
     """Find Java. Raises MissingToolError with the remedy."""
     home = os.environ.get("JAVA_HOME")
-    wanted = f"{engine} needs Java {MIN_JAVA} or newer: install a JDK (its java on PATH, or JAVA_HOME set)"
+    requirement = f"{engine} needs Java {MIN_JAVA} or newer: install a JDK (its java on PATH, or JAVA_HOME set)"
     found = shutil.which(str(Path(home) / "bin" / "java") if home else "java")
-    return _new_enough(found, "-version", r'version "([0-9]+)', MIN_JAVA, wanted)
+    return _new_enough(found, "-version", r'version "([0-9]+)', MIN_JAVA, requirement)
 
 
 def maven(engine: str) -> str:
@@ -42,8 +42,8 @@ def maven(engine: str) -> str:
 
 def node(engine: str) -> str:
     """Find Node.js. Raises MissingToolError with the remedy."""
-    wanted = f"{engine} needs Node.js {MIN_NODE} or newer: install it, so that node is on PATH"
-    return _new_enough(shutil.which("node"), "--version", r"v([0-9]+)", MIN_NODE, wanted)
+    requirement = f"{engine} needs Node.js {MIN_NODE} or newer: install it, so that node is on PATH"
+    return _new_enough(shutil.which("node"), "--version", r"v([0-9]+)", MIN_NODE, requirement)
 
 
 def npm(engine: str) -> str:
@@ -54,14 +54,14 @@ def npm(engine: str) -> str:
     return found
 
 
-def _new_enough(program: str | None, option: str, pattern: str, least: int, wanted: str) -> str:
+def _new_enough(program: str | None, option: str, pattern: str, least: int, requirement: str) -> str:
     if program is None:
-        raise MissingToolError(f"{wanted}; there is none")
+        raise MissingToolError(f"{requirement}; there is none")
     done = subprocess.run([program, option], capture_output=True, text=True, check=False)
-    told = (done.stdout + done.stderr).strip()
-    version = re.search(pattern, told)
+    output = (done.stdout + done.stderr).strip()
+    version = re.search(pattern, output)
     if version is None or int(version[1]) < least:
-        raise MissingToolError(f"{wanted}; {program} says: {told[:200]}")
+        raise MissingToolError(f"{requirement}; {program} says: {output[:200]}")
     return program
 
 
@@ -129,9 +129,9 @@ class Server:
                 self._listener.start()
                 return
         self._log.seek(0)
-        told = self._log.read()[-3000:].strip()
+        output = self._log.read()[-3000:].strip()
         self.close()
-        raise RuntimeError(f"{name} did not start: {told}")
+        raise RuntimeError(f"{name} did not start: {output}")
 
     def close(self) -> None:
         """End the program."""

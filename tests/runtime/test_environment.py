@@ -25,9 +25,9 @@ def refusal(function):
         function.invoke(EMPTY)
     warning, error = map(json.loads, function.log())
     assert warning["message"].startswith("LAMBDA_WARNING: Unhandled exception.")
-    told = (caught.value.kind, caught.value.message)
-    assert (error["level"], error["errorType"], error["errorMessage"]) == ("ERROR", *told)
-    return told
+    raised = (caught.value.kind, caught.value.message)
+    assert (error["level"], error["errorType"], error["errorMessage"]) == ("ERROR", *raised)
+    return raised
 
 
 @pytest.mark.parametrize(

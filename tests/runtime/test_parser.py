@@ -114,14 +114,14 @@ def test_both_parsers_give_the_same_bytes_of_rows_dead_letters_and_responses(sta
     ],
 )
 def test_both_parsers_refuse_an_invalid_event_with_the_same_message(event, start, variables):
-    told = []
+    errors = []
     for parser in PARSERS:
         function = start("Replicator", {**variables, "EVENT_PARSER": parser})
         with pytest.raises(FunctionError) as caught:
             function.invoke(event)
         assert function.invoke({"Records": [meetup(1)]}) == DONE
-        told.append((caught.value.kind, caught.value.message))
-    assert told[0] == told[1]
+        errors.append((caught.value.kind, caught.value.message))
+    assert errors[0] == errors[1]
 
 
 def shortest_numbers(size):
