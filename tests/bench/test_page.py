@@ -22,7 +22,7 @@ from bench.model import (
 from bench.page import PAGE, PICTURE, RESULT, filled, parts
 from bench.result import read
 from bench.sizing import SCALES, grids
-from bench.targets import judge
+from bench.targets import TARGETS, judge
 from dynapinot.errors import FAILED, OK, CommandError
 from dynapinot.init.capacity import HEADROOM, MAX_SHARDS
 from publisher.order import Limits
@@ -73,7 +73,7 @@ def test_the_pages_result_is_of_a_full_run(result):
 
 def test_a_target_that_is_missed_is_shown_as_missed(result, tables):
     assert cells(tables["targets"], "verdict") == [each.verdict for each in judge(result.races)]
-    assert len(tables["targets"].rows) == 10
+    assert len(tables["targets"].rows) == len(TARGETS)
 
 
 def test_a_page_without_one_of_the_parts_is_refused(result):
