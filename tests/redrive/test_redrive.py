@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from types import SimpleNamespace
 
 import boto3
@@ -212,8 +213,15 @@ class MemoryBucket:
     """A dead letter bucket in memory."""
 
     def __init__(self, objects):
-        self.objects = dict(objects)
-        self.calls = Bucket(list_keys=lambda: list(self.objects), fetch=self.objects.get, archive=self.objects.pop)
+        self.objects, self.progress = dict(objects), {}
+        self.calls = Bucket(
+            list_keys=lambda: list(self.objects),
+            fetch=self.objects.get,
+            archive=self.objects.pop,
+            fetch_progress=self.progress.get,
+            save_progress=self.progress.__setitem__,
+            delete_progress=self.progress.pop,
+        )
 
 
 def dead_letters(*records, table="items"):
@@ -254,7 +262,7 @@ def test_a_run_ends_when_its_time_is_up():
 
 def test_an_object_that_another_run_has_archived_meanwhile_is_skipped():
     bucket = MemoryBucket(dead_letters(insert(key("a"), {})))
-    vanished = Bucket(list_keys=lambda: ["gone", "0"], fetch=bucket.objects.get, archive=bucket.objects.pop)
+    vanished = replace(bucket.calls, list_keys=lambda: ["gone", "0"])
     assert summarize(vanished).objects == 1
     bucket.calls = vanished
     assert run(bucket) == Summary(objects=1, changes=1, rows=1)
