@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import json
-from itertools import count
-from random import Random
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from changes import SECOND, TTL_IDENTITY, insert, modify, remove
 from decoder.change import decode_change
@@ -272,58 +268,6 @@ def test_a_failed_delete_without_an_old_image_cannot_be_redriven():
         rows(failed(remove(KEYS)), reading(None), MOVABLE)
 
 
-class World:
-    """One item with random writes, its stream, its dead letters, and a replica. Time passes at random."""
-
-    def __init__(self, seed):
-        self.random = Random(seed)
-        self.replica = Replica(read_upsert_table(SCHEMA, CONFIG))
-        self.target = table()
-        self.item, self.stream, self.dead_letters = None, [], []
-        self.second, self.numbers = SECOND, count(1)
-
-    def write(self):
-        number = next(self.numbers)
-        when = {"second": self.second, "sequence": number}
-        old = self.item
-        if old is not None and self.random.random() < 0.3:
-            record, self.item = remove(KEYS, old, **when), None
-        else:
-            self.item = {"name": {"S": f"v{number}"}}
-            record = insert(KEYS, self.item, **when) if old is None else modify(KEYS, self.item, old, **when)
-        (self.dead_letters if self.random.random() < 0.4 else self.stream).append(record)
-
-    def pass_time(self, writes=1.0):
-        self.second += self.random.choice((0, 0, 1))
-        if self.random.random() < writes:
-            self.write()
-
-    def deliver(self, upto=None):
-        for record in self.stream[:upto]:
-            for row in self.target.rows(decode_change(record)):
-                self.replica.ingest(0, row.data)
-        del self.stream[:upto]
-
-    def read(self, _, earliest):
-        while self.second < earliest:
-            self.second += 1
-            self.pass_time(writes=0.5)
-        read_second = self.random.randint(earliest, self.second)  # by a clock that may be behind
-        for _ in range(self.random.randrange(3)):
-            self.pass_time()
-        image = self.item  # a consistent read returns the item at some moment of its duration
-        for _ in range(self.random.randrange(3)):
-            self.pass_time()
-        return ItemSnapshot(None if image is None else {**KEYS, **image}, read_second)
-
-    def redrive_one(self):
-        made = [row for _, row in current_rows(failed(self.dead_letters.pop(0)), [self.target], self.read)]
-        if self.random.random() < 0.5:
-            self.deliver(self.random.randrange(len(self.stream) + 1))
-        for row in made:
-            self.replica.ingest(0, row.data)
-
-
 # A primary key that leaves out a part of DynamoDB's key: several items may share it.
 
 BOTH = {"id": {"S": "u1"}, "sk": {"S": "order"}}
@@ -361,21 +305,9 @@ def test_a_malformed_key_is_reported_before_anything_is_read():
         rows(failed(insert({"id": {"S": "a", "N": "1"}}, {})), read)
 
 
-@settings(max_examples=2000, deadline=None)
-@given(seed=st.integers(0, 2**32))
-def test_a_redriven_row_is_never_older_than_its_item_whatever_is_written_meanwhile(seed):
-    """Writes and redrives happen at random moments. At the end Pinot shows what DynamoDB holds."""
-    world = World(seed)
-    for _ in range(world.random.randrange(1, 8)):
-        world.pass_time()
-    world.deliver(world.random.randrange(len(world.stream) + 1))
-    for _ in range(world.random.randrange(10)):
-        if world.dead_letters:
-            world.redrive_one()
-    world.random.seed(0)
-    world.write = lambda: None  # no more writes
-    while world.dead_letters:
-        world.redrive_one()
-    world.deliver()
-    expected = [] if world.item is None else [world.item["name"]["S"]]
-    assert [row["name"] for row in world.replica.live()] == expected
+def test_the_items_own_attribute_as_comparison_column_does_not_order_its_changes():
+    own = with_setting(CONFIG, "upsertConfig.comparisonColumns", ["price"])
+    by_price = keeping(SCHEMA, own, {"columns": {"changed": "$timestamp"}})
+    each = failed(modify(KEYS, {"price": {"N": "2"}}, {"price": {"N": "1"}}))
+    assert failures(each, reading(None), by_price) == [("items", "order_unknown")]
+    assert [row["price"] for _, _, row in rows(each, reading({"price": {"N": "3"}}), by_price)] == [3.0]

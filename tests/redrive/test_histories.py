@@ -1,10 +1,10 @@
 """After any writes, losses and redrives in any order, Pinot shows what is right, or the bucket still has what it lacks.
 
-A history depends on its kind and its seed alone. An item's changes come in order and at least once, as from a shard of a
-DynamoDB stream, or in any order and twice, as in the Kinesis form. Changes of different items come in any order, as from
-several shards and from shards that split. A change is lost when it cannot be a row, or when its batch is given up, of
-which some rows may be on the stream already. Redrives run at any time, end early, fail in part, and take the objects in
-any order.
+A history depends on its kind and its seed alone. An item's changes come in order and at least once, as from a shard of
+a DynamoDB stream, or in any order and twice, as in the Kinesis form. Changes of different items come in any order, as
+from several shards and from shards that split. A change is lost when it cannot be a row, or when its batch is given up,
+of which some rows may be on the stream already. Redrives run at any time, end early, fail in part, and take the objects
+in any order.
 """
 
 from __future__ import annotations
@@ -15,21 +15,28 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from itertools import product
 from random import Random
+from types import SimpleNamespace
 from typing import Any
 
+import boto3
 import pytest
+from moto import mock_aws
 
+import function
 from changes import SECOND, TTL_IDENTITY, insert, modify, remove
-from decoder.change import decode_change
+from dynapinot.local.event_source import EventSource, Settings
 from dynapinot.local.replica import Replica, read_upsert_table
+from dynapinot.local.services import records_in_turn
 from files import CONFIG, SCHEMA, table, with_setting
+from function import forget, set_environment
 from handlers.planner import plan
 from publisher.order import Published
 from redrive.current_rows import ItemSnapshot
 from redrive.run import Bucket, redrive
 
-HISTORIES = 100  # of each kind
+HISTORIES = 60  # of each kind
 MAX_BYTES = 100_000
+CONTEXT = SimpleNamespace(get_remaining_time_in_millis=lambda: 60_000, aws_request_id="request-1")
 SPOILT = object()  # in the place of a row that the table cannot take
 
 PRIMARY_KEYS = {
@@ -52,6 +59,7 @@ class Kind:
     kinesis: bool
     table: Any = field(repr=False)
     upsert: Any = field(repr=False)
+    documents: Any = field(repr=False)
 
     def __str__(self):
         parts = (self.key, self.comparison, "keep" * self.keep, "when" * self.when, "kinesis" * self.kinesis)
@@ -68,6 +76,12 @@ class Kind:
 
     def is_row(self, item):
         return item is not None and (not self.when or item["kind"] == "row")
+
+    def source_toml(self):
+        *_, source = self.documents
+        plain = [f"{name} = {json.dumps(value)}" for name, value in source.items() if isinstance(value, str)]
+        plain += ['when = { kind = "row" }'] * self.when
+        return "\n".join([*plain, "[columns]", *(f"{c} = {json.dumps(v)}" for c, v in source["columns"].items())])
 
     def primary_key(self, item):
         return tuple(item["id" if name == "id" else "city"] for name in self.upsert.primary_key)
@@ -94,6 +108,7 @@ def kind(key, comparison, keep, when, kinesis):
         kinesis=kinesis,
         table=table(schema, config, source),
         upsert=read_upsert_table(schema, config),
+        documents=(schema, config, source),
     )
 
 
@@ -319,7 +334,7 @@ class World:
     def _check_nothing_newer_was_replaced(self, before):
         """Check a redrive's rows against those of the changes that came by themselves or were made good.
 
-        The row of an item may also be shown before its own change is made good, as a redrive reads the item as it is now.
+        A row may also be shown before its own change is made good, as a redrive reads the item as it is now.
         """
         expected, after = self.expected(), self.shown()
         settled = {each.number for each in self.writes} - self.left()
@@ -336,7 +351,10 @@ class World:
         numbers = set()
         for key, body in self.objects.items():
             document = json.loads(body)
-            records = [document["record"]] if "record" in document else document["payload"]["Records"]
+            payload = document.get("payload")
+            if isinstance(payload, str):
+                payload = json.loads(payload)
+            records = payload["Records"] if payload else [document["record"]]
             done = json.loads(self.progress.get(key, b'{"done": []}'))["done"]
             numbers |= {_number(record) for place, record in enumerate(records) if place not in done}
         return numbers
@@ -349,7 +367,10 @@ class World:
         if not self.kind.keep:
             return False
         if self.kind.is_exact:
-            return write.after is not None and write.after["is_spoilt"]
+            if write.after is None:
+                return False
+            is_replaced = self.kind.is_row(item) and self.kind.primary_key(item) == self.kind.primary_key(write.after)
+            return write.after["is_spoilt"] and not is_replaced
         is_moving = self.kind.key in ("composite", "path", "moving")
         return bool(write.events(self.kind)) and (is_moving or not self.kind.is_row(item))
 
@@ -362,6 +383,9 @@ class World:
         self.now += 3000
         for _ in range(2):
             self.redrive()
+        self.check_end()
+
+    def check_end(self):
         left, shown = self.left(), self.shown()
         unexplained = [each for each in self.writes if each.number in left and not self.may_stay(each)]
         assert unexplained == [], "changes that can be made good were not"
@@ -401,3 +425,139 @@ def test_pinot_ends_right_or_it_is_known_what_it_lacks(kind):
     assert all(counts[each] for each in ("given up", "dead letters", "delivered again", "made good", "rows compared"))
     assert bool(counts["order_unknown"]) == (kind.keep and not kind.is_exact)
     assert bool(counts["rows that stay wrong"]) <= (kind.keep and not kind.is_exact)
+
+
+class Deployed(World):
+    """A history through both functions as they are deployed, with the SDK's own clients, against moto.
+
+    All writes come first: moto's clock is the real one, and redriven rows have its time. The stream has a shard that
+    splits and another one. Each has an event source mapping, whose function fails at times, and gives batches up.
+    """
+
+    def __init__(self, kind, seed, counts, aws):
+        super().__init__(kind, seed, counts)
+        self.aws = aws
+        self.stream, self.redriver = function.load("handlers.stream"), function.load("handlers.redrive")
+
+    def run(self):
+        while len(self.writes) < 40:
+            self.pass_time()
+        for name, item in self.items.items():
+            if item:
+                attributes = {**self._keys(name), **_attributes(item)}
+                self.aws.dynamodb.put_item(TableName="meetups", Item=attributes)
+        middle = len(self.writes) // 2
+        first, second = sorted({each.name for each in self.writes})
+        parent, *children = (
+            self._source([each for each in self.writes if each.number <= middle]),
+            self._source([each for each in self.writes if each.number > middle and each.name == first]),
+            self._source([each for each in self.writes if each.number > middle and each.name == second]),
+        )
+        self._drain([parent])
+        self._drain(children)
+        for _ in range(2):
+            self._redrive()
+        for number, shard in enumerate(self.aws.kinesis.list_shards(StreamName="items-stream")["Shards"]):
+            start = self.aws.kinesis.get_shard_iterator(
+                StreamName="items-stream", ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
+            )
+            for record in self.aws.kinesis.get_records(ShardIterator=start["ShardIterator"])["Records"]:
+                self.replica.ingest(number, record["Data"])
+        for each in self.aws.s3.list_objects_v2(Bucket="dead").get("Contents", []):
+            body = self.aws.s3.get_object(Bucket="dead", Key=each["Key"])["Body"].read()
+            place, _, key = each["Key"].partition("/")
+            if place == "progress":
+                self.progress[key] = body
+            elif place != "redriven":
+                self.objects[each["Key"]] = body
+        self.check_end()
+
+    def _source(self, writes):
+        numbers = [each.record["dynamodb"]["SequenceNumber"] for each in writes]
+
+        def read(after, limit):
+            start = 0 if after is None else numbers.index(after) + 1
+            return [each.record for each in writes[start : start + limit]]
+
+        return EventSource(
+            read,
+            self._invoke,
+            clock=lambda: self.now / 1000,
+            sleep=lambda _: None,
+            on_failure=self._store,
+            settings=Settings(
+                batch_size=4,
+                bisect_batch_on_function_error=True,
+                maximum_retry_attempts=0,
+                report_batch_item_failures=True,
+            ),
+        )
+
+    def _drain(self, sources):
+        while sources:
+            source = self.random.choice(sources)
+            if not source.step():
+                sources.remove(source)
+            if self.random.random() < 0.15:
+                self._redrive()
+
+    def _invoke(self, event):
+        if self.random.random() < 0.4:
+            raise RuntimeError("the function failed")
+        response = self.stream.handler(event, CONTEXT)
+        if self.random.random() < 0.3:
+            raise RuntimeError("the response is lost")
+        return response
+
+    def _store(self, document):
+        self.counts["given up"] += document["DDBStreamBatchInfo"]["batchSize"]
+        key = f"aws/lambda/mapping/{self.counts['given up']}"
+        self.aws.s3.put_object(Bucket="dead", Key=key, Body=json.dumps(document))
+
+    def _redrive(self):
+        self.counts["rows made good"] += self.redriver.handler({}, CONTEXT)["rows"]
+
+
+@pytest.fixture
+def deployed(monkeypatch, tmp_path, request):
+    kind = request.param
+    folder = tmp_path / "tables" / "items"
+    folder.mkdir(parents=True)
+    for name, document in zip(("schema.json", "table.json"), kind.documents[:2], strict=True):
+        (folder / name).write_text(json.dumps(document))
+    (folder / "source.toml").write_text(kind.source_toml())
+    set_environment(monkeypatch, folder.parent, REDRIVE_ITEMS_PER_SECOND="1000")
+    keys = ("id", "sk") if kind.key == "shared" else ("id",)
+    with mock_aws(), records_in_turn():
+        kinesis = boto3.client("kinesis", region_name="eu-west-1")
+        kinesis.create_stream(StreamName="items-stream", ShardCount=3)
+        s3, dynamodb = boto3.client("s3"), boto3.client("dynamodb")
+        s3.create_bucket(Bucket="dead")
+        dynamodb.create_table(
+            TableName="meetups",
+            KeySchema=[{"AttributeName": n, "KeyType": t} for n, t in zip(keys, ("HASH", "RANGE"), strict=False)],
+            AttributeDefinitions=[{"AttributeName": n, "AttributeType": "S"} for n in keys],
+            BillingMode="PAY_PER_REQUEST",
+        )
+        yield kind, SimpleNamespace(kinesis=kinesis, s3=s3, dynamodb=dynamodb)
+    forget("handlers.stream", "handlers.redrive")
+
+
+DEPLOYED = (
+    ("id", "ms", False, True, False),
+    ("id", "version", True, True, False),
+    ("composite", "version", True, False, False),
+    ("path", "seconds", False, True, False),
+    ("moving", "ms", False, False, False),
+    ("shared", "version", False, True, False),
+)
+
+
+@pytest.mark.parametrize("deployed", [kind(*each) for each in DEPLOYED], ids=str, indirect=True)
+def test_the_functions_and_the_sdks_clients_come_to_the_same(deployed):
+    kind, aws = deployed
+    counts = Counter()
+    Deployed(kind, 0, counts, aws).run()
+    assert counts["given up"] >= 3
+    assert counts["rows made good"] >= 1
+    assert counts["rows compared"] >= 1
