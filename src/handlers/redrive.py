@@ -20,6 +20,8 @@ from redrive.bucket import open_bucket
 from redrive.item import item_reader
 from redrive.run import Bucket, redrive
 
+TIME_FOR_ROWS: Final = 0.85  # of the function's remaining time; items are read in less, so that their rows have time
+
 _settings: Final = Settings.from_mapping(os.environ)
 logger: Final = Logger(service=_settings.powertools_service_name)
 metrics: Final = Metrics(namespace=NAMESPACE, service=_settings.powertools_service_name)
@@ -30,7 +32,6 @@ _bucket: Final = open_bucket(clients.s3(), _settings.dead_letter_bucket)
 _read_item: Final = item_reader(
     clients.dynamodb(), sleep=time.sleep, clock=time.monotonic, pause=1 / _settings.redrive_items_per_second
 )
-TIME_FOR_ROWS: Final = 0.85  # of the function's remaining time; items are read in less, so that their rows have time
 
 
 def _bucket_in_random_order() -> Bucket:
