@@ -52,7 +52,7 @@ def run(
             done = _with_progress(console, bucket, "Counting", lambda seen: summarize(bucket, seen))
             title = "In the bucket"
         else:
-            read = item_reader(clients.dynamodb(), sleep=time.sleep, pause=1 / items_per_second)
+            read = item_reader(clients.dynamodb(), sleep=time.sleep, clock=time.monotonic, pause=1 / items_per_second)
             streams = clients.streams(tables, Limits())
             done = _with_progress(
                 console,

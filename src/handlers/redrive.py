@@ -20,6 +20,8 @@ from redrive.bucket import open_bucket
 from redrive.item import item_reader
 from redrive.run import Bucket, redrive
 
+TIME_FOR_ROWS: Final = 0.85  # of the function's remaining time; items are read in less, so that their rows have time
+
 _settings: Final = Settings.from_mapping(os.environ)
 logger: Final = Logger(service=_settings.powertools_service_name)
 metrics: Final = Metrics(namespace=NAMESPACE, service=_settings.powertools_service_name)
@@ -27,7 +29,9 @@ metrics: Final = Metrics(namespace=NAMESPACE, service=_settings.powertools_servi
 _tables, _ = load_tables(_settings.tables_dir, _settings.tables)
 _streams: Final = clients.streams(_tables, _settings.limits)
 _bucket: Final = open_bucket(clients.s3(), _settings.dead_letter_bucket)
-_read_item: Final = item_reader(clients.dynamodb(), sleep=time.sleep, pause=1 / _settings.redrive_items_per_second)
+_read_item: Final = item_reader(
+    clients.dynamodb(), sleep=time.sleep, clock=time.monotonic, pause=1 / _settings.redrive_items_per_second
+)
 
 
 def _bucket_in_random_order() -> Bucket:
@@ -44,7 +48,7 @@ def handler(_: object, context: Any) -> dict[str, Any]:  # noqa: ANN401  # the r
         _bucket_in_random_order(),
         _tables,
         read_item=_read_item,
-        publish=_streams.publish_within(remaining),
+        publish=_streams.publish_within(time_for_work(context, TIME_FOR_ROWS)),
         max_record_bytes=_settings.kinesis_max_record_bytes,
         remaining=remaining,
     )

@@ -16,7 +16,7 @@ from aws_lambda_powertools.metrics import Metrics
 
 from handlers import clients
 from handlers.catalog import load_tables
-from handlers.deadline import time_for_work
+from handlers.deadline import TIME_FOR_ROWS, time_for_work
 from handlers.parser import set_parser
 from handlers.planner import Planner
 from handlers.relay import relay
@@ -56,7 +56,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, list[dict[str, str
     report = relay(
         event,
         _planner,
-        publish=_streams.publish_within(remaining),
+        publish=_streams.publish_within(time_for_work(context, TIME_FOR_ROWS)),
         store=lambda entries: store(entries, _put(), remaining=remaining),
     )
     measure(metrics, report, now_ms=time.time_ns() // 1_000_000)

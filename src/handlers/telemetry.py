@@ -118,7 +118,7 @@ def measure(metrics: Metrics, report: Report, now_ms: int) -> None:
 def measure_redrive(metrics: Metrics, summary: Summary) -> None:
     """Emit how many changes a scheduled redrive has redriven, and how many still fail."""
     metrics.add_metric(name="RedrivenChanges", unit=MetricUnit.Count, value=summary.redriven)
-    metrics.add_metric(name="RedriveFailures", unit=MetricUnit.Count, value=summary.failing.total())
+    metrics.add_metric(name="RedriveFailures", unit=MetricUnit.Count, value=summary.failed)
     metrics.flush_metrics()
 
 

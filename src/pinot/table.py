@@ -128,6 +128,11 @@ class Table:
         return self.target.region
 
     @cached_property
+    def comparison(self) -> Column:
+        """The column that orders the rows of a primary key."""
+        return next(column for column in self.columns if column.role == "comparison")
+
+    @cached_property
     def key_attributes(self) -> frozenset[str | None]:
         """The attributes that the primary key takes whole, with None where it takes something else."""
         return frozenset(column.attribute for column in self.primary_key)
@@ -238,6 +243,10 @@ class Table:
         """Tell whether the primary key is made of the DynamoDB key alone, so that it never changes."""
         return self.key_attributes <= keys.keys()
 
+    def is_key_of_one_item(self, keys: Image) -> bool:
+        """Tell whether the primary key holds the whole DynamoDB key, so that no two items share a row."""
+        return keys.keys() <= self.key_attributes
+
     def not_in_key(self, keys: Image) -> tuple[str, ...]:
         """List the attributes of the DynamoDB key that the primary key leaves out: items may share a row."""
         if not self.is_keyed_by(keys):
@@ -277,11 +286,11 @@ class Table:
             raise _no_image("OldImage", "the primary key may have changed, and only the old image can tell")
         if not self.has_row_of(old):
             return
-        old_key = self._key(change, old)
-        if old_key is not None and old_key != self._key(change, new):
+        old_key = self.key_of(change, old)
+        if old_key is not None and old_key != self.key_of(change, new):
             yield self._row(change, old, deleted=True)
 
-    def _key(self, change: Change, image: Image) -> str | None:
+    def key_of(self, change: Change, image: Image) -> str | None:
         """Make the partition key of an image's row, None where it cannot be a row."""
         try:
             return partition_key(cast("Scalar", _needed_value(column, change, image)) for column in self.primary_key)

@@ -37,10 +37,11 @@ def store(entries: Sequence[Entry], put: Put, *, remaining: Callable[[], float])
     """Store objects, several at a time; return the first position that is not stored and why, or a pair of None.
 
     After a failure, or when the time in seconds is up, no further objects are stored: the batch is retried from there.
+    A request may take several seconds, so none begins late, the first neither.
     """
     with ThreadPoolExecutor(max_workers=PARALLEL_PUTS) as pool:
         for start in range(0, len(entries), PARALLEL_PUTS):
-            if start and remaining() <= 0:
+            if remaining() <= 0:
                 return entries[start].position, "OutOfTime"
             window = entries[start : start + PARALLEL_PUTS]
             for entry, error in zip(window, pool.map(put, window), strict=True):

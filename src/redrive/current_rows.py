@@ -1,9 +1,11 @@
 """The rows that bring Pinot up to date after a failed change: of the item as it is now, not of the change.
 
-The item is read consistently. Its row gets a time that cannot win against a newer change: the last millisecond before
-the second in which the read began, by DynamoDB's own clock. A change made before that second is in the item that was
-read. A change made in that second or later has its own row, with a later time, and wins. So a redriven row is never
-older than what it replaces and never replaces what is newer, whatever is written meanwhile.
+The item is read consistently. Its row gets a time that cannot win against a newer change: the last one before the
+second in which the read began, by DynamoDB's own clock. A change made before that second is in the item that was read.
+A change made in that second or later has its own row, with a later time, and wins. So a redriven row is never older
+than what it replaces and never replaces what is newer, whatever is written meanwhile.
+
+docs/architecture.md has the table of all cases.
 """
 
 from __future__ import annotations
@@ -17,8 +19,10 @@ from decoder.errors import ChangeError
 from pinot.errors import NO_TABLE
 from pinot.table import Row, Table
 from redrive.failed_change import FailedChange
+from redrive.order import earliest_second, is_exact, snapshot_ms
 
-MS_PER_SECOND: Final = 1000
+# A Time to Live delete keeps the row, the item is gone, and a newer change of the same time may be in Pinot already.
+ORDER_UNKNOWN: Final = "order_unknown"
 
 
 class ItemSnapshot(NamedTuple):
@@ -35,13 +39,19 @@ class ItemSnapshot(NamedTuple):
 ReadItem: TypeAlias = Callable[[Change, int], ItemSnapshot]
 
 
-class RedriveError(Exception):
-    """A failed change that cannot be redriven yet: a short reason, and the Pinot table if only one table failed."""
+class Failure(NamedTuple):
+    """Why a failed change cannot be redriven yet: the Pinot table, None for all tables, and a short reason."""
 
-    def __init__(self, reason: str, table: str | None = None) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.table = table
+    table: str | None
+    reason: str
+
+
+class RedriveError(Exception):
+    """A failed change that cannot be redriven yet: for all tables, or a failure for each of some tables."""
+
+    def __init__(self, *failures: Failure | str) -> None:
+        self.failures = tuple(Failure(None, each) if isinstance(each, str) else each for each in failures)
+        super().__init__(", ".join(each.reason for each in self.failures))
 
 
 def current_rows(
@@ -49,8 +59,8 @@ def current_rows(
 ) -> Iterator[tuple[Table, Row]]:
     """Make the rows that bring the Pinot tables of a failed change up to date, each with its table.
 
-    Raises RedriveError when the change cannot be decoded, when no table replicates it, and when the item still does not
-    fit a table. In the last case the error is raised after the rows of the other tables.
+    Raises RedriveError when the change cannot be decoded, when no table replicates it, and when a table cannot be
+    brought up to date. In the last case the error is raised after all rows, those of the other tables too.
     """
     change = failed.change
     if change is None:
@@ -59,16 +69,16 @@ def current_rows(
     if not targets or change.table is None:
         raise RedriveError(NO_TABLE)
     _check_key(change.keys)
-    # The failed change's own second must be over: a row of an earlier change in it would win over the redriven one.
-    snapshot = read_item(change, change.timestamp_ms // MS_PER_SECOND + 1)
-    misfit: RedriveError | None = None
+    failures: list[Failure] = []
     for table in targets:
         try:
-            yield from ((table, row) for row in _rows(change, snapshot, table, max_record_bytes))
+            yield from ((table, row) for row in _rows(change, table, read_item, max_record_bytes))
         except ChangeError as error:
-            misfit = RedriveError(error.reason, table.name)
-    if misfit:
-        raise misfit
+            failures.append(Failure(table.name, error.reason))
+        except RedriveError as error:
+            failures.extend(each._replace(table=table.name) for each in error.failures)
+    if failures:
+        raise RedriveError(*failures)
 
 
 def _check_key(keys: Image) -> None:
@@ -79,30 +89,52 @@ def _check_key(keys: Image) -> None:
         raise RedriveError(error.reason) from None
 
 
-def _rows(change: Change, snapshot: ItemSnapshot, table: Table, max_record_bytes: int | None) -> Iterator[Row]:
-    if snapshot.image is None and table.keep_ttl_deletes:
-        # It is not known any more what deleted the item, and a Time to Live delete must keep the row. So the change is
-        # sent as it was, but a little earlier, so that it does not win over another change of its second.
-        yield from table.rows(change._replace(timestamp_ms=change.timestamp_ms - 1), max_record_bytes)
+def _rows(change: Change, table: Table, read_item: ReadItem, max_bytes: int | None) -> Iterator[Row]:
+    # The failed change's own second must be over: a row of an earlier change in it would win over the redriven one.
+    image, read_second = read_item(change, earliest_second(table, change))
+    now = change
+    if table.is_key_of_one_item(change.keys):
+        now = change._replace(timestamp_ms=snapshot_ms(table, read_second), sequence_number=None)
+    # Else the row may be another item's too, and only the change's own time tells which of them changed last.
+    row_image = image if image is not None and table.has_row_of(image) else None
+    key = None if row_image is None else table.key_of(now, row_image)
+    error: ChangeError | RedriveError | None = None
+    try:
+        # First, as the live path does: the row under a former key is wrong whatever the item is now.
+        yield from _former_rows(change, now, table, key, is_row=row_image is not None, max_bytes=max_bytes)
+    except (ChangeError, RedriveError) as caught:
+        error = caught
+    if row_image is not None:
+        current = now._replace(event_name="INSERT", new_image=row_image, old_image=None, ttl_delete=False)
+        yield from table.rows(current, max_bytes)
+    if error:
+        raise error
+
+
+def _former_rows(
+    change: Change, now: Change, table: Table, key: str | None, *, is_row: bool, max_bytes: int | None
+) -> Iterator[Row]:
+    """Make the rows of other primary keys than the item's present one, ``key``; all rows if it is no row now."""
+    if is_row and table.is_keyed_by(change.keys):
         return
-    is_row = snapshot.image is not None and table.has_row_of(snapshot.image)
-    # A primary key that leaves out a part of DynamoDB's may be another item's too.
-    is_item_key = table.is_keyed_by(change.keys) and not table.not_in_key(change.keys)
-    current_keys: set[str] = set()
-    if is_row or is_item_key:
-        current = change._replace(
-            event_name="INSERT" if is_row else "REMOVE",
-            timestamp_ms=snapshot.read_second * MS_PER_SECOND - 1,
-            sequence_number=None,
-            new_image=snapshot.image if is_row else None,
-            old_image=None,
-            ttl_delete=False,
-        )
-        for row in table.rows(current, max_record_bytes):
-            current_keys.add(row.key)
-            yield row
-    if not is_item_key and change.event_name != "INSERT":
-        # The tombstone that the failed change would have sent, at that change's own time: an item that has taken the
-        # primary key since then keeps its row.
-        tombstone = change._replace(event_name="REMOVE", new_image=None)
-        yield from (row for row in table.rows(tombstone, max_record_bytes) if row.key not in current_keys)
+    if table.keep_ttl_deletes:
+        rows = (row for row in _own_rows(change, table, key, max_bytes) if row.key != key)
+        if is_exact(table, change):
+            yield from rows
+        elif any(rows):
+            raise RedriveError(ORDER_UNKNOWN)
+    elif table.is_keyed_by(change.keys) and not table.not_in_key(change.keys):
+        yield from table.rows(_removal(now, old_image=None), max_bytes)
+    elif change.event_name != "INSERT":
+        yield from (row for row in table.rows(_removal(now, change.old_image), max_bytes) if row.key != key)
+
+
+def _own_rows(change: Change, table: Table, key: str | None, max_bytes: int | None) -> Iterator[Row]:
+    """Make the failed change's own rows, but not the one under ``key``, whose place a newer one takes."""
+    if key is None or change.new_image is None or table.key_of(change, change.new_image) != key:
+        return table.rows(change, max_bytes)
+    return iter(()) if change.event_name == "INSERT" else table.rows(_removal(change, change.old_image), max_bytes)
+
+
+def _removal(change: Change, old_image: Image | None) -> Change:
+    return change._replace(event_name="REMOVE", new_image=None, old_image=old_image)

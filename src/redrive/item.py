@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final
@@ -21,8 +22,10 @@ _CLOCK_MARGIN: Final = 1  # seconds
 _MAX_WAIT: Final = 10  # seconds; a change with a time further ahead is an error, not just recent
 
 
-def item_reader(client: DynamoDBClient, *, sleep: Callable[[float], None], pause: float = 0.0) -> ReadItem:
-    """Return the function that reads an item consistently, at most one each ``pause`` seconds.
+def item_reader(
+    client: DynamoDBClient, *, sleep: Callable[[float], None], clock: Callable[[], float], pause: float = 0.0
+) -> ReadItem:
+    """Return the function that reads an item consistently, at most one each ``pause`` seconds, by ``clock``.
 
     The second in which a read began is taken from the Date of the response before it, minus one second, as DynamoDB's
     own clocks may differ. That does not depend on the local clock, and is too early rather than too late. The function
@@ -30,14 +33,18 @@ def item_reader(client: DynamoDBClient, *, sleep: Callable[[float], None], pause
     DynamoDB's code for a request that it refuses.
     """
     last: int | None = None
+    next_read = -math.inf
 
     def read(change: Change, earliest: int) -> ItemSnapshot:
-        nonlocal last
+        nonlocal last, next_read
         if change.region not in (None, client.meta.region_name):
             raise RedriveError("another_region")  # a table of the same name there is not this one
         while True:
             began = last
-            sleep(pause)
+            now = clock()
+            if now < next_read:
+                sleep(next_read - now)
+            next_read = max(now, next_read) + pause  # from the beginning of this read: what it takes is a part of it
             response = _get(client, change)
             last = _second(response)
             if began is not None and began >= earliest:

@@ -8,54 +8,80 @@ from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 from decoder.change import Change
-from pinot.table import Table, Target
+from pinot.table import Row, Table, Target
 from publisher.entry import Entry
 from publisher.order import Published
 from redrive.current_rows import ItemSnapshot, ReadItem, RedriveError, current_rows
 from redrive.failed_change import FailedChange, ObjectError, read_object
+from redrive.progress import Progress
 
 ALL_TABLES: Final = "all"
 UNPUBLISHED: Final = "unpublished"  # the stream did not accept the rows in time; followed by its error, if any
-UNREADABLE: Final = "unreadable_object"
+UNREADABLE: Final = "unreadable_object"  # followed by S3's error, if S3 refused to return it
+NOT_ARCHIVED: Final = "not_archived"  # the rows are sent, and will be sent again; followed by S3's error
+NOT_KEPT: Final = "progress_not_kept"  # followed by S3's error
+PORTION: Final = 500  # changes of an object whose rows are made and published together, before progress is kept
 
 Publish: TypeAlias = Callable[[Target, Sequence[Entry]], Published]
 Reasons: TypeAlias = "Counter[tuple[str, str]]"  # (Pinot table or "all", reason) -> changes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Summary:
-    """The result of a run. ``failing`` counts the changes that could not be redriven.
+class BucketError(Exception):
+    """S3 refused a request for one object; the message is its code."""
 
-    ``changes`` counts those of all objects that were read, ``rows`` the rows that were sent. ``unfinished`` says that
-    the time was up before the end of the bucket.
+
+@dataclass(slots=True, kw_only=True)
+class Summary:
+    """The result of a run. ``failed`` counts the changes that could not be redriven.
+
+    ``failing`` counts them by table and reason: a change that fails for several tables stands under each of them.
+    ``changes`` counts the changes that were tried, ``rows`` the rows that were sent. ``unfinished`` says that the time
+    was up before the end of the bucket.
     """
 
     objects: int = 0
     changes: int = 0
     rows: int = 0
+    failed: int = 0
     failing: Reasons = field(default_factory=Counter)
     unfinished: bool = False
 
     @property
     def redriven(self) -> int:
         """How many changes were redriven."""
-        return self.changes - self.failing.total()
+        return self.changes - self.failed
+
+    def fail(self, failures: Iterable[tuple[str, str]], changes: int = 1) -> None:
+        """Count changes that could not be redriven, once, and under each of their reasons."""
+        self.failed += changes
+        for each in failures:
+            self.failing[each] += changes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bucket:
     """The dead letter bucket: its keys, how to read an object, and how to archive one that is done.
 
-    ``fetch`` returns None for an object that does not exist any more: another run was faster.
+    ``fetch`` returns None for an object that does not exist any more: another run was faster, and ``archive`` does
+    nothing. An object's progress is kept under the object's key, too. All but ``list_keys`` raise BucketError.
     """
 
     list_keys: Callable[[], Iterable[str]]
     fetch: Callable[[str], bytes | None]
     archive: Callable[[str], None]
+    fetch_progress: Callable[[str], bytes | None]
+    save_progress: Callable[[str, bytes], None]
+    delete_progress: Callable[[str], None]
 
 
-class _OutOfTimeError(Exception):
-    pass
+@dataclass(slots=True, kw_only=True)
+class _Object:
+    """An object of the bucket: its failed changes, and which of them are done."""
+
+    key: str
+    changes: Sequence[FailedChange]
+    progress: Progress
+    has_progress: bool
 
 
 def summarize(bucket: Bucket, on_object: Callable[[str], None] = lambda _: None) -> Summary:
@@ -63,14 +89,17 @@ def summarize(bucket: Bucket, on_object: Callable[[str], None] = lambda _: None)
 
     ``on_object`` is called with each object's key.
     """
-    found: Reasons = Counter()
-    objects = 0
+    found = Summary()
     for key in bucket.list_keys():
-        changes = _read(bucket, key)
-        objects += bool(changes)
-        found.update((each.table or ALL_TABLES, each.reason) for each in changes)
+        opened = _open(bucket, key, found)
+        if opened:
+            left = [opened.changes[position] for position in opened.progress.left()]
+            found.objects += 1
+            found.changes += len(left)
+            for each in left:
+                found.fail([(each.table or ALL_TABLES, each.reason)])
         on_object(key)
-    return Summary(objects=objects, changes=found.total(), failing=found)
+    return found
 
 
 def redrive(
@@ -82,68 +111,137 @@ def redrive(
     max_record_bytes: int,
     remaining: Callable[[], float],
     on_object: Callable[[str], None] = lambda _: None,
+    portion: int = PORTION,
 ) -> Summary:
     """Bring the items of all failed changes up to date, and archive each object of which all changes are redriven.
 
-    An interrupted run needs no clean-up: what it has redriven is archived, and the next run does the rest.
-    ``remaining`` returns the seconds left; an object for which they do not suffice is left to the next run. Exceptions
-    of the callables are raised, except RedriveError.
+    An interrupted run needs no clean-up: what it has redriven is archived, or known from the object's progress, and the
+    next run does the rest. ``remaining`` returns the seconds left for reading items. Exceptions of the callables are
+    raised, except RedriveError and BucketError.
     """
-    objects = changes = rows = 0
-    failing: Reasons = Counter()
+    run = _Run(bucket, tables, publish, max_record_bytes, remaining, portion)
     for key in bucket.list_keys():
-        failed_changes = _read(bucket, key)
-        try:
-            entries, failed = _entries_of(failed_changes, tables, _cached(read_item), max_record_bytes, remaining)
-        except _OutOfTimeError:
-            return Summary(objects=objects, changes=changes, rows=rows, failing=failing, unfinished=True)
-        for target, of_target in entries.items():
-            published = publish(target, of_target)
-            rows += len(of_target)
-            if published.first_unpublished is not None:
-                cause = max(published.errors, key=lambda code: published.errors[code], default="")
-                failed = Counter({(ALL_TABLES, f"{UNPUBLISHED} {cause}".rstrip()): len(failed_changes)})
-        objects += bool(failed_changes)
-        changes += len(failed_changes)
-        failing.update(failed)
-        if failed_changes and not failed:
-            bucket.archive(key)
+        opened = _open(bucket, key, run.result)
+        if opened and not run.redrive(opened, _cached(read_item)):
+            run.result.unfinished = True
+            break
         on_object(key)
-    return Summary(objects=objects, changes=changes, rows=rows, failing=failing)
+    return run.result
 
 
-def _read(bucket: Bucket, key: str) -> Sequence[FailedChange]:
-    body = bucket.fetch(key)
-    if body is None:
-        return ()
+def _open(bucket: Bucket, key: str, result: Summary) -> _Object | None:
+    """Read an object; return None if it does not exist any more, is empty, or cannot be read, which is counted."""
+    try:
+        body = bucket.fetch(key)
+        changes = () if body is None else _read(body)
+        stored = bucket.fetch_progress(key) if len(changes) > 1 else None
+    except BucketError as error:
+        result.objects += 1
+        result.changes += 1
+        result.fail([(ALL_TABLES, f"{UNREADABLE} {error}")])
+        return None
+    if body is None or not changes:
+        return None
+    progress = Progress(body, len(changes), stored)
+    return _Object(key=key, changes=changes, progress=progress, has_progress=stored is not None)
+
+
+def _read(body: bytes) -> Sequence[FailedChange]:
     try:
         return read_object(body)
     except ObjectError:
         return (FailedChange(reason=UNREADABLE, table=None, change=None),)
 
 
-def _entries_of(
-    changes: Sequence[FailedChange],
-    tables: Sequence[Table],
-    read_item: ReadItem,
-    max_record_bytes: int,
-    remaining: Callable[[], float],
-) -> tuple[dict[Target, list[Entry]], Reasons]:
-    entries: defaultdict[Target, dict[Entry, None]] = defaultdict(dict)  # in order, without duplicates
-    failed: Reasons = Counter()
-    for each in changes:
-        if remaining() <= 0:
-            raise _OutOfTimeError
+@dataclass(slots=True)
+class _Portion:
+    """Some changes of an object, by position: those that were tried, why some failed, and who needs which row."""
+
+    tried: list[int] = field(default_factory=list)
+    failures: defaultdict[int, list[tuple[str, str]]] = field(default_factory=lambda: defaultdict(list))
+    rows: defaultdict[Target, dict[tuple[str, bytes], set[int]]] = field(default_factory=lambda: defaultdict(dict))
+
+    def need(self, position: int, target: Target, row: Row) -> None:
+        """Note that a change needs a row: the last of several equal ones, as another may stand between them."""
+        rows = self.rows[target]
+        rows[row.key, row.data] = {*rows.pop((row.key, row.data), ()), position}
+
+
+@dataclass(slots=True)
+class _Run:
+    """The state of one call of :func:`redrive`."""
+
+    bucket: Bucket
+    tables: Sequence[Table]
+    publish: Publish
+    max_record_bytes: int
+    remaining: Callable[[], float]
+    size: int  # of a portion
+    result: Summary = field(default_factory=Summary)
+
+    def redrive(self, opened: _Object, read_item: ReadItem) -> bool:
+        """Redrive what is left of an object; return whether the time was enough."""
+        positions = list(opened.progress.left())
+        for start in range(0, len(positions), self.size):
+            wanted = positions[start : start + self.size]
+            portion = self._make(opened, wanted, read_item)
+            if portion.tried:
+                self.result.objects += start == 0
+                self._publish(portion)
+                self._count(opened, portion)
+            if len(portion.tried) < len(wanted):
+                return False
+        return True
+
+    def _make(self, opened: _Object, positions: Iterable[int], read_item: ReadItem) -> _Portion:
+        """Make the rows of an object's changes, until the time is up."""
+        portion = _Portion()
+        for position in positions:
+            if self.remaining() <= 0:
+                break
+            portion.tried.append(position)
+            each = opened.changes[position]
+            try:
+                for table, row in current_rows(each, self.tables, read_item, self.max_record_bytes):
+                    portion.need(position, table.target, row)
+            except RedriveError as error:
+                for table_name, reason in error.failures:
+                    why = UNREADABLE if each.reason == UNREADABLE else reason
+                    portion.failures[position].append((table_name or each.table or ALL_TABLES, why))
+        return portion
+
+    def _publish(self, portion: _Portion) -> None:
+        for target, rows in portion.rows.items():
+            entries = [Entry(key, data, place) for place, (key, data) in enumerate(rows)]
+            published = self.publish(target, entries)
+            self.result.rows += len(entries)
+            if published.first_unpublished is None:
+                continue
+            cause = max(published.errors, key=lambda code: published.errors[code], default="")
+            failure = (ALL_TABLES, f"{UNPUBLISHED} {cause}".rstrip())
+            for position in set().union(*list(rows.values())[published.first_unpublished :]):
+                if failure not in portion.failures[position]:
+                    portion.failures[position].append(failure)
+
+    def _count(self, opened: _Object, portion: _Portion) -> None:
+        """Count a portion. Archive the object if that was all of it, else keep its progress."""
+        self.result.changes += len(portion.tried)
+        for position in portion.tried:
+            opened.progress.note(position, is_done=position not in portion.failures)
+            if position in portion.failures:
+                self.result.fail(portion.failures[position])
+        done = len(portion.tried) - len(portion.failures)
         try:
-            for table, row in current_rows(each, tables, read_item, max_record_bytes):
-                entries[table.target][Entry(row.key, row.data, 0)] = None
-        except RedriveError as error:
-            reason = each.reason if each.reason == UNREADABLE else error.reason
-            failed[error.table or each.table or ALL_TABLES, reason] += 1
-    return {
-        target: [entry._replace(position=position) for position, entry in enumerate(unique)]
-        for target, unique in entries.items()
-    }, failed
+            if opened.progress.is_complete:
+                self.bucket.archive(opened.key)
+                if opened.has_progress:
+                    self.bucket.delete_progress(opened.key)
+            elif len(opened.changes) > 1:
+                self.bucket.save_progress(opened.key, opened.progress.stored())
+                opened.has_progress = True
+        except BucketError as error:
+            what = NOT_ARCHIVED if opened.progress.is_complete else NOT_KEPT
+            self.result.fail([(ALL_TABLES, f"{what} {error}")], done)
 
 
 def _cached(read_item: ReadItem) -> ReadItem:

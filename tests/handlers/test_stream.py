@@ -19,6 +19,7 @@ from handlers import clients
 from handlers.settings import SettingsError
 from handlers.telemetry import MAX_LAGS
 from pinot.errors import TableError
+from publisher.order import Published
 
 REGION = "eu-west-1"
 CONTEXT = SimpleNamespace(get_remaining_time_in_millis=lambda: 60_000, aws_request_id="request-1")
@@ -286,3 +287,26 @@ def test_a_warning_about_a_tables_files_is_logged_at_start(aws, capsys):
     load()
     warning, *_ = output(capsys)
     assert (warning["level"], warning["where"]) == ("WARNING", "upsertConfig.mode")
+
+
+@pytest.mark.parametrize(("rows_end", "stored"), [(42.1, True), (45.1, False)])
+def test_dead_letters_begin_after_the_rows_and_not_after_three_quarters_of_the_time(aws, monkeypatch, rows_end, stored):
+    """Rows end at 42 of 60 s. Their last request may end at 52 s, and one of S3 would then outlive the function."""
+    handler, now, left = load(), [0.0], []
+    monkeypatch.setattr("handlers.deadline.time", SimpleNamespace(monotonic=lambda: now[0]))
+
+    def publish_within(remaining):
+        def publish(_, entries):
+            list(entries)
+            left.append(remaining())
+            now[0] = rows_end
+            return Published(first_unpublished=None, resent=0, errors={})
+
+        return publish
+
+    streams = SimpleNamespace(publish_within=publish_within)
+    monkeypatch.setattr("handlers.stream._streams", streams)
+    bad = insert(key("b"), {"price": {"S": SECRET}}, sequence=42)
+    failures = handler({"Records": [insert(key("a"), {}), bad]}, CONTEXT)["batchItemFailures"]
+    assert [round(seconds) for seconds in left] == [42]
+    assert (len(dead_letters_in(aws.s3)) == 1, failures == []) == (stored, stored)

@@ -62,8 +62,13 @@ def test_nothing_is_stored_after_the_first_failure():
     assert set(range(21)) <= seen <= set(range(2 * PARALLEL_PUTS))
 
 
-def test_no_more_objects_are_stored_when_the_time_is_up():
-    assert store(dead_letters(100), lambda _: None, remaining=lambda: 0.0) == (PARALLEL_PUTS, "OutOfTime")
+def test_no_object_is_stored_when_the_time_is_up():
+    """A request may take 10 s. One that begins when the rows have used up the time would outlive the function."""
+    put = []
+    assert store(dead_letters(1), put.append, remaining=lambda: 0.0) == (0, "OutOfTime")
+    left = iter((1.0, 0.0))
+    assert store(dead_letters(100), put.append, remaining=lambda: next(left)) == (PARALLEL_PUTS, "OutOfTime")
+    assert len(put) == PARALLEL_PUTS
 
 
 def test_an_empty_list_is_stored_without_a_call():

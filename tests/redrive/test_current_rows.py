@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import json
-from itertools import count
-from random import Random
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from changes import SECOND, TTL_IDENTITY, insert, modify, remove
 from decoder.change import decode_change
@@ -92,11 +88,106 @@ def test_an_item_that_still_does_not_fit_is_reported_with_a_reason():
         rows(failed(insert(KEYS, {})), reading({"price": {"S": "cheap"}}))
 
 
-def test_a_row_that_a_ttl_delete_must_keep_is_kept():
-    keep = table(source={"ttl_deletes": "keep"})
-    assert rows(failed(remove(KEYS, userIdentity=TTL_IDENTITY)), reading(None), keep) == []
-    ((_, _, row),) = rows(failed(modify(KEYS, {"name": {"S": "last"}})), reading(None), keep)
-    assert (row["name"], row["deleted"], row["changed"]) == ("last", False, SECOND * 1000 - 1)
+# Time to Live deletes that keep the row, and an item that is gone: what deleted it is not known any more.
+
+BY_VERSION = (
+    with_setting(SCHEMA, "dimensionFieldSpecs", [*SCHEMA["dimensionFieldSpecs"], {"name": "v", "dataType": "STRING"}]),
+    with_setting(CONFIG, "upsertConfig.comparisonColumns", ["v"]),
+    {"columns": {"v": "$version", "changed": "$timestamp"}},
+)
+IN_SECONDS = with_setting(SCHEMA, "dateTimeFieldSpecs.0.format", "EPOCH|SECONDS")
+OLD, NEW = {"name": {"S": "old"}}, {"name": {"S": "new"}}
+
+
+def keeping(schema=SCHEMA, config=CONFIG, source=None, **more):
+    return table(schema, config, {"ttl_deletes": "keep", **(source or {}), **more})
+
+
+def in_kinesis_form(each, milliseconds):
+    inner = {name: value for name, value in each["dynamodb"].items() if name != "SequenceNumber"}
+    inner |= {"ApproximateCreationDateTime": SECOND * 1000 + milliseconds}
+    return {**each, "dynamodb": inner, "tableName": "meetups", "recordFormat": "application/json"}
+
+
+def failures(each, read, *tables):
+    made = []
+    with pytest.raises(RedriveError) as caught:
+        made.extend(current_rows(each, tables, read))
+    assert made == []
+    return [tuple(failure) for failure in caught.value.failures]
+
+
+@pytest.mark.parametrize("files", [(), BY_VERSION], ids=["time", "version"])
+def test_a_ttl_delete_that_keeps_its_row_needs_none(files):
+    assert rows(failed(remove(KEYS, userIdentity=TTL_IDENTITY)), reading(None), keeping(*files)) == []
+
+
+@pytest.mark.parametrize("record", [insert(KEYS, NEW), modify(KEYS, NEW, OLD), remove(KEYS, OLD)])
+@pytest.mark.parametrize("schema", [SCHEMA, IN_SECONDS])
+def test_a_kept_item_that_is_gone_fails_where_a_newer_change_of_its_second_may_be_in_pinot(record, schema):
+    assert failures(failed(record), reading(None), keeping(schema)) == [("items", "order_unknown")]
+
+
+def test_a_kept_item_that_is_gone_gets_the_lost_changes_own_row_where_its_version_orders_it():
+    versions = keeping(*BY_VERSION)
+    for record, deleted in ((insert(KEYS, NEW), False), (modify(KEYS, NEW, OLD), False), (remove(KEYS, OLD), True)):
+        ((_, _, row),) = rows(failed(record), reading(None), versions)
+        assert (row["v"], row["deleted"]) == (decode_change(record).version, deleted)
+
+
+def test_a_kept_item_that_is_gone_gets_the_lost_changes_own_row_at_a_time_of_the_kinesis_form():
+    each = failed(in_kinesis_form(modify(KEYS, NEW, OLD), 123))
+    assert rows(each, reading(None), keeping()) == [
+        ("items", "1:a", {"id": "a", "name": "new", "deleted": False, "changed": SECOND * 1000 + 123})
+    ]
+    assert failures(each, reading(None), keeping(IN_SECONDS)) == [("items", "order_unknown")]
+
+
+def test_a_kept_item_that_is_there_gets_its_row():
+    ((_, _, row),) = rows(failed(remove(KEYS, OLD)), reading(NEW), keeping())
+    assert (row["name"], row["deleted"], row["changed"]) == ("new", False, NOW * 1000 - 1)
+
+
+def test_a_kept_row_is_not_deleted_when_its_key_exists_again_as_an_item_that_is_no_row():
+    when = {"when": {"name": {"in": ["old", "new"]}}}
+    each, other = failed(modify(KEYS, NEW, OLD)), reading({"name": {"S": "other"}})
+    assert failures(each, other, keeping(**when)) == [("items", "order_unknown")]
+    ((_, _, row),) = rows(each, other, keeping(*BY_VERSION, **when))
+    assert (row["name"], row["deleted"], row["v"]) == ("new", False, each.change.version)
+
+
+def test_a_change_that_never_had_a_row_needs_none_whatever_became_of_the_item():
+    each = failed(insert(KEYS, {"name": {"S": "other"}}))
+    assert rows(each, reading(None), keeping(when={"name": "new"})) == []
+
+
+# The second of the read, and the comparison column's unit.
+
+
+@pytest.mark.parametrize(
+    ("schema", "milliseconds", "earliest"),
+    [(SCHEMA, 0, 1), (SCHEMA, 998, 1), (SCHEMA, 999, 2), (IN_SECONDS, 0, 2), (IN_SECONDS, 999, 2)],
+)
+def test_the_read_begins_late_enough_for_its_row_to_compare_greater(schema, milliseconds, earliest):
+    each = failed(in_kinesis_form(modify(KEYS, NEW, OLD), milliseconds))
+    read = reading(NEW)
+    rows(each, read, table(schema))
+    assert [second for _, _, second in read.reads] == [SECOND + earliest]
+
+
+def test_the_row_of_a_coarse_comparison_column_lies_before_the_unit_of_the_read():
+    minutes = with_setting(SCHEMA, "dateTimeFieldSpecs.0.format", "EPOCH|MINUTES")
+    ((_, _, row),) = rows(failed(insert(KEYS, {})), reading(NEW), table(minutes))
+    assert row["changed"] == NOW // 60 - 1
+
+
+def test_a_change_that_fails_for_several_tables_says_so_of_each():
+    others = keeping(config=with_setting(CONFIG, "tableName", "others"), source={"columns": {"price": "cost"}})
+    each = failed(insert(KEYS, {}))
+    spoilt = {"price": {"S": "cheap"}, "cost": {"N": "1" * 400}}
+    with pytest.raises(RedriveError) as caught:
+        rows(each, reading(spoilt), table(), others)
+    assert [failure.table for failure in caught.value.failures] == ["items", "others"]
 
 
 def test_an_item_that_left_the_filter_becomes_a_tombstone():
@@ -112,11 +203,50 @@ MOVABLE = table(with_setting(SCHEMA, "primaryKeyColumns", ["name"]))
 
 
 def test_the_row_under_the_former_primary_key_is_deleted_at_the_changes_own_time():
+    """Another item may have either primary key by now, and keeps its row if it took the key later."""
     each = failed(modify(KEYS, {"name": {"S": "failed"}}, {"name": {"S": "old"}}))
     assert rows(each, reading({"name": {"S": "now"}}), MOVABLE) == [
-        ("items", "3:now", {"id": "a", "name": "now", "deleted": False, "changed": NOW * 1000 - 1}),
         ("items", "3:old", {"id": "a", "name": "old", "deleted": True, "changed": SECOND * 1000}),
+        ("items", "3:now", {"id": "a", "name": "now", "deleted": False, "changed": SECOND * 1000}),
     ]
+
+
+CITIES = table(with_setting(SCHEMA, "primaryKeyColumns", ["id", "name"]))
+
+
+@pytest.mark.parametrize("target", [MOVABLE, CITIES], ids=["name", "id and name"])
+def test_the_row_under_the_former_primary_key_is_deleted_even_if_the_item_cannot_be_a_row(target):
+    each = failed(modify(KEYS, {"name": {"S": "failed"}}, {"name": {"S": "old"}}))
+    made = []
+    with pytest.raises(RedriveError, match="type_mismatch"):
+        made.extend(current_rows(each, [target], reading({"name": {"S": "now"}, "price": {"S": "cheap"}})))
+    assert [(json.loads(row.data)["name"], row.is_delete) for _, row in made] == [("old", True)]
+
+
+def test_the_row_under_the_present_primary_key_stays_if_the_item_cannot_be_a_row():
+    each = failed(modify(KEYS, {"name": {"S": "old"}, "price": {"S": "cheap"}}, {"name": {"S": "old"}}))
+    now = {"name": {"S": "old"}, "price": {"S": "cheap"}}
+    assert failures(each, reading(now), MOVABLE) == [("items", "type_mismatch")]
+
+
+def test_a_primary_key_with_dynamodbs_whole_key_is_no_other_items_and_gets_the_time_of_the_read():
+    each = failed(modify(KEYS, {"name": {"S": "failed"}}, {"name": {"S": "old"}}))
+    assert [(row["name"], row["changed"]) for _, _, row in rows(each, reading({"name": {"S": "now"}}), CITIES)] == [
+        ("old", NOW * 1000 - 1),
+        ("now", NOW * 1000 - 1),
+    ]
+
+
+def test_a_shared_row_of_another_item_that_changed_later_stays():
+    """Two items share a row. The one that changed last is shown, and a redrive of the other does not replace it."""
+    replica = Replica(read_upsert_table(SCHEMA, CONFIG))
+    first, second = ({"id": {"S": "a"}, "sk": {"S": sort}} for sort in "12")
+    for row in table().rows(decode_change(insert(second, NEW, second=SECOND + 1))):
+        replica.ingest(0, row.data)
+    made = current_rows(failed(insert(first, OLD)), [table()], lambda *_: ItemSnapshot({**first, **OLD}, NOW))
+    for _, row in made:
+        replica.ingest(0, row.data)
+    assert [row["name"] for row in replica.live()] == ["new"]
 
 
 def test_the_row_of_a_primary_key_that_the_item_has_again_is_not_deleted():
@@ -136,58 +266,6 @@ def test_a_failed_insert_of_a_deleted_item_needs_no_row():
 def test_a_failed_delete_without_an_old_image_cannot_be_redriven():
     with pytest.raises(RedriveError, match="no_image"):
         rows(failed(remove(KEYS)), reading(None), MOVABLE)
-
-
-class World:
-    """One item with random writes, its stream, its dead letters, and a replica. Time passes at random."""
-
-    def __init__(self, seed):
-        self.random = Random(seed)
-        self.replica = Replica(read_upsert_table(SCHEMA, CONFIG))
-        self.target = table()
-        self.item, self.stream, self.dead_letters = None, [], []
-        self.second, self.numbers = SECOND, count(1)
-
-    def write(self):
-        number = next(self.numbers)
-        when = {"second": self.second, "sequence": number}
-        old = self.item
-        if old is not None and self.random.random() < 0.3:
-            record, self.item = remove(KEYS, old, **when), None
-        else:
-            self.item = {"name": {"S": f"v{number}"}}
-            record = insert(KEYS, self.item, **when) if old is None else modify(KEYS, self.item, old, **when)
-        (self.dead_letters if self.random.random() < 0.4 else self.stream).append(record)
-
-    def pass_time(self, writes=1.0):
-        self.second += self.random.choice((0, 0, 1))
-        if self.random.random() < writes:
-            self.write()
-
-    def deliver(self, upto=None):
-        for record in self.stream[:upto]:
-            for row in self.target.rows(decode_change(record)):
-                self.replica.ingest(0, row.data)
-        del self.stream[:upto]
-
-    def read(self, _, earliest):
-        while self.second < earliest:
-            self.second += 1
-            self.pass_time(writes=0.5)
-        read_second = self.random.randint(earliest, self.second)  # by a clock that may be behind
-        for _ in range(self.random.randrange(3)):
-            self.pass_time()
-        image = self.item  # a consistent read returns the item at some moment of its duration
-        for _ in range(self.random.randrange(3)):
-            self.pass_time()
-        return ItemSnapshot(None if image is None else {**KEYS, **image}, read_second)
-
-    def redrive_one(self):
-        made = [row for _, row in current_rows(failed(self.dead_letters.pop(0)), [self.target], self.read)]
-        if self.random.random() < 0.5:
-            self.deliver(self.random.randrange(len(self.stream) + 1))
-        for row in made:
-            self.replica.ingest(0, row.data)
 
 
 # A primary key that leaves out a part of DynamoDB's key: several items may share it.
@@ -216,7 +294,7 @@ def test_a_table_that_cannot_take_the_item_does_not_keep_it_from_another():
     assert next(made)[0].name == "others"
     with pytest.raises(RedriveError) as caught:
         next(made)
-    assert (caught.value.reason, caught.value.table) == ("type_mismatch", "items")
+    assert caught.value.failures == (("items", "type_mismatch"),)
 
 
 def test_a_malformed_key_is_reported_before_anything_is_read():
@@ -227,21 +305,9 @@ def test_a_malformed_key_is_reported_before_anything_is_read():
         rows(failed(insert({"id": {"S": "a", "N": "1"}}, {})), read)
 
 
-@settings(max_examples=2000, deadline=None)
-@given(seed=st.integers(0, 2**32))
-def test_a_redriven_row_is_never_older_than_its_item_whatever_is_written_meanwhile(seed):
-    """Writes and redrives happen at random moments. At the end Pinot shows what DynamoDB holds."""
-    world = World(seed)
-    for _ in range(world.random.randrange(1, 8)):
-        world.pass_time()
-    world.deliver(world.random.randrange(len(world.stream) + 1))
-    for _ in range(world.random.randrange(10)):
-        if world.dead_letters:
-            world.redrive_one()
-    world.random.seed(0)
-    world.write = lambda: None  # no more writes
-    while world.dead_letters:
-        world.redrive_one()
-    world.deliver()
-    expected = [] if world.item is None else [world.item["name"]["S"]]
-    assert [row["name"] for row in world.replica.live()] == expected
+def test_the_items_own_attribute_as_comparison_column_does_not_order_its_changes():
+    own = with_setting(CONFIG, "upsertConfig.comparisonColumns", ["price"])
+    by_price = keeping(SCHEMA, own, {"columns": {"changed": "$timestamp"}})
+    each = failed(modify(KEYS, {"price": {"N": "2"}}, {"price": {"N": "1"}}))
+    assert failures(each, reading(None), by_price) == [("items", "order_unknown")]
+    assert [row["price"] for _, _, row in rows(each, reading({"price": {"N": "3"}}), by_price)] == [3.0]

@@ -20,13 +20,20 @@ class FakeDynamoDB:
     def __init__(self, *seconds, item=None):
         self.seconds = list(seconds)
         self.item = item
+        self.now = 0.0
         self.slept = []
         self.requests = []
+        self.takes = 0.0
 
         self.meta = SimpleNamespace(region_name="us-east-1")
 
+    def sleep(self, seconds):
+        self.slept.append(round(seconds, 6))
+        self.now += seconds
+
     def get_item(self, **request):
         self.requests.append(request)
+        self.now += self.takes
         if isinstance(self.seconds[0], Exception):
             raise self.seconds.pop(0)
         answer = {"ResponseMetadata": {"HTTPHeaders": {"date": formatdate(self.seconds.pop(0), usegmt=True)}}}
@@ -34,7 +41,7 @@ class FakeDynamoDB:
 
 
 def read(dynamodb, *earliest):
-    function = item_reader(dynamodb, sleep=dynamodb.slept.append, pause=0.02)
+    function = item_reader(dynamodb, sleep=dynamodb.sleep, clock=lambda: dynamodb.now, pause=0.02)
     return [function(CHANGE, second) for second in earliest]
 
 
@@ -53,18 +60,26 @@ def test_a_read_is_dated_one_second_before_the_previous_response():
 def test_a_read_waits_for_the_earliest_second_in_which_it_may_begin():
     dynamodb = FakeDynamoDB(100, 100, 101, 102)
     assert read(dynamodb, 100) == [ItemSnapshot(None, 100)]
-    assert dynamodb.slept == [0.02, 0.25, 0.02, 0.25, 0.02, 0.02]
+    assert dynamodb.slept == [0.25, 0.25, 0.02]
 
 
 def test_reads_keep_to_the_configured_rate():
     dynamodb = FakeDynamoDB(*range(100, 111))
     read(dynamodb, *[0] * 10)
-    assert dynamodb.slept == [0.02] * 11
+    assert dynamodb.slept == [0.02] * 10
+
+
+@pytest.mark.parametrize(("takes", "slept"), [(0.015, [0.005] * 10), (0.05, [])])
+def test_the_time_of_a_read_is_a_part_of_its_pause(takes, slept):
+    dynamodb = FakeDynamoDB(*range(100, 111))
+    dynamodb.takes = takes
+    read(dynamodb, *[0] * 10)
+    assert dynamodb.slept == slept
 
 
 def test_an_item_of_another_region_is_not_read():
     with pytest.raises(RedriveError, match="another_region"):
-        item_reader(FakeDynamoDB(), sleep=print)(CHANGE._replace(region="eu-west-1"), 0)
+        item_reader(FakeDynamoDB(), sleep=print, clock=float)(CHANGE._replace(region="eu-west-1"), 0)
 
 
 def test_a_time_far_in_the_future_is_not_waited_for():

@@ -22,7 +22,7 @@ from handlers.relay import relay
 from handlers.telemetry import NAMESPACE, measure, measure_heartbeat, measure_redrive
 from kinesis_fake import publish_everything
 from publisher.order import MAX_RECORD_BYTES, MAX_REQUEST_BYTES
-from redrive.bucket import ARCHIVE, PREFIXES
+from redrive.bucket import ARCHIVE, PREFIXES, PROGRESS
 from redrive.run import Summary
 
 pytestmark = pytest.mark.template
@@ -581,12 +581,18 @@ def test_the_redrive_may_move_dead_letters_read_items_and_publish_rows(case, sta
             "ListDeadLetters",
             "s3:ListBucket",
             attribute("DeadLetterBucket", "Arn"),
-            Condition={**IN_THIS_ACCOUNT, "StringLike": {"s3:prefix": [f"{prefix}*" for prefix in PREFIXES]}},
+            Condition={**IN_THIS_ACCOUNT, "StringLikeIfExists": {"s3:prefix": [f"{prefix}*" for prefix in PREFIXES]}},
         ),
         allow(
             "TakeDeadLetters",
             ["s3:DeleteObject", "s3:GetObject"],
             [{"Fn::Sub": f"${{DeadLetterBucket.Arn}}/{prefix}*"} for prefix in PREFIXES],
+            Condition=IN_THIS_ACCOUNT,
+        ),
+        allow(
+            "KeepProgress",
+            ["s3:DeleteObject", "s3:GetObject", "s3:PutObject"],
+            {"Fn::Sub": f"${{DeadLetterBucket.Arn}}/{PROGRESS}*"},
             Condition=IN_THIS_ACCOUNT,
         ),
         allow(
