@@ -11,9 +11,9 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from pinot.config import names_read_by
 from pinot.config_checks import at
 from pinot.errors import Findings
+from pinot.expression import names_read_by
 
 FACTORY: Final = "stream.kinesis.consumer.factory.class.name"
 KINESIS_FACTORY: Final = "org.apache.pinot.plugin.stream.kinesis.KinesisConsumerFactory"

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, NamedTuple, cast
 
 from pinot.config_checks import DECODER_PROPERTY, at, check_config, check_stream
 from pinot.errors import Findings
+from pinot.schema import is_true
 
 _TYPE_SUFFIX: Final = "_REALTIME"
 _NAMES_COLUMN: Final = "ColumnName"  # so end the settings of a decoder that say which column it fills
-
-# The names an expression reads: words that are no function call, outside of quoted text; and "quoted names".
-_TOKEN: Final = re.compile(r"""'(?:[^']|'')*'|"([^"]+)"|([A-Za-z_][\w$]*(?:\.[\w$]+)*)(\s*\()?""")
-_KEYWORDS: Final = frozenset(
-    ("and", "or", "not", "case", "when", "then", "else", "end", "null", "true", "false", "is", "in", "between", "like")
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +21,8 @@ class TableConfig:
     ``comparison_column`` is None when the config leaves it to Pinot, which then compares by ``time_column``.
     ``transforms`` has, for each column that Pinot computes, its expression; ``filter_function`` the expression that
     makes Pinot drop a row. ``forgets_deletes_after`` is ``deletedKeysTTL``, in the comparison column's unit, 0 for
-    never. ``decoder_columns`` are those that settings of the decoder name, each by where the setting stands.
+    never. ``continues_on_error`` tells whether Pinot takes a row whose expression fails, with null there.
+    ``decoder_columns`` are those that settings of the decoder name, each by where the setting stands.
     """
 
     name: str
@@ -40,6 +35,7 @@ class TableConfig:
     transforms: Mapping[str, str]
     filter_function: str | None
     handles_nulls: bool
+    continues_on_error: bool
     forgets_deletes_after: float
     decoder_columns: Mapping[str, str]
 
@@ -83,23 +79,11 @@ def read_config(document: object, findings: Findings) -> TableConfig:
         time_column=cast("str", time_column),
         transforms=transforms,
         filter_function=filter_function if isinstance(filter_function, str) and filter_function else None,
-        handles_nulls=at(config, "tableIndexConfig.nullHandlingEnabled") is True,
+        handles_nulls=is_true(at(config, "tableIndexConfig.nullHandlingEnabled")),
+        continues_on_error=is_true(at(config, "ingestionConfig.continueOnError")),
         forgets_deletes_after=_number(at(config, "upsertConfig.deletedKeysTTL")),
         decoder_columns=stream.decoder_columns,
     )
-
-
-def names_read_by(expression: str) -> set[str]:
-    """Find the field names that a transform or filter expression reads; rather one too many than one too few."""
-    names = set()
-    if expression.startswith("Groovy("):
-        expression = expression.rpartition("}")[2]  # behind the script come the names of its arguments
-    for quoted, word, call in _TOKEN.findall(expression):
-        if quoted:
-            names.add(quoted)
-        elif word and not call and word.lower() not in _KEYWORDS:
-            names.add(word)
-    return names
 
 
 def _unwrap(document: object) -> Mapping[str, Any] | None:

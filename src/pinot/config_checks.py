@@ -5,7 +5,6 @@ Pinot's refusals are those of ``TableConfigUtils.validateUpsertAndDedupConfig`` 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -65,17 +64,6 @@ _STREAM_SETTINGS: Final = frozenset(
         "realtime.segment.offsetAutoReset.offsetThreshold",
         "realtime.segment.offsetAutoReset.timeThresholdSeconds",
         "realtime.segment.isBackfillTopic",
-    )
-)
-
-# An expression's tokens: quoted text, a comparison, a word, a "quoted name", any other sign.
-_TOKEN: Final = re.compile(
-    r"""('(?:[^']|'')*')|(<>|!=|<=|>=|=|<|>|\bbetween\b)|([A-Za-z_]\w*)|("[^"]*"|\S)""", re.IGNORECASE
-)
-_COMPARING_FUNCTIONS: Final = frozenset(
-    (
-        *("equals", "notequals", "greaterthan", "greaterthanorequal", "lessthan", "lessthanorequal", "between"),
-        "doubleequalswithtolerance",
     )
 )
 
@@ -232,35 +220,3 @@ def check_stream(where: str, stream: Mapping[str, Any], findings: Findings) -> N
             findings.warning(
                 f"{where}.{key}", "Pinot 1.5.1 has no such setting, and ignores it", "Mend its name, or remove it"
             )
-
-
-def compares_text(expression: str) -> bool:
-    """Tell an expression that compares with a text, which Pinot takes when the table is made and fails on in every row.
-
-    Its ``=``, ``<`` and so on compare numbers only: ``eventName = 'REMOVE'`` throws, and the row is dropped, where
-    ``strcmp(eventName, 'REMOVE') = 0`` and ``eventName LIKE 'REM%'`` work. Run on Pinot 1.5.1.
-    """
-    if expression.startswith("Groovy("):
-        return False
-    tokens = _TOKEN.findall(expression)
-    calls: list[str] = []  # the functions whose brackets are open
-    word = ""
-    for index, (text, _, name, sign) in enumerate(tokens):
-        if sign == "(":
-            calls.append(word.lower().replace("_", ""))
-        elif sign == ")" and calls:
-            calls.pop()
-        word = name
-        if text and not _is_number(text[1:-1]):
-            beside = [token[1] for token in (*tokens[max(index - 1, 0) : index], *tokens[index + 1 : index + 2])]
-            if any(beside) or (calls and calls[-1] in _COMPARING_FUNCTIONS):
-                return True
-    return False
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

@@ -94,6 +94,11 @@ class Schema:
         return next((field for field in self.fields if field.name == name), None)
 
 
+def is_true(setting: object) -> bool:
+    """Tell whether a setting is true; Pinot's JSON parser takes text for booleans."""
+    return setting is True or (isinstance(setting, str) and setting.lower() == "true")
+
+
 def read_schema(document: object, findings: Findings) -> Schema:
     """Read a schema file's JSON, alone or under the key ``schema`` as Pinot's REST API wraps it.
 

@@ -69,7 +69,7 @@ class Column:
 
     ``field`` is the column as the schema has it. ``role`` says why a row cannot do without the value; ``fallback``
     gives the value of a delete that has none. An ``is_input`` is no column of Pinot's, and has no ``field``: it is
-    what its expressions read.
+    what its expressions read. A tombstone has the columns that are ``in_tombstones``.
     """
 
     name: str
@@ -79,6 +79,7 @@ class Column:
     role: Role | None = None
     fallback: Take | None = None
     is_input: bool = False
+    in_tombstones: bool = True
 
     @property
     def attribute(self) -> str | None:
@@ -145,6 +146,11 @@ class Table:
     def takes_rest(self) -> bool:
         """Whether a column takes every attribute that nothing else does."""
         return any(column.origin == REST for column in self.columns)
+
+    @cached_property
+    def tombstone_columns(self) -> tuple[Column, ...]:
+        """The columns of a delete's row."""
+        return tuple(column for column in self.columns if column.in_tombstones)
 
     @cached_property
     def essential(self) -> frozenset[str]:
@@ -247,7 +253,7 @@ class Table:
     def _row(self, change: Change, image: Image, *, deleted: bool) -> Row:
         values: dict[str, object] = {}
         left_out = []
-        for column in self.columns:
+        for column in self.tombstone_columns if deleted else self.columns:
             try:
                 value = column.take(change, image, deleted)
             except MisfitError as error:

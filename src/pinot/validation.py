@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from pinot.config_checks import compares_text
 from pinot.definition import Definition
 from pinot.errors import Findings
-from pinot.metadata import DYNAMODB_NAMES, can_hold, types_for
+from pinot.expression import compares_text, fails_on_some_text, names_read_by
+from pinot.metadata import DYNAMODB_NAMES, METADATA, can_hold, types_for
 from pinot.path import parse_path
 from pinot.schema import Field
 from pinot.source import REST
@@ -108,11 +108,41 @@ def _check_expressions(definition: Definition, findings: Findings) -> None:
     if config.filter_function and compares_text(config.filter_function):
         remedy = "Write strcmp(…, '…') = 0"
         findings.error("ingestionConfig.filterConfig.filterFunction", f"the expression {why}", remedy)
+    _check_inputs(definition, findings)
     computed = definition.transforms.get(config.delete_column)
     if computed and not compares_text(computed):
         problem = f"Pinot computes column {config.delete_column} from an expression"
         remedy = "Remove the expression: the flag is sent with the row"
         findings.warning("upsertConfig.deleteRecordColumn", problem, remedy)
+
+
+def _check_inputs(definition: Definition, findings: Findings) -> None:
+    """Check for expressions that Pinot fails to compute for some values, and then drops the row."""
+    config = definition.config
+    expressions = {f"the expression for column {name}": name for name in sorted(definition.transforms)}
+    for what, name in {**expressions, "the filter": None}.items():
+        expression = definition.transforms[name] if name else config.filter_function or ""
+        inputs = sorted(_inputs_of_any_text(definition, expression))
+        if not inputs or compares_text(expression) or not fails_on_some_text(expression):
+            continue
+        read = f"{what} cannot read {' or '.join(inputs)}"
+        if name and definition.role(name) == "comparison":
+            problem = f"where {read}, Pinot cannot order the change and loses it, with continueOnError too"
+            findings.warning("upsertConfig.comparisonColumns", problem, "Compare by the change's time")
+        elif not config.continues_on_error:
+            problem = f"where {read}, Pinot drops the change, and the item's old row stays"
+            remedy = 'Write "continueOnError": true, and Pinot takes null there'
+            findings.warning("ingestionConfig.continueOnError", problem, remedy)
+
+
+def _inputs_of_any_text(definition: Definition, expression: str) -> Iterator[str]:
+    """Find what an expression reads that may hold any text: neither numbers, times nor properties of the change."""
+    origins = definition.origins
+    for name in names_read_by(expression):
+        field = definition.schema.field(name)
+        is_property = origins.get(name, DYNAMODB_NAMES.get(name) if field is None else None) in METADATA
+        if not is_property and (field is None or field.data_type in ("STRING", "JSON", "BYTES")):
+            yield name
 
 
 def _check_deleted_keys(definition: Definition, findings: Findings) -> None:

@@ -331,11 +331,53 @@ def test_what_pinot_refuses_or_takes_in_silence_is_warned_of(path, value, where)
         ((*NEW_PLACE.split("."), "0", "stream.kinesis.consumer.type"), "lowlevel"),
         ((*NEW_PLACE.split("."), "0", "stream.kinesis.decoder.prop.dynamodb.deleteColumnName"), "deleted"),
         ((*NEW_PLACE.split("."), "0", "stream.kinesis.decoder.prop.anything"), "nix"),
-        (TRANSFORMS, [{"columnName": "name", "transformFunction": "jsonPathString(address, '$.city')"}]),
+        (TRANSFORMS, [{"columnName": "name", "transformFunction": "jsonPathString(address, '$.city', '')"}]),
     ],
 )
 def test_what_pinot_takes_and_does_no_harm_is_not_warned_of(path, value):
     assert warned(config=with_setting(CONFIG, path, value)) == []
+
+
+@pytest.mark.parametrize(
+    ("schema", "expression"),
+    [
+        (SCHEMA, "CAST(amount AS DOUBLE)"),
+        (SCHEMA, "name + 1"),
+        (with_column("amount", "STRING"), "CAST(amount AS DOUBLE)"),
+        (with_setting(SCHEMA, "metricFieldSpecs.0.transformFunction", "CAST(amount AS DOUBLE)"), None),
+    ],
+)
+def test_an_expression_that_fails_on_some_text_is_warned_of_where_pinot_drops_the_row(schema, expression):
+    config = with_setting(CONFIG, TRANSFORMS, [{"columnName": "price", "transformFunction": expression}])
+    config = config if expression else CONFIG
+    assert warned(schema, config) == [("table.json", "ingestionConfig.continueOnError")]
+    for true in (True, "true"):
+        assert warned(schema, with_setting(config, "ingestionConfig.continueOnError", true)) == []
+
+
+def test_a_filter_that_fails_on_some_text_is_warned_of_too():
+    config = with_setting(CONFIG, "ingestionConfig.filterConfig.filterFunction", "CAST(amount AS LONG) > 5")
+    filter_setting = ("table.json", "ingestionConfig.filterConfig.filterFunction")
+    assert warned(config=config) == [filter_setting, ("table.json", "ingestionConfig.continueOnError")]
+    assert warned(config=with_setting(config, "ingestionConfig.continueOnError", True)) == [filter_setting]
+
+
+@pytest.mark.parametrize("continues", [False, True])
+def test_continue_on_error_does_not_help_where_the_order_is_computed(continues):
+    config = with_setting(CONFIG, TRANSFORMS, [{"columnName": "changed", "transformFunction": "CAST(time AS LONG)"}])
+    config = with_setting(config, "ingestionConfig.continueOnError", continues)
+    assert warned(config=config) == [("table.json", "upsertConfig.comparisonColumns")] * 2
+
+
+@pytest.mark.parametrize(
+    "expression",
+    ["CAST(price AS LONG)", "changed + 1", "strcmp(eventName, 'REMOVE') = 0", "fromEpochSeconds(SizeBytes)"],
+)
+def test_numbers_and_properties_of_the_change_are_no_texts(expression):
+    schema = with_column("v", "LONG")
+    assert (
+        warned(schema, with_setting(CONFIG, TRANSFORMS, [{"columnName": "v", "transformFunction": expression}])) == []
+    )
 
 
 def test_partial_upserts_without_null_handling_are_told_as_what_pinot_refuses():
