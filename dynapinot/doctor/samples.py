@@ -20,7 +20,7 @@ PART: Final = "Samples"
 # What to do about each reason of a dead letter: docs/mapping.md has the same, and a test holds them together.
 REMEDIES: Final = {
     "malformed": "Find out who sends it; real streams do not",
-    "type_mismatch": "Change the column's type, or the item",
+    "type_mismatch": "Change the column's type, or the item, or let Pinot convert it",
     "fraction": "Declare the column DOUBLE or BIG_DECIMAL",
     "out_of_range": "Declare a wider type",
     "not_milliseconds": "Write milliseconds, or declare the column LONG",

@@ -23,6 +23,11 @@ STREAM = ("ingestionConfig", "streamIngestionConfig", "streamConfigMaps", "0")
 GOOD = {"name": {"S": "x"}}
 BAD = {"price": {"S": "cheap"}}
 
+MISFIT = (
+    "a DynamoDB S does not fit DOUBLE, which takes N; "
+    "CAST(… AS DOUBLE) in transformConfigs converts it, see docs/mapping.md"
+)
+
 
 class Outside:
     """Kinesis and S3 as the relay sees them: keeps what it is given, stops where it is told to."""
@@ -103,7 +108,7 @@ def test_a_dead_letter_holds_the_whole_record_and_why():
     assert json.loads(dead_letter.data) == {
         "reason": "type_mismatch",
         "path": "price",
-        "detail": "a DynamoDB S does not fit DOUBLE, which takes N",
+        "detail": MISFIT,
         "table": "items",
         "column": "price",
         "dynamodb_table": "meetups",

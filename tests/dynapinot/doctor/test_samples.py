@@ -44,7 +44,7 @@ def test_changes_that_would_be_dead_letters_are_counted_by_reason_and_path():
     (finding,) = sample_findings(records, [table()])
     assert (finding.level, finding.code, finding.where) == ("error", "dead_letter.type_mismatch", "items: price")
     assert finding.problem.startswith("2 of 3 changes would be dead letters (type_mismatch): ")
-    assert finding.remedy == "Change the column's type, or the item"
+    assert finding.remedy == "Change the column's type, or the item, or let Pinot convert it"
 
 
 def test_a_record_that_cannot_be_read_is_a_dead_letter_of_no_table():
