@@ -93,6 +93,8 @@ def decode_set(tag: str, payload: object) -> list[Any]:
 def open_attribute(attribute: object) -> tuple[str, object]:
     """Take an attribute value apart into its type tag and payload. Raises MalformedError when it is no such thing."""
     if not isinstance(attribute, dict) or len(attribute) != 1:
+        if attribute == {}:
+            raise MalformedError("an attribute value has no type tag; DynamoDB Local writes empty maps and lists so")
         raise MalformedError("an attribute value must be an object with exactly one type tag")
     ((tag, payload),) = attribute.items()
     if tag not in TAGS:

@@ -11,7 +11,7 @@ import msgspec
 
 from decoder.attribute import decode
 from decoder.change import Change, Image
-from decoder.errors import ChangeError
+from decoder.errors import ChangeError, path_text
 from pinot.errors import MisfitError
 from pinot.filter import Matches
 from pinot.key import Scalar, partition_key
@@ -304,9 +304,23 @@ def _needed(column: Column, change: Change, image: Image, *, deleted: bool) -> o
     if deleted and column.fallback:
         return column.fallback(change, image, deleted)
     role = column.role or "key"
-    error = MisfitError(f"missing_{role}", f"column {column.name} has no value: {_WHY_NEEDED[role]}")
+    detail = f"column {column.name} has no value: {_WHY_NEEDED[role]}"
+    near = _name_like(column.attribute, image) if column.attribute else None
+    if near:
+        detail += f"; the item has {near}: write {column.name} = '{path_text((near,))}' in source.toml, below [columns]"
+    error = MisfitError(f"missing_{role}", detail)
     error.column = column.name
     raise error.inside(column.attribute or column.name)
+
+
+def _name_like(name: str, image: Image) -> str | None:
+    """Find an attribute of an image whose name is another only in its capitals, hyphens and underscores."""
+    bare = _bare(name)
+    return next((each for each in image if each != name and _bare(each) == bare), None)
+
+
+def _bare(name: str) -> str:
+    return name.lower().replace("_", "").replace("-", "")
 
 
 def _check(name: str, attribute: object) -> None:

@@ -338,6 +338,16 @@ def test_so_does_the_tombstone_of_an_item_that_moved_or_left(left):
     assert rows(modify(KEYS, {**left, "amount": {"S": ""}}, old), **files)[0][1] == tombstone[1]
 
 
+@pytest.mark.parametrize("name", ["PK", "Pk", "p_k", "p-k"])
+@pytest.mark.parametrize("change", [insert, remove])
+def test_a_missing_key_names_the_attribute_that_is_spelled_otherwise(name, change):
+    schema = with_setting(with_column("pk", "STRING"), "primaryKeyColumns", ["pk"])
+    with pytest.raises(MisfitError) as caught:
+        list(table(schema=schema).rows(decode_change(change({name: {"S": "a"}}, {"sk": {"S": "b"}}))))
+    assert (caught.value.reason, caught.value.path) == ("missing_key", "pk")
+    assert caught.value.detail.endswith(f"; the item has {name}: write pk = '{name}' in source.toml, below [columns]")
+
+
 def test_the_words_of_a_groovy_script_are_no_fields():
     config = computing(("name", "Groovy({x = first; return x.trim()}, first, second)"))
     item = {name: {"S": name} for name in ("x", "first", "second", "trim", "return")}

@@ -60,6 +60,13 @@ def test_the_remedy_of_each_dead_letter_is_that_of_the_page_on_the_mapping():
         assert shown.lower() == remedy.replace("`", "").lower() or reason == "`no_table`"
 
 
+def test_kept_deletes_of_a_global_tables_items_are_warned_of():
+    replica = {**FULL, "aws:rep:deleting": {"BOOL": True}, "aws:rep:updateregion": {"S": "us-east-1"}}
+    keeping = table(source={"ttl_deletes": "keep", "leave_out": ["aws:rep:deleting", "aws:rep:updateregion"]})
+    assert found_in([remove(KEY, replica)], keeping) == [("warning", "ttl_replicas", "items: ttl_deletes")]
+    assert found_in([remove(KEY, FULL)], keeping) == []
+
+
 def test_a_key_that_the_primary_key_leaves_out_is_reported_once():
     records = [insert({**KEY, "sort": {"N": "1"}}, FULL), remove({**KEY, "sort": {"N": "2"}}, FULL)]
     schema = with_column("sort", "LONG")
