@@ -152,7 +152,7 @@ def _replicated_deletes(table: Table) -> Iterator[Finding]:
             code="ttl_replicas",
             about=table.name,
             where=f"{table.name}: ttl_deletes",
-            problem="the items are a global table's, whose other regions get a delete by Time to Live as an ordinary one",
+            problem="in another region of a global table, a delete by Time to Live comes as an ordinary one",
             remedy='Replicate from the region whose Time to Live deletes, or write ttl_deletes = "delete"',
         )
 

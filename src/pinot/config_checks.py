@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from pinot.errors import Findings
+from pinot.schema import is_true
 
-JSON_DECODER: Final = "JSONMessageDecoder"
+JSON_DECODERS: Final = ("JSONMessageDecoder", "KafkaJSONMessageDecoder")  # the second is an old name of the first
 DECODER_PROPERTY: Final = "stream.kinesis.decoder.prop."
 
 _ROUTING: Final = ("strictreplicagroup", "multistagereplicagroup")
@@ -76,6 +77,10 @@ def at(config: Mapping[str, Any], path: str) -> Any:  # noqa: ANN401  # whatever
     return here
 
 
+def _lower(text: object) -> str:
+    return str(text).lower()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Rule:
     """A setting that is wrong for a replica when ``wrong`` says so of its value (None where it is not set)."""
@@ -87,6 +92,7 @@ class _Rule:
 
 
 _REFUSED: Final = "Pinot refuses it in an upsert table"
+_PARTITIONS: Final = "Pinot takes the shard's number for the partition, and Kinesis chooses shards by MD5"
 
 _RULES: Final = (
     _Rule(
@@ -137,12 +143,12 @@ _RULES: Final = (
     ),
     _Rule(
         setting="tableIndexConfig.enableDefaultStarTree",
-        wrong=lambda enabled: enabled is True,
+        wrong=is_true,
         problem=f"{_REFUSED}: it would count rows that were replaced",
     ),
     _Rule(
         setting="tableIndexConfig.aggregateMetrics",
-        wrong=lambda enabled: enabled is True,
+        wrong=is_true,
         problem=f"{_REFUSED}: it would add up the versions of a row",
     ),
     _Rule(
@@ -167,8 +173,30 @@ _RULES: Final = (
     ),
     _Rule(
         setting="ingestionConfig.rowTimeValueCheck",
-        wrong=lambda enabled: enabled is True,
+        wrong=is_true,
         problem="Pinot drops a row, or a delete, whose time lies before 1971 or after 2070",
+    ),
+    _Rule(
+        setting="upsertConfig.hashFunction",
+        wrong=lambda function: function == "UUID",
+        problem="primary keys that differ only in the case of letters become one row",
+        remedy="Write NONE, or MURMUR3",
+    ),
+    _Rule(
+        setting="routing.segmentPrunerTypes",
+        wrong=lambda pruners: isinstance(pruners, list) and "partition" in map(_lower, pruners),
+        problem=f"{_PARTITIONS}, so a query for a key leaves out segments that have it",
+        remedy='Remove "partition"',
+    ),
+    _Rule(
+        setting="tableIndexConfig.segmentPartitionConfig",
+        wrong=bool,
+        problem=_PARTITIONS,
+    ),
+    _Rule(
+        setting="task.taskTypeConfigsMap.RealtimeToOfflineSegmentsTask",
+        wrong=lambda task: task is not None,
+        problem="Pinot does not generate this task for an upsert table",
     ),
     _Rule(
         setting="upsertConfig.outOfOrderRecordColumn",
@@ -178,7 +206,7 @@ _RULES: Final = (
     ),
     _Rule(
         setting="dedupConfig.dedupEnabled",
-        wrong=lambda enabled: enabled is True,
+        wrong=is_true,
         problem="Pinot refuses it beside upsertConfig: it would drop every update and delete",
     ),
 )
@@ -194,7 +222,7 @@ def check_config(config: Mapping[str, Any], findings: Findings) -> None:
 def check_stream(where: str, stream: Mapping[str, Any], findings: Findings) -> None:
     """Warn of the same in the settings of the stream, which stand at ``where``."""
     decoder = stream.get("stream.kinesis.decoder.class.name")
-    if not isinstance(decoder, str) or decoder.rpartition(".")[2] != JSON_DECODER:
+    if not isinstance(decoder, str) or decoder.rpartition(".")[2] not in JSON_DECODERS:
         findings.warning(
             f"{where}.stream.kinesis.decoder.class.name",
             "the rows on the stream are plain JSON objects, which this decoder does not read",
@@ -202,7 +230,7 @@ def check_stream(where: str, stream: Mapping[str, Any], findings: Findings) -> N
         )
     if "shardIteratorType" in stream:
         findings.warning(f"{where}.shardIteratorType", "Pinot reads this setting and never uses it", "Remove it")
-    in_file = [key for key in _KEYS_OF_AWS if stream.get(key)]
+    in_file = [key for key in _KEYS_OF_AWS if stream.get(key) and not str(stream[key]).startswith("${")]
     if in_file:
         findings.warning(
             f"{where}.{in_file[0]}",
@@ -218,5 +246,5 @@ def check_stream(where: str, stream: Mapping[str, Any], findings: Findings) -> N
     for key in sorted(stream.keys() - _STREAM_SETTINGS):
         if not key.startswith(DECODER_PROPERTY):
             findings.warning(
-                f"{where}.{key}", "Pinot 1.5.1 has no such setting, and ignores it", "Mend its name, or remove it"
+                f"{where}.{key}", "Pinot 1.5.1 has no such setting, and ignores it", "Correct its name, or remove it"
             )

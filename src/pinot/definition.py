@@ -97,5 +97,6 @@ class Definition:
 
 
 def transforms_of(schema: Schema, config: TableConfig) -> dict[str, str]:
-    """Collect the expressions that Pinot fills columns from; the table config's wins over the schema's, as in Pinot."""
-    return {field.name: field.transform for field in schema.fields if field.transform} | dict(config.transforms)
+    """Collect the expressions that Pinot fills columns from; the table config's win over the schema's, as in Pinot."""
+    of_schema = {field.name: field.transform for field in schema.fields if field.transform}
+    return {**of_schema, **config.transforms, **config.enrichments}

@@ -91,6 +91,7 @@ def _check_config(definition: Definition, findings: Findings) -> None:
             problem = f"it names the column {name}, which the schema does not have"
             findings.warning(setting, problem, "Remove it: the decoder of JSON does not read it")
     _check_expressions(definition, findings)
+    _check_flattening(definition, findings)
     _check_deleted_keys(definition, findings)
 
 
@@ -101,8 +102,9 @@ def _check_expressions(definition: Definition, findings: Findings) -> None:
         problem = f"it computes {name}, which is no column of the schema"
         findings.warning(where, problem, "Add the column, or remove the transform")
     why = "compares with a text, on which Pinot fails in every row and drops it"
-    for name in sorted(config.transforms):
-        if compares_text(config.transforms[name]):
+    expressions = {**config.transforms, **config.enrichments}
+    for name in sorted(expressions):
+        if compares_text(expressions[name]):
             remedy = "Write strcmp(…, '…') = 0, or remove the expression"
             findings.error(where, f"the expression for column {name} {why}", remedy)
     if config.filter_function and compares_text(config.filter_function):
@@ -129,10 +131,25 @@ def _check_inputs(definition: Definition, findings: Findings) -> None:
         if name and definition.role(name) == "comparison":
             problem = f"where {read}, Pinot cannot order the change and loses it, with continueOnError too"
             findings.warning("upsertConfig.comparisonColumns", problem, "Compare by the change's time")
+        elif name in config.enrichments:
+            problem = f"where {read}, Pinot drops the change, and the item's old row stays"
+            remedy = "Compute it in transformConfigs, where continueOnError helps"
+            findings.warning("ingestionConfig.enrichmentConfigs", problem, remedy)
         elif not config.continues_on_error:
             problem = f"where {read}, Pinot drops the change, and the item's old row stays"
             remedy = 'Write "continueOnError": true, and Pinot takes null there'
             findings.warning("ingestionConfig.continueOnError", problem, remedy)
+
+
+def _check_flattening(definition: Definition, findings: Findings) -> None:
+    """Check for names that Pinot takes for paths into the row: with complexTypeConfig, ``a.b`` is b inside of a."""
+    delimiter = definition.config.flattened_at
+    for name in sorted({*definition.origins, *definition.inputs()}):
+        if delimiter and delimiter in name:
+            outer = name.partition(delimiter)[0]
+            problem = f"with the delimiter {delimiter} Pinot reads {name} out of {outer}, and finds null"
+            remedy = "Remove complexTypeConfig, or write a delimiter that no column's name has"
+            findings.error("ingestionConfig.complexTypeConfig", problem, remedy)
 
 
 def _inputs_of_any_text(definition: Definition, expression: str) -> Iterator[str]:

@@ -7,7 +7,7 @@ import pytest
 from changes import insert, modify, remove
 from engines.feed import COMPLETE, INDEXED, rows_of
 from expressions import FAILING, HARMLESS
-from files import read, table, with_column, with_setting
+from files import SCHEMA, read, table, with_column, with_setting
 
 pytestmark = pytest.mark.engines
 
@@ -99,3 +99,45 @@ def outcomes(pinot, expression, values):
         ]
         entries = rows_of(table(with_column("v", data_type), config), *rows)
         return {next(iter(outcome)) for outcome in consumer.ingest(entry.data for entry in entries)}
+
+
+def enriching(**functions):
+    enricher = {"enricherType": "generateColumn", "properties": {"fieldToFunctionMap": functions}}
+    return with_setting(COMPLETE, "ingestionConfig.enrichmentConfigs", [enricher])
+
+
+def test_what_an_enricher_computes_of_the_row_is_right(pinot):
+    config = enriching(name="jsonPathString(address, '$.city', '')")
+    rows = rows_of(table(config=config), insert(KEYS, {"address": {"M": {"city": {"S": "Ulm"}}}, "name": {"S": "own"}}))
+    with pinot.table(SCHEMA, config) as consumer:
+        assert consumer.ingest(entry.data for entry in rows) == [INDEXED]
+        assert [row["name"] for row in consumer.live()] == ["Ulm"]
+
+
+@pytest.mark.parametrize("continues", [False, True])
+def test_an_enricher_that_fails_loses_the_update_and_not_the_delete(pinot, continues):
+    config = with_setting(enriching(price="CAST(x AS DOUBLE)"), "ingestionConfig.continueOnError", continues)
+    good, bad = {"x": {"S": "1"}}, {"x": {"S": ""}}
+    history = [insert(KEYS, good), modify(KEYS, bad, good), remove(KEYS, bad)]
+    with pinot.table(SCHEMA, config) as consumer:
+        outcomes = consumer.ingest(entry.data for entry in rows_of(table(config=config), *history))
+        assert [next(iter(outcome)) for outcome in outcomes] == ["indexed", DROPPED, "indexed"]
+        assert consumer.live() == []
+
+
+def test_with_complex_types_pinot_reads_a_name_with_the_delimiter_as_a_path(pinot):
+    config = with_setting(COMPLETE, "ingestionConfig.complexTypeConfig", {"delimiter": "_"})
+    with pinot.table(with_column("user_id", "STRING"), config) as consumer:
+        consumer.ingest([b'{"id": "a", "user_id": "u", "deleted": false, "changed": 1719082124000}'])
+        assert [row["user_id"] for row in consumer.live()] == [None]
+
+
+def test_with_hash_function_uuid_keys_of_either_case_are_one(pinot):
+    config = with_setting(COMPLETE, "upsertConfig.hashFunction", "UUID")
+    key = "5d2a3f10-0c1b-4d2e-8f3a-0123456789ab"
+    with pinot.table(SCHEMA, config) as consumer:
+        rows = [
+            entry.data for text in (key, key.upper()) for entry in rows_of(table(), insert({"id": {"S": text}}, {}))
+        ]
+        assert consumer.ingest(rows) == [INDEXED] * 2
+        assert len(consumer.live()) == 1
