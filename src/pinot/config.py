@@ -15,7 +15,7 @@ _TYPE_SUFFIX: Final = "_REALTIME"
 _VARIABLE: Final = "${"  # Pinot's Environment and ConfigUtils fill ${NAME:default}
 # "[a-zA-Z0-9_.-]+", API_CreateStream.html; regions: us-east-1, us-gov-west-1, eusc-de-east-1.
 _STREAM_NAME: Final = re.compile(r"[a-zA-Z0-9_.-]{1,128}")
-_REGION: Final = re.compile(r"[a-z]{2,}(?:-[a-z]+)+-[0-9]+")
+REGION: Final = re.compile(r"[a-z]{2,}(?:-[a-z]+)+-[0-9]+")
 _NAMES_COLUMN: Final = "ColumnName"  # so end the settings of a decoder that say which column it fills
 
 
@@ -161,7 +161,7 @@ def _read_stream(config: Mapping[str, Any], findings: Findings) -> _Stream:
     if not isinstance(region, str) or not region:
         findings.warning(f"{where}.region", "it is missing, and Pinot needs it", "Name the stream's AWS region")
         region = None
-    elif not _check_filled(f"{where}.region", region, findings) and not _REGION.fullmatch(region):
+    elif not _check_filled(f"{where}.region", region, findings) and not REGION.fullmatch(region):
         problem = "it has not the form of an AWS region, and the function could send nothing"
         findings.error(f"{where}.region", problem, "Write the region's name, as eu-west-1")
     check_stream(where, stream, findings)
