@@ -1,7 +1,8 @@
 """Samples of what a table holds and of how it changes, as files that people have of it.
 
-A file is a Lambda event, a change record of either stream, or plain items in DynamoDB's JSON: one, a list, the answer
-of ``aws dynamodb scan`` or ``get-item``, or JSON lines as an export to S3 has them; compressed with gzip or not.
+A file is a Lambda event, a change record of either stream, the answer of ``aws dynamodbstreams get-records``, an object
+of the dead letter bucket, or plain items in DynamoDB's JSON: one, a list, the answer of ``aws dynamodb scan`` or
+``get-item``, or JSON lines as an export to S3 has them, full or incremental; compressed with gzip or not.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from __future__ import annotations
 import gzip
 import json
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,9 +20,14 @@ from dynapinot.errors import CommandError
 from pinot.table import Table
 
 ITEM: Final = "dynapinot/item"  # the recordFormat of a record that was made of a plain item
+_EXPORTED: Final = "dynapinot/export"  # and of one that was made of a line of an incremental export
+_MICROSECONDS_PER_MS: Final = 1_000
 
 _GZIP: Final = b"\x1f\x8b"
 _REMEDY: Final = "give a Lambda event, a change record, or items in DynamoDB's JSON"
+
+# The names of a userIdentity in the API's own form, which get-records prints, and in a Lambda event.
+_IDENTITY: Final = {"PrincipalId": "principalId", "Type": "type"}
 
 
 def read_samples(
@@ -28,14 +35,21 @@ def read_samples(
 ) -> Sequence[object]:
     """Read the change records of a file; a plain item is given as an INSERT of it at ``now_ms``.
 
-    Its key is what the primary keys of ``tables`` take of it, its table ``dynamodb_table`` or else the one that
-    ``tables`` replicate. Raises CommandError, which names the file and where in it.
+    Its key is what the primary keys of ``tables`` take of it. A record that names no table, and an item, is of
+    ``dynamodb_table``, which may be a Pinot table's name as well, or else of the one that ``tables`` replicate. Raises
+    CommandError, which names the file and where in it.
     """
     found = list(_found_in(file))
-    if any(kind == "item" for kind, _ in found):
-        source = dynamodb_table or _source_of(tables)
-        return [_insert(each, tables, source, now_ms) if kind == "item" else each for kind, each in found]
-    return [each for _, each in found]
+    sources = _sources_of(tables, dynamodb_table)
+    if len(sources) > 1 and any(kind != "record" for kind, _ in found):
+        raise CommandError(f"Plain items do not name their table: give --table, one of {', '.join(sources)}")
+    source = sources[0] if len(sources) == 1 else None
+    make: Mapping[str, Callable[[Any], object]] = {
+        "item": lambda item: _insert(item, tables, source, now_ms),
+        "export": lambda line: _exported(line, source),
+        "record": lambda record: _as_in_event(record, source),
+    }
+    return [make[kind](each) for kind, each in found]
 
 
 def is_item(record: object) -> bool:
@@ -56,6 +70,14 @@ def _expand(document: object, where: str) -> Iterator[tuple[str, Any]]:
         raise CommandError(f"{where}: it is no JSON object; {_REMEDY}")
     elif isinstance(document.get("Records"), list):
         yield from (("record", each) for each in document["Records"])
+    elif "payload" in document and {"DDBStreamBatchInfo", "KinesisBatchInfo"} & document.keys():
+        payload = document["payload"]
+        payload = _parsed(payload) if isinstance(payload, str) else payload
+        yield from _expand(payload, f"{where}: payload")
+    elif "record" in document and "reason" in document:
+        yield "record", document["record"]
+    elif isinstance(document.get("Metadata"), dict) and isinstance(document.get("Keys"), dict):
+        yield "export", document
     elif isinstance(document.get("Items"), list):
         yield from _expand(document["Items"], f"{where}: Items")
     elif "dynamodb" in document or "eventSource" in document:
@@ -114,11 +136,61 @@ def _text(file: Path) -> str:
         raise CommandError(f"{file}: it cannot be read: {error.strerror}") from None
 
 
-def _source_of(tables: Sequence[Table]) -> str | None:
-    names = sorted({table.dynamodb_table for table in tables if table.dynamodb_table is not None})
-    if len(names) > 1:
-        raise CommandError(f"Plain items do not name their table: give --table, one of {', '.join(names)}")
-    return names[0] if names else None
+def _sources_of(tables: Sequence[Table], dynamodb_table: str | None) -> Sequence[str]:
+    """List the DynamoDB tables that changes without a table's name may be of."""
+    if dynamodb_table is None:
+        named = list(tables)
+    elif any(table.dynamodb_table == dynamodb_table for table in tables):
+        return [dynamodb_table]
+    else:
+        named = [table for table in tables if table.name == dynamodb_table]
+    names = sorted({table.dynamodb_table for table in named if table.dynamodb_table is not None})
+    return names or ([dynamodb_table] if dynamodb_table else [])
+
+
+def _as_in_event(record: object, source: str | None) -> object:
+    """Give a record as Lambda has it: get-records prints times as text, other names in userIdentity, and no table."""
+    if not isinstance(record, dict) or not isinstance(record.get("dynamodb"), dict):
+        return record
+    inner, identity = record["dynamodb"], record.get("userIdentity")
+    record = {**record, "dynamodb": {**inner, **_time_of(inner)}}
+    if isinstance(identity, dict):
+        record["userIdentity"] = {_IDENTITY.get(name, name): value for name, value in identity.items()}
+    if source and not ({"eventSourceARN", "tableName"} & record.keys()):
+        record["tableName"] = source
+    return record
+
+
+def _time_of(inner: Mapping[str, Any]) -> Mapping[str, float]:
+    """Read a change's time that is text, as AWS CLI v2 and the SDKs print it; nothing where it is none."""
+    text = inner.get("ApproximateCreationDateTime")
+    try:
+        moment = datetime.fromisoformat(text) if isinstance(text, str) else None
+    except ValueError:
+        return {}
+    return {"ApproximateCreationDateTime": moment.timestamp()} if moment and moment.tzinfo else {}
+
+
+def _exported(line: Mapping[str, Any], source: str | None) -> Mapping[str, Any]:
+    """Make the change of a line of an incremental export: the item before and after the export's period.
+
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/S3DataExport.Output.html
+    """
+    written = line["Metadata"].get("WriteTimestampMicros")
+    micros = str(written.get("N")) if isinstance(written, dict) else ""
+    images = {name: line[name] for name in ("OldImage", "NewImage") if line.get(name)}
+    event_name = "REMOVE" if "NewImage" not in images else "MODIFY" if "OldImage" in images else "INSERT"
+    return {
+        "eventName": event_name,
+        "eventSource": "aws:dynamodb",
+        "recordFormat": _EXPORTED,
+        "tableName": source,
+        "dynamodb": {
+            "ApproximateCreationDateTime": int(micros) // _MICROSECONDS_PER_MS if micros.isdecimal() else None,
+            "Keys": line["Keys"],
+            **images,
+        },
+    }
 
 
 def _insert(item: Mapping[str, Any], tables: Sequence[Table], source: str | None, now_ms: int) -> Mapping[str, Any]:

@@ -36,7 +36,7 @@ only = click.option(
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="Write JSON, for scripts.")
 table_of_items = click.option(
-    "--table", help="The DynamoDB table that plain items come from, if several are replicated."
+    "--table", help="The DynamoDB table of items and changes that name none, if several are replicated."
 )
 controller = click.option("--controller", help=CONTROLLER_HELP)
 broker = click.option("--broker", help=BROKER_HELP)
@@ -47,8 +47,8 @@ pinot_auth = click.option(
 )
 
 _SAMPLES: Final = (
-    "Lambda events, change records, or items in DynamoDB's JSON: one, a list, the output of aws dynamodb scan, or JSON "
-    "lines; gzipped or not."
+    "Lambda events, change records, the output of aws dynamodbstreams get-records, dead letters, or items in "
+    "DynamoDB's JSON: one, a list, the output of aws dynamodb scan, or the JSON lines of an export; gzipped or not."
 )
 samples = click.argument("samples", metavar="FILE…", nargs=-1, required=True, type=PATH, help=_SAMPLES)
 samples_or_none = click.argument("samples", metavar="FILE…", nargs=-1, type=PATH, help=_SAMPLES)

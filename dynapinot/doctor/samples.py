@@ -20,7 +20,7 @@ PART: Final = "Samples"
 # What to do about each reason of a dead letter: docs/mapping.md has the same, and a test holds them together.
 REMEDIES: Final = {
     "malformed": "Find out who sends it; real streams do not",
-    "type_mismatch": "Change the column's type, or the item",
+    "type_mismatch": "Change the column's type, or the item, or let Pinot convert it",
     "fraction": "Declare the column DOUBLE or BIG_DECIMAL",
     "out_of_range": "Declare a wider type",
     "not_milliseconds": "Write milliseconds, or declare the column LONG",
@@ -37,6 +37,9 @@ REMEDIES: Final = {
     "no_table": "Add a folder for it, or disconnect the stream",
     "row_too_large": "Raise the stream's limit and KINESIS_MAX_RECORD_BYTES, or take a column out",
 }
+
+# What global tables of version 2017.11.29 add to each item.
+_REPLICA_PREFIX: Final = "aws:rep:"
 
 _TIME, _PRECISION = "ApproximateCreationDateTime", "ApproximateCreationDateTimePrecision"
 _MICROSECONDS: Final = "MICROSECOND"
@@ -77,6 +80,8 @@ def sample_findings(
             frozenset(change.keys): change.keys for change in streamed if table.replicates(change.table)
         }.values():
             yield from rows_shared(table, keys)
+        if any(table.replicates(change.table) and _is_of_replica(change) for change in streamed):
+            yield from _replicated_deletes(table)
         yield from _attributes(table, [change for change in batch.changes.values() if table.replicates(change.table)])
         if batch.unmapped.get(table.name):
             yield _unmapped(table.name, sorted(batch.unmapped[table.name]))
@@ -134,6 +139,22 @@ def _attributes(table: Table, changes: Sequence[Change]) -> Iterator[Finding]:
                 problem="Pinot computes the column of its name, where the row has none, so the attribute is not sent",
                 remedy=f'Map it to another column in source.toml, or say leave_out = ["{name}"] there',
             )
+
+
+def _is_of_replica(change: Change) -> bool:
+    return any(name.startswith(_REPLICA_PREFIX) for name in (change.new_image or change.old_image or ()))
+
+
+def _replicated_deletes(table: Table) -> Iterator[Finding]:
+    if table.keep_ttl_deletes:
+        yield Finding(
+            level="warning",
+            code="ttl_replicas",
+            about=table.name,
+            where=f"{table.name}: ttl_deletes",
+            problem="in another region of a global table, a delete by Time to Live comes as an ordinary one",
+            remedy='Replicate from the region whose Time to Live deletes, or write ttl_deletes = "delete"',
+        )
 
 
 def _unmapped(table: str, names: Sequence[str]) -> Finding:

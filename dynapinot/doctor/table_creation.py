@@ -6,14 +6,19 @@ Each refusal is one of Pinot 1.5.1's ``TableConfig``, ``StreamConfig`` and ``Tab
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any, Final
 
-from pinot.config import names_read_by
+from botocore.session import get_session
+
+from pinot.config import REGION  # another form is an error of the table config itself
 from pinot.config_checks import at
 from pinot.errors import Findings
+from pinot.expression import names_read_by
 
 FACTORY: Final = "stream.kinesis.consumer.factory.class.name"
 KINESIS_FACTORY: Final = "org.apache.pinot.plugin.stream.kinesis.KinesisConsumerFactory"
@@ -62,6 +67,14 @@ def flush_ms(stream: Mapping[str, Any]) -> int | None:
     if match is None or not any(match.groups()):
         return None
     return sum(int(number or 0) * unit for number, unit in zip(match.groups(), _MS, strict=True))
+
+
+@cache
+def regions() -> tuple[str, ...]:
+    """List the regions of all partitions in which there is Kinesis, as the installed botocore has them."""
+    session = get_session()
+    partitions = session.get_available_partitions()
+    return tuple(name for each in partitions for name in session.get_available_regions("kinesis", each))
 
 
 def look_at_config(config: Mapping[str, Any], findings: Findings) -> None:
@@ -123,6 +136,11 @@ def _look_at_stream(where: str, stream: Mapping[str, Any], replication: int, fin
     if str(stream.get(FACTORY)).rpartition(".")[2] != KINESIS_FACTORY.rpartition(".")[2]:
         problem = "it is not that of Kinesis, and where nothing is said Pinot takes Kafka's"
         findings.warning(f"{where}.{FACTORY}", problem, f"Write {KINESIS_FACTORY}")
+    region = stream.get("region")
+    if isinstance(region, str) and REGION.fullmatch(region) and region not in (known := regions()):
+        similar = difflib.get_close_matches(region, known, n=1)
+        remedy = f"Write {similar[0]}, if it is meant" if similar else "Correct it"
+        findings.warning(f"{where}.region", "the AWS SDK that is installed here knows no such region", remedy)
     given = [names[0] for names in _FLUSH_THRESHOLDS if any(_is_positive(stream.get(name)) for name in names)]
     if len(given) > 1:
         problem = f"Pinot takes one of {' and '.join(given)}"

@@ -10,7 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
-from dynapinot.doctor import table_creation
+from dynapinot.doctor import pinot_validators, table_creation
 from dynapinot.doctor.finding import Diagnosis, Finding
 from handlers.catalog import CONFIG, SCHEMA, SOURCE, load_tables
 from pinot import errors
@@ -80,10 +80,12 @@ def _examine(path: Path, schema: Any, config: Any, source: dict[str, Any]) -> tu
         config=_unwrapped(config, "REALTIME", "realtime"),
         table=table,
     )
-    in_config = Findings(files.config)
+    in_schema, in_config = Findings(files.schema), Findings(files.config)
+    pinot_validators.look_at_schema(folder.schema, in_schema)
     if folder.config:
         table_creation.look_at_config(folder.config, in_config)
-    return folder, [*found, *in_config.found]
+        pinot_validators.look_at_config(folder.schema, folder.config, in_config)
+    return folder, [*found, *in_schema.found, *in_config.found]
 
 
 def _unwrapped(document: Any, *wrappers: str) -> Mapping[str, Any]:  # noqa: ANN401  # any JSON

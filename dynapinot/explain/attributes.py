@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from decoder.change import Change, Image
-from pinot.config import names_read_by
+from pinot.expression import names_read_by
 from pinot.source import REST
 from pinot.table import Row, Table, Use
 
@@ -27,6 +27,11 @@ _PROPERTIES: Final = {
 }
 
 
+_WITHHELD: Final = (
+    "an expression of Pinot reads it, and a delete goes without it: Pinot drops a row whose expression fails"
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttributeLine:
     """One attribute: its DynamoDB type, the columns that hold something of it, and a sentence that says why."""
@@ -42,12 +47,14 @@ def explain_attributes(table: Table, image: Image, row: Row, values: Mapping[str
 
     The image is one that became a row: each of its attributes is an object of one type tag.
     """
+    withheld = {column.name for column in table.columns if row.is_delete and not column.in_tombstones}
     for name, attribute in image.items():
         tag = next(iter(attribute))  # type: ignore[call-overload]  # see above
         columns: list[str] = []
         reasons: list[str] = []
         for use in table.uses.get(name, ()):
-            reasons.append(_reason(table, use, tag, row, values))
+            is_withheld = use.how in ("column", "expression") and (use.name or name) in withheld
+            reasons.append(_WITHHELD if is_withheld else _reason(table, use, tag, row, values))
             if use.how == "column" and use.name in values:
                 columns.append(str(use.name))
         if table.takes_rest and name not in table.taken:

@@ -92,6 +92,8 @@ def decode_set(tag: str, payload: object) -> list[Any]:
 def open_attribute(attribute: object) -> tuple[str, object]:
     """Split an attribute value into its type tag and payload. Raises MalformedError if it is not an attribute value."""
     if not isinstance(attribute, dict) or len(attribute) != 1:
+        if attribute == {}:
+            raise MalformedError("an attribute value has no type tag; DynamoDB Local writes empty maps and lists so")
         raise MalformedError("an attribute value must be an object with exactly one type tag")
     ((tag, payload),) = attribute.items()
     if tag not in TAGS:

@@ -198,6 +198,8 @@ def time_in_ms(time: object, unit: str) -> int:
     """Read the time of a change, in a ``unit`` that DynamoDB has, as epoch milliseconds. Raises MalformedError."""
     if type(time) is int and unit == "SECOND" and MIN_TIMESTAMP_MS <= time * MS_PER_SECOND < MAX_TIMESTAMP_MS:
         return time * MS_PER_SECOND
+    if time is None:
+        raise MalformedError("the time of the change is missing, and without it there is no order")
     if isinstance(time, bool) or not isinstance(time, int | float | Decimal):
         raise MalformedError("the time of a change must be a number")
     # The shortest text of a float is exact: 1719082124.026 s is 1719082124026 ms, the float's binary value is not.

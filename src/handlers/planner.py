@@ -156,8 +156,9 @@ class Planner:
         if routes is None:
             tables = [table for table in self.tables if table.replicates(change.table)]
             if not tables:
-                detail = f"no folder of tables replicates the DynamoDB table {change.table}"
-                raise MisfitError(NO_TABLE, detail).inside("tableName" if source.is_kinesis_form else "eventSourceARN")
+                raise MisfitError(NO_TABLE, _why_no_table(source)).inside(
+                    "tableName" if source.is_kinesis_form else "eventSourceARN"
+                )
             if len(self._routes) >= MAX_ROUTES:
                 self._routes.clear()
             routes = self._routes[source] = [_Route(each, each.target, TypedRows(each, source)) for each in tables]
@@ -171,6 +172,14 @@ def plan(records: Sequence[object], tables: Sequence[Table], *, max_record_bytes
     for target, entry in Planner(tables, max_record_bytes=max_record_bytes, is_typed=False).rows(batch):
         batch.rows[target].append(entry)
     return batch
+
+
+def _why_no_table(source: Source) -> str:
+    if source.table is not None:
+        return f"no folder of tables replicates the DynamoDB table {source.table}"
+    if source.arn is not None:
+        return f"{source.arn} is not the ARN of a DynamoDB table's stream"
+    return "the record names no DynamoDB table"
 
 
 def _dead_letter(

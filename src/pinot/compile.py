@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from decoder.change import Change, Image
@@ -83,6 +83,7 @@ def _table(definition: Definition) -> Table:
     fields = [field for field in definition.schema.fields if field.name in origins]
     columns = [_column(field, origins[field.name], definition, taken) for field in fields]
     columns += map(_input_column, sorted(inputs))
+    columns = [replace(each, in_tombstones=definition.in_tombstones(each.name, each.origin)) for each in columns]
     by_name = {column.name: column for column in columns}
     return Table(
         name=definition.config.name,

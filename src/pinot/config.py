@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NamedTuple, cast
 
 from pinot.config_checks import DECODER_PROPERTY, at, check_config, check_stream
 from pinot.errors import Findings
+from pinot.schema import is_true
 
 _TYPE_SUFFIX: Final = "_REALTIME"
+_VARIABLE: Final = "${"  # Pinot's Environment and ConfigUtils fill ${NAME:default}
+# "[a-zA-Z0-9_.-]+", API_CreateStream.html; regions: us-east-1, us-gov-west-1, eusc-de-east-1.
+_STREAM_NAME: Final = re.compile(r"[a-zA-Z0-9_.-]{1,128}")
+REGION: Final = re.compile(r"[a-z]{2,}(?:-[a-z]+)+-[0-9]+")
 _NAMES_COLUMN: Final = "ColumnName"  # so end the settings of a decoder that say which column it fills
-
-# The names an expression reads: words that are no function call, outside of quoted text; and "quoted names".
-_TOKEN: Final = re.compile(r"""'(?:[^']|'')*'|"([^"]+)"|([A-Za-z_][\w$]*(?:\.[\w$]+)*)(\s*\()?""")
-_KEYWORDS: Final = frozenset(
-    ("and", "or", "not", "case", "when", "then", "else", "end", "null", "true", "false", "is", "in", "between", "like")
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,9 +24,12 @@ class TableConfig:
     """What the adapter needs of a table config. Column names are not checked against the schema here.
 
     ``comparison_column`` is None when the config leaves it to Pinot, which then compares by ``time_column``.
-    ``transforms`` has, for each column that Pinot computes, its expression; ``filter_function`` the expression that
-    makes Pinot drop a row. ``forgets_deletes_after`` is ``deletedKeysTTL``, in the comparison column's unit, 0 for
-    never. ``decoder_columns`` are those that settings of the decoder name, each by where the setting stands.
+    ``transforms`` has, for each column that Pinot computes, its expression; ``enrichments`` those of the fields that it
+    computes before, over what a row has. ``filter_function`` is the expression that makes Pinot drop a row.
+    ``forgets_deletes_after`` is ``deletedKeysTTL``, in the comparison column's unit, 0 for never.
+    ``continues_on_error`` tells whether Pinot takes a row whose expression fails, with null there.
+    ``decoder_columns`` are those that settings of the decoder name, each by where the setting stands.
+    ``flattened_at`` is the delimiter at which Pinot takes a column's name for a path into the row, None for never.
     """
 
     name: str
@@ -40,8 +42,11 @@ class TableConfig:
     transforms: Mapping[str, str]
     filter_function: str | None
     handles_nulls: bool
+    continues_on_error: bool
     forgets_deletes_after: float
     decoder_columns: Mapping[str, str]
+    enrichments: Mapping[str, str] = field(default_factory=dict)
+    flattened_at: str | None = None
 
 
 def read_config(document: object, findings: Findings) -> TableConfig:
@@ -58,7 +63,8 @@ def read_config(document: object, findings: Findings) -> TableConfig:
     if not isinstance(name, str) or not name:
         findings.error("tableName", "it is missing", "Write the name of the Pinot table")
         name = ""
-    if config.get("tableType", "REALTIME") != "REALTIME":
+    _check_filled("tableName", name, findings)
+    if str(config.get("tableType", "REALTIME")).upper() != "REALTIME":
         findings.error("tableType", "only a REALTIME table consumes a stream", 'Write "tableType": "REALTIME"')
     stream = _read_stream(config, findings)
     mode, delete_column, comparison_column = _read_upsert(config, findings)
@@ -70,6 +76,7 @@ def read_config(document: object, findings: Findings) -> TableConfig:
             "Name the date-time column that holds the time of a change",
         )
     transforms = dict(_read_transforms(config, findings))
+    complex_types = at(config, "ingestionConfig.complexTypeConfig")
     filter_function = at(config, "ingestionConfig.filterConfig.filterFunction")
     check_config(config, findings)
     findings.raise_errors()
@@ -83,23 +90,13 @@ def read_config(document: object, findings: Findings) -> TableConfig:
         time_column=cast("str", time_column),
         transforms=transforms,
         filter_function=filter_function if isinstance(filter_function, str) and filter_function else None,
-        handles_nulls=at(config, "tableIndexConfig.nullHandlingEnabled") is True,
+        handles_nulls=is_true(at(config, "tableIndexConfig.nullHandlingEnabled")),
+        continues_on_error=is_true(at(config, "ingestionConfig.continueOnError")),
         forgets_deletes_after=_number(at(config, "upsertConfig.deletedKeysTTL")),
         decoder_columns=stream.decoder_columns,
+        enrichments=dict(_read_enrichments(config)),
+        flattened_at=str(complex_types.get("delimiter") or ".") if isinstance(complex_types, dict) else None,
     )
-
-
-def names_read_by(expression: str) -> set[str]:
-    """Find the field names that a transform or filter expression reads; rather one too many than one too few."""
-    names = set()
-    if expression.startswith("Groovy("):
-        expression = expression.rpartition("}")[2]  # behind the script come the names of its arguments
-    for quoted, word, call in _TOKEN.findall(expression):
-        if quoted:
-            names.add(quoted)
-        elif word and not call and word.lower() not in _KEYWORDS:
-            names.add(word)
-    return names
 
 
 def _unwrap(document: object) -> Mapping[str, Any] | None:
@@ -115,6 +112,15 @@ def _unwrap(document: object) -> Mapping[str, Any] | None:
 
 def _number(value: object) -> float:
     return value if isinstance(value, int | float) and not isinstance(value, bool) else 0
+
+
+def _check_filled(where: str, text: str, findings: Findings) -> bool:
+    """Tell a text that Pinot completes from its own environment, which the function does not have."""
+    has_variable = _VARIABLE in text
+    if has_variable:
+        problem = "Pinot fills ${…} from its servers' environment, which the function does not have"
+        findings.error(where, problem, "Write the value itself")
+    return has_variable
 
 
 class _Stream(NamedTuple):
@@ -148,10 +154,16 @@ def _read_stream(config: Mapping[str, Any], findings: Findings) -> _Stream:
     if not isinstance(topic, str) or not topic:
         findings.error(f"{where}.{topic_key}", "it is missing", "Name the Kinesis stream that Pinot consumes")
         topic = ""
+    elif not _check_filled(f"{where}.{topic_key}", topic, findings) and not _STREAM_NAME.fullmatch(topic):
+        problem = "it is not the name of a Kinesis stream, and the function could send nothing"
+        findings.error(f"{where}.{topic_key}", problem, "Write the name alone, not the ARN")
     region = stream.get("region")
     if not isinstance(region, str) or not region:
         findings.warning(f"{where}.region", "it is missing, and Pinot needs it", "Name the stream's AWS region")
         region = None
+    elif not _check_filled(f"{where}.region", region, findings) and not REGION.fullmatch(region):
+        problem = "it has not the form of an AWS region, and the function could send nothing"
+        findings.error(f"{where}.region", problem, "Write the region's name, as eu-west-1")
     check_stream(where, stream, findings)
     columns = {
         f"{where}.{key}": value
@@ -163,7 +175,8 @@ def _read_stream(config: Mapping[str, Any], findings: Findings) -> _Stream:
 
 def _read_upsert(config: Mapping[str, Any], findings: Findings) -> tuple[str, str, str | None]:
     upsert = config.get("upsertConfig")
-    if not isinstance(upsert, dict) or upsert.get("mode", "NONE") not in ("FULL", "PARTIAL"):
+    mode = (upsert.get("mode") or "FULL") if isinstance(upsert, dict) else "NONE"
+    if not isinstance(upsert, dict) or mode not in ("FULL", "PARTIAL"):
         findings.error(
             "upsertConfig.mode",
             "the table does not upsert, so every change would be one more row",
@@ -187,15 +200,24 @@ def _read_upsert(config: Mapping[str, Any], findings: Findings) -> tuple[str, st
             "it is missing, so Pinot orders changes by the time column",
             "Name the column that holds the time of a change",
         )
-        return upsert["mode"], delete_column, None
+        return mode, delete_column, None
     if not isinstance(comparison, list) or len(comparison) > 1 or not isinstance(comparison[0], str):
         findings.error(
             "upsertConfig.comparisonColumns",
             "it must name exactly one column: Pinot takes several as alternatives and drops a row that fills two",
             "Keep the column that holds the time of a change",
         )
-        return upsert["mode"], delete_column, None
-    return upsert["mode"], delete_column, comparison[0]
+        return mode, delete_column, None
+    return mode, delete_column, comparison[0]
+
+
+def _read_enrichments(config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Find the fields that a ``generateColumn`` enricher computes; CustomFunctionEnricher of Pinot 1.5.1."""
+    enrichers = at(config, "ingestionConfig.enrichmentConfigs")
+    for enricher in enrichers if isinstance(enrichers, list) else ():
+        functions = at(enricher, "properties.fieldToFunctionMap") if isinstance(enricher, dict) else None
+        if isinstance(functions, dict) and enricher.get("enricherType") == "generateColumn":
+            yield from ((name, function) for name, function in functions.items() if isinstance(function, str))
 
 
 def _read_transforms(config: Mapping[str, Any], findings: Findings) -> Iterator[tuple[str, str]]:

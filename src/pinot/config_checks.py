@@ -5,14 +5,14 @@ Pinot's refusals are those of ``TableConfigUtils.validateUpsertAndDedupConfig`` 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from pinot.errors import Findings
+from pinot.schema import is_true
 
-JSON_DECODER: Final = "JSONMessageDecoder"
+JSON_DECODERS: Final = ("JSONMessageDecoder", "KafkaJSONMessageDecoder")  # the second is an old name of the first
 DECODER_PROPERTY: Final = "stream.kinesis.decoder.prop."
 
 _ROUTING: Final = ("strictreplicagroup", "multistagereplicagroup")
@@ -68,17 +68,6 @@ _STREAM_SETTINGS: Final = frozenset(
     )
 )
 
-# An expression's tokens: quoted text, a comparison, a word, a "quoted name", any other sign.
-_TOKEN: Final = re.compile(
-    r"""('(?:[^']|'')*')|(<>|!=|<=|>=|=|<|>|\bbetween\b)|([A-Za-z_]\w*)|("[^"]*"|\S)""", re.IGNORECASE
-)
-_COMPARING_FUNCTIONS: Final = frozenset(
-    (
-        *("equals", "notequals", "greaterthan", "greaterthanorequal", "lessthan", "lessthanorequal", "between"),
-        "doubleequalswithtolerance",
-    )
-)
-
 
 def at(config: Mapping[str, Any], path: str) -> Any:  # noqa: ANN401  # whatever the file holds there
     """Find the setting at a dotted path, None where nothing stands."""
@@ -86,6 +75,10 @@ def at(config: Mapping[str, Any], path: str) -> Any:  # noqa: ANN401  # whatever
     for step in path.split("."):
         here = here.get(step) if isinstance(here, dict) else None
     return here
+
+
+def _lower(text: object) -> str:
+    return str(text).lower()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +92,7 @@ class _Rule:
 
 
 _REFUSED: Final = "Pinot refuses it in an upsert table"
+_PARTITIONS: Final = "Pinot takes the shard's number for the partition, and Kinesis chooses shards by MD5"
 
 _RULES: Final = (
     _Rule(
@@ -149,12 +143,12 @@ _RULES: Final = (
     ),
     _Rule(
         setting="tableIndexConfig.enableDefaultStarTree",
-        wrong=lambda enabled: enabled is True,
+        wrong=is_true,
         problem=f"{_REFUSED}: it would count rows that were replaced",
     ),
     _Rule(
         setting="tableIndexConfig.aggregateMetrics",
-        wrong=lambda enabled: enabled is True,
+        wrong=is_true,
         problem=f"{_REFUSED}: it would add up the versions of a row",
     ),
     _Rule(
@@ -179,8 +173,30 @@ _RULES: Final = (
     ),
     _Rule(
         setting="ingestionConfig.rowTimeValueCheck",
-        wrong=lambda enabled: enabled is True,
+        wrong=is_true,
         problem="Pinot drops a row, or a delete, whose time lies before 1971 or after 2070",
+    ),
+    _Rule(
+        setting="upsertConfig.hashFunction",
+        wrong=lambda function: function == "UUID",
+        problem="primary keys that differ only in the case of letters become one row",
+        remedy="Write NONE, or MURMUR3",
+    ),
+    _Rule(
+        setting="routing.segmentPrunerTypes",
+        wrong=lambda pruners: isinstance(pruners, list) and "partition" in map(_lower, pruners),
+        problem=f"{_PARTITIONS}, so a query for a key leaves out segments that have it",
+        remedy='Remove "partition"',
+    ),
+    _Rule(
+        setting="tableIndexConfig.segmentPartitionConfig",
+        wrong=bool,
+        problem=_PARTITIONS,
+    ),
+    _Rule(
+        setting="task.taskTypeConfigsMap.RealtimeToOfflineSegmentsTask",
+        wrong=lambda task: task is not None,
+        problem="Pinot does not generate this task for an upsert table",
     ),
     _Rule(
         setting="upsertConfig.outOfOrderRecordColumn",
@@ -190,7 +206,7 @@ _RULES: Final = (
     ),
     _Rule(
         setting="dedupConfig.dedupEnabled",
-        wrong=lambda enabled: enabled is True,
+        wrong=is_true,
         problem="Pinot refuses it beside upsertConfig: it would drop every update and delete",
     ),
 )
@@ -206,7 +222,7 @@ def check_config(config: Mapping[str, Any], findings: Findings) -> None:
 def check_stream(where: str, stream: Mapping[str, Any], findings: Findings) -> None:
     """Warn of the same in the settings of the stream, which stand at ``where``."""
     decoder = stream.get("stream.kinesis.decoder.class.name")
-    if not isinstance(decoder, str) or decoder.rpartition(".")[2] != JSON_DECODER:
+    if not isinstance(decoder, str) or decoder.rpartition(".")[2] not in JSON_DECODERS:
         findings.warning(
             f"{where}.stream.kinesis.decoder.class.name",
             "the rows on the stream are plain JSON objects, which this decoder does not read",
@@ -214,7 +230,7 @@ def check_stream(where: str, stream: Mapping[str, Any], findings: Findings) -> N
         )
     if "shardIteratorType" in stream:
         findings.warning(f"{where}.shardIteratorType", "Pinot reads this setting and never uses it", "Remove it")
-    in_file = [key for key in _KEYS_OF_AWS if stream.get(key)]
+    in_file = [key for key in _KEYS_OF_AWS if stream.get(key) and not str(stream[key]).startswith("${")]
     if in_file:
         findings.warning(
             f"{where}.{in_file[0]}",
@@ -230,37 +246,5 @@ def check_stream(where: str, stream: Mapping[str, Any], findings: Findings) -> N
     for key in sorted(stream.keys() - _STREAM_SETTINGS):
         if not key.startswith(DECODER_PROPERTY):
             findings.warning(
-                f"{where}.{key}", "Pinot 1.5.1 has no such setting, and ignores it", "Mend its name, or remove it"
+                f"{where}.{key}", "Pinot 1.5.1 has no such setting, and ignores it", "Correct its name, or remove it"
             )
-
-
-def compares_text(expression: str) -> bool:
-    """Tell an expression that compares with a text, which Pinot takes when the table is made and fails on in every row.
-
-    Its ``=``, ``<`` and so on compare numbers only: ``eventName = 'REMOVE'`` throws, and the row is dropped, where
-    ``strcmp(eventName, 'REMOVE') = 0`` and ``eventName LIKE 'REM%'`` work. Run on Pinot 1.5.1.
-    """
-    if expression.startswith("Groovy("):
-        return False
-    tokens = _TOKEN.findall(expression)
-    calls: list[str] = []  # the functions whose brackets are open
-    word = ""
-    for index, (text, _, name, sign) in enumerate(tokens):
-        if sign == "(":
-            calls.append(word.lower().replace("_", ""))
-        elif sign == ")" and calls:
-            calls.pop()
-        word = name
-        if text and not _is_number(text[1:-1]):
-            beside = [token[1] for token in (*tokens[max(index - 1, 0) : index], *tokens[index + 1 : index + 2])]
-            if any(beside) or (calls and calls[-1] in _COMPARING_FUNCTIONS):
-                return True
-    return False
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

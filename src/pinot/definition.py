@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
-from pinot.config import TableConfig, names_read_by
+from pinot.config import TableConfig
+from pinot.expression import names_read_by
 from pinot.metadata import DYNAMODB_NAMES, can_hold
 from pinot.schema import Field, Schema
-from pinot.source import Source
+from pinot.source import REST, Source
 from pinot.table import Origin, Role
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Definition:
     """A table's three files as read, and what follows from all of them."""
 
@@ -59,6 +61,33 @@ class Definition:
             return "comparison"
         return "time" if name == self.config.time_column else None
 
+    def in_tombstones(self, name: str, origin: Origin) -> bool:
+        """Tell whether tombstones carry a field: not what expressions read of the item.
+
+        Pinot drops a row when an expression cannot read its input, and a dropped tombstone leaves the item's row. It
+        computes null of a missing input. The primary key, the order and Pinot's filter need their inputs all the same.
+        """
+        if isinstance(origin, str) and origin != REST:
+            return True
+        return self.role(name) is not None or name in self._needed_inputs or name not in self._read_names
+
+    @cached_property
+    def _read_names(self) -> set[str]:
+        return set().union(*map(names_read_by, self.transforms.values()))
+
+    @cached_property
+    def _needed_inputs(self) -> set[str]:
+        """What the filter reads and what columns that a tombstone must have are computed from."""
+        transforms = self.transforms
+        needed = names_read_by(self.config.filter_function or "")
+        unread = [*needed, self.config.delete_column]
+        unread += [name for name in transforms if self.role(name)]
+        while unread:
+            read = names_read_by(transforms.get(unread.pop(), "")) - needed
+            needed |= read
+            unread += read
+        return needed
+
     def inputs(self) -> set[str]:
         """Find the fields that Pinot's expressions read and that are no columns: rows must have them all the same."""
         transforms = self.transforms
@@ -68,5 +97,6 @@ class Definition:
 
 
 def transforms_of(schema: Schema, config: TableConfig) -> dict[str, str]:
-    """Collect the expressions that Pinot fills columns from; the table config's wins over the schema's, as in Pinot."""
-    return {field.name: field.transform for field in schema.fields if field.transform} | dict(config.transforms)
+    """Collect the expressions that Pinot fills columns from; the table config's win over the schema's, as in Pinot."""
+    of_schema = {field.name: field.transform for field in schema.fields if field.transform}
+    return {**of_schema, **config.transforms, **config.enrichments}

@@ -46,6 +46,7 @@ _NO_KEYS: Final = {
 
 MOST_LENGTH: Final = 2**31 - 1  # Pinot's maxLength is a Java int
 
+_TEXT_BOOLEANS: Final = {"true": True, "false": False}
 _FIELD_SPECS: Final = ("dimensionFieldSpecs", "metricFieldSpecs", "dateTimeFieldSpecs")
 _MS_PER_UNIT: Final = {
     "NANOSECONDS": Fraction(1, 1_000_000),
@@ -92,6 +93,11 @@ class Schema:
     def field(self, name: str) -> Field | None:
         """Find a column by name."""
         return next((field for field in self.fields if field.name == name), None)
+
+
+def is_true(setting: object) -> bool:
+    """Tell whether a setting is true; Pinot's JSON parser takes text for booleans."""
+    return setting is True or (isinstance(setting, str) and setting.lower() == "true")
 
 
 def read_schema(document: object, findings: Findings) -> Schema:
@@ -141,7 +147,7 @@ def read_schema(document: object, findings: Findings) -> Schema:
         name=document.get("schemaName"),
         fields=tuple(fields.values()),
         primary_key=tuple(primary_key),
-        handles_nulls=document.get("enableColumnBasedNullHandling") is True,
+        handles_nulls=is_true(document.get("enableColumnBasedNullHandling")),
     )
     _check_primary_key(schema, findings)
     _check_names(schema, findings)
@@ -158,12 +164,12 @@ def _read_field(kind: str, index: int, spec: object, findings: Findings) -> Fiel
     if any(character.isspace() for character in name) or name.startswith("$"):
         findings.error(where, "Pinot refuses blanks in a name and keeps names with $ for itself", "Rename the column")
     data_type = spec.get("dataType")
-    single_value = spec.get("singleValueField", True)
+    single_value = _TEXT_BOOLEANS.get(str(spec.get("singleValueField", True)).lower())
     if data_type not in DATA_TYPES:
         known = ", ".join(DATA_TYPES)
         findings.error(where, f"dataType {data_type!r} cannot be replicated", f"Use one of {known}")
         return None
-    if not isinstance(single_value, bool):
+    if single_value is None:
         findings.error(where, "singleValueField is not true or false", "Write true or false")
         return None
     if not single_value and data_type in SINGLE_VALUE_ONLY:
@@ -179,7 +185,7 @@ def _read_field(kind: str, index: int, spec: object, findings: Findings) -> Fiel
         is_date_time=kind == "dateTimeFieldSpecs",
         unit_ms=_unit_ms(where, kind, spec, findings),
         transform=_transform(where, spec, findings),
-        not_null=spec.get("notNull") is True,
+        not_null=is_true(spec.get("notNull")),
     )
 
 
@@ -193,6 +199,8 @@ def _max_length(where: str, data_type: str, spec: Mapping[str, Any], findings: F
     max_length = spec.get("maxLength")
     if max_length is None:
         max_length = DEFAULT_MAX_LENGTH
+    elif isinstance(max_length, str) and max_length.isascii() and max_length.isdecimal():
+        max_length = int(max_length)
     if isinstance(max_length, bool) or not isinstance(max_length, int) or not 1 <= max_length <= MOST_LENGTH:
         problem = f"maxLength is not a positive number, or more than {MOST_LENGTH}"
         findings.error(where, problem, "Write how many characters the column may hold")
@@ -245,7 +253,7 @@ def _check_primary_key(schema: Schema, findings: Findings) -> None:
         field = schema.field(name)
         where = f"primary key column {name}"
         if field is None:
-            findings.error(where, "the schema has no such column", "Add the column, or mend primaryKeyColumns")
+            findings.error(where, "the schema has no such column", "Add the column, or correct primaryKeyColumns")
         elif not field.single_value:
             findings.error(where, "a primary key column must hold a single value", "Remove singleValueField: false")
         elif field.data_type in _NO_KEYS:

@@ -78,6 +78,10 @@ def _read_columns(entries: object, findings: Findings) -> dict[str, str | tuple[
         where = f"columns.{column}"
         if column in SETTINGS:
             findings.error(where, "this is no column", f"Write {column} above the line [columns]")
+        elif isinstance(text, dict) and text:
+            name = f"{column}.{next(iter(text))}"
+            remedy = f'Quote a column\'s name that has a dot: "{name}" = "path.into.the.item"'
+            findings.error(f"columns.{name}", "TOML takes a dot outside of quotes for a table in a table", remedy)
         elif not isinstance(text, str) or not text:
             findings.error(where, "it is not text", f'Write {column} = "path.into.the.item"')
         elif not text.startswith("$"):

@@ -11,7 +11,7 @@ import msgspec
 
 from decoder.attribute import decode
 from decoder.change import Change, Image
-from decoder.errors import ChangeError
+from decoder.errors import ChangeError, path_text
 from pinot.errors import MisfitError
 from pinot.filter import Matches
 from pinot.key import Scalar, partition_key
@@ -69,7 +69,7 @@ class Column:
 
     ``field`` is the column as the schema has it. ``role`` says why a row cannot do without the value; ``fallback``
     gives the value of a delete that has none. An ``is_input`` is no column of Pinot's, and has no ``field``: it is
-    what its expressions read.
+    what its expressions read. A tombstone has the columns that are ``in_tombstones``.
     """
 
     name: str
@@ -79,6 +79,7 @@ class Column:
     role: Role | None = None
     fallback: Take | None = None
     is_input: bool = False
+    in_tombstones: bool = True
 
     @property
     def attribute(self) -> str | None:
@@ -150,6 +151,11 @@ class Table:
     def takes_rest(self) -> bool:
         """Whether a column takes every attribute that nothing else does."""
         return any(column.origin == REST for column in self.columns)
+
+    @cached_property
+    def tombstone_columns(self) -> tuple[Column, ...]:
+        """The columns of a delete's row."""
+        return tuple(column for column in self.columns if column.in_tombstones)
 
     @cached_property
     def essential(self) -> frozenset[str]:
@@ -256,7 +262,7 @@ class Table:
     def _row(self, change: Change, image: Image, *, deleted: bool) -> Row:
         values: dict[str, object] = {}
         left_out = []
-        for column in self.columns:
+        for column in self.tombstone_columns if deleted else self.columns:
             try:
                 value = column.take(change, image, deleted)
             except MisfitError as error:
@@ -307,9 +313,23 @@ def _needed(column: Column, change: Change, image: Image, *, deleted: bool) -> o
     if deleted and column.fallback:
         return column.fallback(change, image, deleted)
     role = column.role or "key"
-    error = MisfitError(f"missing_{role}", f"column {column.name} has no value: {_WHY_NEEDED[role]}")
+    detail = f"column {column.name} has no value: {_WHY_NEEDED[role]}"
+    near = _name_like(column.attribute, image) if column.attribute else None
+    if near:
+        detail += f"; the item has {near}: write {column.name} = '{path_text((near,))}' in source.toml, below [columns]"
+    error = MisfitError(f"missing_{role}", detail)
     error.column = column.name
     raise error.inside(column.attribute or column.name)
+
+
+def _name_like(name: str, image: Image) -> str | None:
+    """Find an attribute of an image whose name is another only in its capitals, hyphens and underscores."""
+    bare = _bare(name)
+    return next((each for each in image if each != name and _bare(each) == bare), None)
+
+
+def _bare(name: str) -> str:
+    return name.lower().replace("_", "").replace("-", "")
 
 
 def _check(name: str, attribute: object) -> None:

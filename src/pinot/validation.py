@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from pinot.config_checks import compares_text
 from pinot.definition import Definition
 from pinot.errors import Findings
-from pinot.metadata import DYNAMODB_NAMES, can_hold, types_for
+from pinot.expression import compares_text, fails_on_some_text, names_read_by
+from pinot.metadata import DYNAMODB_NAMES, METADATA, can_hold, types_for
 from pinot.path import parse_path
 from pinot.schema import Field
 from pinot.source import REST
@@ -91,6 +91,7 @@ def _check_config(definition: Definition, findings: Findings) -> None:
             problem = f"it names the column {name}, which the schema does not have"
             findings.warning(setting, problem, "Remove it: the decoder of JSON does not read it")
     _check_expressions(definition, findings)
+    _check_flattening(definition, findings)
     _check_deleted_keys(definition, findings)
 
 
@@ -101,18 +102,64 @@ def _check_expressions(definition: Definition, findings: Findings) -> None:
         problem = f"it computes {name}, which is no column of the schema"
         findings.warning(where, problem, "Add the column, or remove the transform")
     why = "compares with a text, on which Pinot fails in every row and drops it"
-    for name in sorted(config.transforms):
-        if compares_text(config.transforms[name]):
+    expressions = {**config.transforms, **config.enrichments}
+    for name in sorted(expressions):
+        if compares_text(expressions[name]):
             remedy = "Write strcmp(…, '…') = 0, or remove the expression"
             findings.error(where, f"the expression for column {name} {why}", remedy)
     if config.filter_function and compares_text(config.filter_function):
         remedy = "Write strcmp(…, '…') = 0"
         findings.error("ingestionConfig.filterConfig.filterFunction", f"the expression {why}", remedy)
+    _check_inputs(definition, findings)
     computed = definition.transforms.get(config.delete_column)
     if computed and not compares_text(computed):
         problem = f"Pinot computes column {config.delete_column} from an expression"
         remedy = "Remove the expression: the flag is sent with the row"
         findings.warning("upsertConfig.deleteRecordColumn", problem, remedy)
+
+
+def _check_inputs(definition: Definition, findings: Findings) -> None:
+    """Check for expressions that Pinot fails to compute for some values, and then drops the row."""
+    config = definition.config
+    expressions = {f"the expression for column {name}": name for name in sorted(definition.transforms)}
+    for what, name in {**expressions, "the filter": None}.items():
+        expression = definition.transforms[name] if name else config.filter_function or ""
+        inputs = sorted(_inputs_of_any_text(definition, expression))
+        if not inputs or compares_text(expression) or not fails_on_some_text(expression):
+            continue
+        read = f"{what} cannot read {' or '.join(inputs)}"
+        if name and definition.role(name) == "comparison":
+            problem = f"where {read}, Pinot cannot order the change and loses it, with continueOnError too"
+            findings.warning("upsertConfig.comparisonColumns", problem, "Compare by the change's time")
+        elif name in config.enrichments:
+            problem = f"where {read}, Pinot drops the change, and the item's old row stays"
+            remedy = "Compute it in transformConfigs, where continueOnError helps"
+            findings.warning("ingestionConfig.enrichmentConfigs", problem, remedy)
+        elif not config.continues_on_error:
+            problem = f"where {read}, Pinot drops the change, and the item's old row stays"
+            remedy = 'Write "continueOnError": true, and Pinot takes null there'
+            findings.warning("ingestionConfig.continueOnError", problem, remedy)
+
+
+def _check_flattening(definition: Definition, findings: Findings) -> None:
+    """Check for names that Pinot takes for paths into the row: with complexTypeConfig, ``a.b`` is b inside of a."""
+    delimiter = definition.config.flattened_at
+    for name in sorted({*definition.origins, *definition.inputs()}):
+        if delimiter and delimiter in name:
+            outer = name.partition(delimiter)[0]
+            problem = f"with the delimiter {delimiter} Pinot reads {name} out of {outer}, and finds null"
+            remedy = "Remove complexTypeConfig, or write a delimiter that no column's name has"
+            findings.error("ingestionConfig.complexTypeConfig", problem, remedy)
+
+
+def _inputs_of_any_text(definition: Definition, expression: str) -> Iterator[str]:
+    """Find what an expression reads that may hold any text: neither numbers, times nor properties of the change."""
+    origins = definition.origins
+    for name in names_read_by(expression):
+        field = definition.schema.field(name)
+        is_property = origins.get(name, DYNAMODB_NAMES.get(name) if field is None else None) in METADATA
+        if not is_property and (field is None or field.data_type in ("STRING", "JSON", "BYTES")):
+            yield name
 
 
 def _check_deleted_keys(definition: Definition, findings: Findings) -> None:

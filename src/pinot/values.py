@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from binascii import b2a_base64
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from struct import Struct
@@ -37,15 +37,17 @@ INT32_MIN, INT32_MAX = -(2**31), 2**31 - 1
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 FLOAT_MAX: Final = 3.4028235e38  # Float.MAX_VALUE
 FLOAT_MIN: Final = 1.4e-45  # Float.MIN_VALUE, the smallest above zero
-MAX_MULTI_VALUES: Final = 1_000  # ForwardIndexType.MAX_MULTI_VALUES_PER_ROW
+MAX_MULTI_VALUES: Final = 40_000  # what Pinot 1.5.1 was seen to hold, in consuming and in committed segments
 
 # What a TIMESTAMP may be as a number of milliseconds: years 1 to 9999, and no 32-bit number (those are seconds).
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MS: Final = timedelta(milliseconds=1)
 TIMESTAMP_MIN: Final = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MS
 TIMESTAMP_MAX: Final = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MS
-_RFC3339: Final = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?(?:[Zz]|[+-][0-9]{2}:[0-9]{2})"
+# Java's toString leaves out seconds that are 0, and strftime's %z the offset's colon.
+_ISO_8601: Final = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?"
+    r"(?:[Zz]|[+-][0-9]{2}(?::?[0-9]{2})?)"
 )
 
 # Whole numbers as DynamoDB writes them, short enough to fit, each with a space behind it.
@@ -131,7 +133,7 @@ def _timestamp_of_number(number: Decimal) -> int | str:
 
 
 def _timestamp_of_text(text: str) -> int | str:
-    if _RFC3339.fullmatch(text):
+    if _ISO_8601.fullmatch(text):
         try:
             moment = datetime.fromisoformat(text.upper().replace(" ", "T"))
             return timestamp_json((moment - _EPOCH) // _MS)
@@ -211,6 +213,13 @@ def shapes_of(data_type: str, max_length: int | None) -> Mapping[str, Shape]:
     raise AssertionError(data_type)
 
 
+# The types of a column, and of values that do not fit it, which CAST in Pinot converts.
+_CAST: Final = frozenset(
+    (*((name, "S") for name in ("INT", "LONG", "FLOAT", "DOUBLE", "BIG_DECIMAL", "BOOLEAN")), ("BOOLEAN", "N"))
+)
+_AS_LIST: Final = "an expression in transformConfigs takes it as a list of one"
+_WITHOUT_NULL: Final = "an expression in transformConfigs leaves it out"
+
 _KEY_SHAPES: Final[Mapping[str, Mapping[str, Shape]]] = {"DOUBLE": {"N": _exact_double}}
 
 
@@ -240,7 +249,8 @@ def _single(data_type: str, shapes: Mapping[str, Shape]) -> Convert:
         if tag == "NULL":
             SCALARS[tag](payload)
             return None
-        raise _type_mismatch(attribute, tag, data_type, shapes)
+        hint = f"CAST(… AS {data_type}) in transformConfigs converts it" if (data_type, tag) in _CAST else None
+        raise _type_mismatch(attribute, tag, data_type, shapes, hint)
 
     return convert
 
@@ -259,7 +269,10 @@ def _multiple(data_type: str, shapes: Mapping[str, Shape], at_once: _AtOnce) -> 
         elif SETS.get(tag) in shapes:
             values = [shapes[SETS[tag]](member) for member in decode_set(tag, payload)]
         else:
-            raise _type_mismatch(attribute, tag, f"multi-value {data_type}", ("L", *(f"{each}S" for each in shapes)))
+            sets = (name for name, member in SETS.items() if member in shapes)
+            raise _type_mismatch(
+                attribute, tag, f"multi-value {data_type}", ("L", *sets), _AS_LIST if tag in shapes else None
+            )
         if len(values) > MAX_MULTI_VALUES:
             detail = f"a multi-value column holds at most {MAX_MULTI_VALUES} values; use a JSON column"
             raise MisfitError("too_many_values", detail)
@@ -309,16 +322,19 @@ def _item(index: int, attribute: object, data_type: str, shapes: Mapping[str, Sh
         tag, payload = open_attribute(attribute)
         if tag in shapes:
             return shapes[tag](SCALARS[tag](payload))
-        raise _type_mismatch(attribute, tag, f"multi-value {data_type}", shapes)
+        raise _type_mismatch(
+            attribute, tag, f"multi-value {data_type}", shapes, _WITHOUT_NULL if tag == "NULL" else None
+        )
     except ChangeError as error:
         raise error.inside(index) from None
 
 
 def _type_mismatch(
-    attribute: object, tag: str, data_type: str, fitting: Mapping[str, Shape] | tuple[str, ...]
+    attribute: object, tag: str, data_type: str, fitting: Iterable[str], hint: str | None
 ) -> MisfitError:
-    fold(attribute, DOCUMENT)  # a value that is malformed as well is told as that
-    return MisfitError("type_mismatch", f"a DynamoDB {tag} does not fit {data_type}, which takes {', '.join(fitting)}")
+    fold(attribute, DOCUMENT)  # a value that is malformed as well is reported as that
+    detail = f"a DynamoDB {tag} does not fit {data_type}, which takes {', '.join(fitting)}"
+    return MisfitError("type_mismatch", f"{detail}; {hint}, see docs/mapping.md" if hint else detail)
 
 
 def _document_converter(field: Field) -> Convert:

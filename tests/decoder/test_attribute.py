@@ -107,6 +107,11 @@ def test_each_type_decodes_to_its_python_value(attribute, value):
     assert type(decoded) is type(value)
 
 
+def test_a_value_without_a_type_names_dynamodb_local():
+    with pytest.raises(MalformedError, match=r"meta: .* no type tag; DynamoDB Local writes empty maps and lists so"):
+        decode({"M": {"meta": {}}})
+
+
 @pytest.mark.parametrize(
     ("attribute", "path"),
     [

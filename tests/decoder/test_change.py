@@ -100,6 +100,13 @@ def test_a_time_that_is_missing_or_in_another_unit_is_refused(time):
     assert caught.value.path == "dynamodb.ApproximateCreationDateTime"
 
 
+def test_a_missing_time_is_reported_as_that():
+    raw = at(None)
+    del raw["dynamodb"]["ApproximateCreationDateTime"]
+    with pytest.raises(MalformedError, match="the time of the change is missing"):
+        decode_change(raw)
+
+
 def test_an_unknown_unit_is_refused():
     with pytest.raises(MalformedError) as caught:
         decode_change(at(SECOND, ApproximateCreationDateTimePrecision="FORTNIGHT"))

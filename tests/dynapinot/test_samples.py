@@ -8,10 +8,12 @@ import json
 import pytest
 
 import files
-from changes import insert
+from changes import insert, remove
+from decoder.errors import ChangeError
 from decoder.record import decode_record
 from dynapinot.errors import CommandError
 from dynapinot.samples import is_item, read_samples
+from handlers.dead_letter import DeadLetter
 
 NOW = 1_719_082_124_000
 TABLES = (files.table(),)
@@ -83,6 +85,86 @@ def test_the_items_table_is_the_one_that_is_replicated_or_named(read):
     assert read(RECORD, tables=(one, other)) == [RECORD]
 
 
+def change_of(read, content, **options):
+    (record,) = read(content, **options)
+    return decode_record(record)
+
+
+ONE = files.table(source={"dynamodb_table": "one"})
+FETCHED = {name: value for name, value in RECORD.items() if name != "eventSourceARN"}
+
+
+def fetched(**inner):
+    """The answer of GetRecords, which names no table."""
+    return {"Records": [{**FETCHED, "dynamodb": {**FETCHED["dynamodb"], **inner}}], "NextShardIterator": "x"}
+
+
+@pytest.mark.parametrize("name", [None, "one", "items"])
+def test_the_answer_of_get_records_is_of_the_table_that_is_replicated_or_named(read, name):
+    assert change_of(read, fetched(), tables=(ONE,), dynamodb_table=name).table == "one"
+
+
+def test_it_stays_without_a_table_where_several_are_replicated(read):
+    other = files.table(source={"dynamodb_table": "other"})
+    assert change_of(read, fetched(), tables=(ONE, other)).table is None
+    assert change_of(read, fetched(), tables=(ONE, other), dynamodb_table="other").table == "other"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["2024-06-22T18:48:44+00:00", "2024-06-22T20:48:44+02:00", "2024-06-22T18:48:44.000Z", "2024-06-22 18:48:44+00:00"],
+)
+def test_a_time_that_is_text_is_read_as_aws_cli_and_the_sdks_print_it(read, text):
+    assert change_of(read, fetched(ApproximateCreationDateTime=text)).timestamp_ms == NOW
+
+
+@pytest.mark.parametrize("text", ["yesterday", "2024-06-22T18:48:44", ""])
+def test_other_text_is_left_to_the_decoder(read, text):
+    content = fetched(ApproximateCreationDateTime=text)
+    assert read(content, tables=()) == content["Records"]
+
+
+def test_an_identity_in_the_apis_own_form_is_time_to_lives(read):
+    record = remove({"id": {"S": "a"}}, {}, userIdentity={"PrincipalId": "dynamodb.amazonaws.com", "Type": "Service"})
+    assert change_of(read, record).ttl_delete
+
+
+@pytest.mark.parametrize("payload", [{"Records": [RECORD]}, json.dumps({"Records": [RECORD]})])
+@pytest.mark.parametrize("kind", ["DDBStreamBatchInfo", "KinesisBatchInfo"])
+def test_a_batch_that_lambda_gave_up_has_its_records(read, payload, kind):
+    assert read({"requestContext": {}, kind: {}, "payload": payload}) == [RECORD]
+
+
+def test_a_dead_letter_has_its_record(read):
+    letter = DeadLetter(position=0, record=RECORD, error=ChangeError("fraction", "x"), table="items", change=None)
+    assert read(letter.entry().data) == [RECORD]
+
+
+MICROS = {"Metadata": {"WriteTimestampMicros": {"N": f"{NOW}999"}}, "Keys": {"id": {"S": "a"}}}
+
+
+@pytest.mark.parametrize(
+    ("images", "event_name"),
+    [
+        ({"NewImage": A}, "INSERT"),
+        ({"OldImage": {**A, "name": {"S": "y"}}, "NewImage": A}, "MODIFY"),
+        ({"OldImage": A}, "REMOVE"),
+        ({}, "REMOVE"),
+    ],
+)
+def test_a_line_of_an_incremental_export_is_a_change(read, images, event_name):
+    change = change_of(read, {**MICROS, **images}, tables=(ONE,))
+    assert (change.event_name, change.timestamp_ms, change.table) == (event_name, NOW, "one")
+    assert (change.keys, change.new_image, change.old_image) == (
+        *({"id": {"S": "a"}}, images.get("NewImage"), images.get("OldImage")),
+    )
+
+
+def test_several_lines_are_several_changes(read):
+    text = b"\n".join(json.dumps({**MICROS, "NewImage": each}).encode() for each in (A, A))
+    assert [decode_record(each).event_name for each in read(text)] == ["INSERT", "INSERT"]
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -100,6 +182,7 @@ def test_the_items_table_is_the_one_that_is_replicated_or_named(read):
         ({"a": {"X": 1}}, "neither an event"),
         ({"a": {"S": "1", "N": "1"}}, "neither an event"),
         ({"a": 1}, "neither an event"),
+        ({"payload": "{", "DDBStreamBatchInfo": {}}, "payload: it is no JSON object"),
         ({"Items": [1]}, r"sample.json: Items[0]: it is no JSON object"),
         ("text", "it is no JSON object"),
     ],

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from dynapinot.doctor import pinot_validators, table_creation
 from engines.feed import COMPLETE, read_folder
 from engines.pinot_engine import ROOT, EngineError
 from files import REMOVED, SCHEMA, read, with_column, with_setting
-from pinot.errors import TableError
+from pinot.errors import Findings, TableError
+from validators import REFUSED_BY_VALIDATORS, TAKEN_BY_VALIDATORS
 
 pytestmark = pytest.mark.engines
 
@@ -132,31 +134,58 @@ def findings(schema, config):
         return error.findings
 
 
-# The adapter does not read these: its rows are correct, and adding the table fails with Pinot's own message.
-UNCHECKED = [
+# The adapter does not look at these: it makes right rows. Doctor does.
+UNSEEN = [
     (SCHEMA, with_setting(COMPLETE, "tenants", REMOVED), "Missing required creator property 'tenants'"),
     (
         SCHEMA,
         with_setting(COMPLETE, "tableIndexConfig", REMOVED),
         "Missing required creator property 'tableIndexConfig",
     ),
-    (SCHEMA, with_setting(COMPLETE, "tableType", REMOVED), "Missing required creator property 'tableType'"),
     (SCHEMA, with_setting(COMPLETE, "tableName", "a b"), "containing space is not allowed"),
     (SCHEMA, with_setting(COMPLETE, "tableName", "a.b.c"), "containing more than one '.' is not allowed"),
-    (with_column("v", "LONG", format="EPOCH|SECONDS"), COMPLETE, "Must provide granularity"),
-    (
-        with_column("v", "STRING", format="SIMPLE_DATE_FORMAT|dd-MM-yyyy", granularity="1:DAYS"),
-        COMPLETE,
-        "has to be sorted by both lexicographical and datetime order",
-    ),
 ]
 
 
-@pytest.mark.parametrize(("schema", "config", "says"), UNCHECKED)
-def test_settings_that_do_not_affect_rows_are_checked_by_pinot_alone(pinot, schema, config, says):
+@pytest.mark.parametrize(("schema", "config", "says"), UNSEEN)
+def test_what_has_no_part_in_making_rows_is_found_by_doctor(pinot, schema, config, says):
     with pytest.raises(EngineError) as refusal:
         pinot.validate(schema, config)
     assert says in str(refusal.value)
+    assert doctors_findings(schema, config)
+
+
+@pytest.mark.parametrize(("schema", "config"), REFUSED_BY_VALIDATORS)
+def test_what_doctor_says_pinot_refuses_it_does_refuse(pinot, schema, config):
+    with pytest.raises(EngineError):
+        pinot.validate(schema, config)
+    assert doctors_findings(schema, config)
+
+
+@pytest.mark.parametrize(("schema", "config"), TAKEN_BY_VALIDATORS)
+def test_what_doctor_is_silent_about_pinot_takes(pinot, schema, config):
+    pinot.validate(schema, config)
+    assert doctors_findings(schema, config) == []
+
+
+def doctors_findings(schema, config):
+    """What doctor says of what Pinot refuses."""
+    in_schema, in_config = Findings("schema.json"), Findings("table.json")
+    pinot_validators.look_at_schema(schema, in_schema)
+    pinot_validators.look_at_config(schema, config, in_config)
+    table_creation.look_at_config(with_consumer(config), in_config)
+    return [*in_schema.found, *in_config.found]
+
+
+def with_consumer(config):
+    """The config with what the others here leave to Pinot's default, of which doctor would warn."""
+    setting = (*STREAM.split("."), "0", table_creation.FACTORY)
+    return with_setting(config, setting, table_creation.KINESIS_FACTORY)
+
+
+def test_a_table_type_that_is_missing_is_left_to_pinot(pinot):
+    with pytest.raises(EngineError, match="Missing required creator property 'tableType'"):
+        pinot.validate(SCHEMA, with_setting(COMPLETE, "tableType", REMOVED))
 
 
 ACCEPTED = [

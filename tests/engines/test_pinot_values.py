@@ -16,8 +16,8 @@ from decoder.attribute import decode
 from engines.feed import COMPLETE, consume, rows_of
 from engines.pinot_engine import ROOT
 from engines.roundtrip import COLUMNS, EVERY_COLUMN, differences, parse_document, schema_with, truth
-from files import table
-from pinot.values import shapes_of
+from files import table, with_setting
+from pinot.values import MAX_MULTI_VALUES, shapes_of
 from strategies import encode, numbers, texts, values
 
 pytestmark = pytest.mark.engines
@@ -149,8 +149,8 @@ def test_every_attribute_without_a_column_is_preserved_in_the_rest_column(pinot,
     }
 
 
-@pytest.mark.parametrize("size", [1_000, 1_001])
-def test_a_list_of_the_maximum_length_is_preserved(pinot, size):
+@pytest.mark.parametrize("size", [1_536, MAX_MULTI_VALUES])
+def test_a_list_of_as_many_values_as_pinot_takes_comes_back(pinot, size):
     number = Decimal(7)
     assert differences(pinot, [[number] * size, [str(number)] * size, [True] * size]) == []
 
@@ -175,3 +175,57 @@ def test_each_value_on_the_page_is_preserved(pinot, spec, attribute):
         consume(consumer, rows_of(table(schema, COMPLETE), insert({"id": {"S": "a"}}, {"v": attribute})))
         ((shown),) = [row["v"] for row in consumer.live()]
     assert (parse_document(shown) if spec["dataType"] == "JSON" else shown) == truth(spec, decode(attribute))
+
+
+def conversions():
+    """The page's values that Pinot converts: the column's spec, the expression, attribute values, what Pinot shows."""
+    text = (ROOT / "docs" / "mapping.md").read_text()
+    for line in text[text.index("| the values | the column |") :].split("\n\n")[0].splitlines()[2:]:
+        given_, column, expression, outcome = (cell.strip() for cell in line.strip("|").split(" | "))
+        attributes = json.loads(f"[{given_.replace('`', '')}]")
+        data_type, _, kind = column.partition(", ")
+        spec = {"name": "v", "dataType": data_type, "singleValueField": kind != "multi-value"}
+        yield spec, expression.strip("`"), attributes, json.loads(f"[{outcome.replace('`', '')}]")
+
+
+@pytest.mark.parametrize(("spec", "expression", "attributes", "expected"), list(conversions()))
+def test_pinot_converts_values_of_several_types_as_the_page_says(pinot, spec, expression, attributes, expected):
+    schema = schema_with(spec)
+    transforms = [{"columnName": "v", "transformFunction": expression}]
+    config = with_setting(COMPLETE, "ingestionConfig.transformConfigs", transforms)
+    config = with_setting(config, "ingestionConfig.continueOnError", value=True)
+    changes = [insert({"id": {"S": str(n)}}, {"attribute": each}) for n, each in enumerate(attributes)]
+    with pinot.table(schema, config) as consumer:
+        consumer.ingest(entry.data for entry in rows_of(table(schema, config), *changes))
+        assert {row["id"]: row["v"] for row in consumer.live()} == {str(n): each for n, each in enumerate(expected)}
+
+
+@pytest.mark.parametrize(
+    ("expression", "shown"), [("jsonFormat(meta)", "0.12345678901234568"), (None, "0.1234567890123456789")]
+)
+def test_a_json_column_keeps_every_digit_and_an_expression_does_not(pinot, expression, shown):
+    schema = schema_with({"name": "v", "dataType": "JSON"})
+    transforms = [{"columnName": "v", "transformFunction": expression}]
+    config = with_setting(COMPLETE, "ingestionConfig.transformConfigs", transforms) if expression else COMPLETE
+    made = table(schema, config, {} if expression else {"columns": {"v": "meta"}})
+    record = insert({"id": {"S": "a"}}, {"meta": {"M": {"x": {"N": "0.1234567890123456789"}}}})
+    with pinot.table(schema, config) as consumer:
+        consume(consumer, rows_of(made, record))
+        assert [row["v"] for row in consumer.live()] == [f'{{"x":{shown}}}']
+
+
+@pytest.mark.parametrize(
+    ("expression", "shown"),
+    [
+        ("jsonPathLong(m, '$.a')", -(2**63)),
+        ("jsonPathLong(m, '$.a', 0)", 0),
+    ],
+)
+def test_a_path_without_a_default_gives_the_least_number_where_nothing_is(pinot, expression, shown):
+    schema = schema_with({"name": "v", "dataType": "LONG"})
+    transforms = [{"columnName": "v", "transformFunction": expression}]
+    config = with_setting(COMPLETE, "ingestionConfig.transformConfigs", transforms)
+    record = insert({"id": {"S": "a"}}, {"m": {"M": {"b": {"N": "1"}}}})
+    with pinot.table(schema, config) as consumer:
+        consume(consumer, rows_of(table(schema, config), record))
+        assert [row["v"] for row in consumer.live()] == [shown]

@@ -12,7 +12,7 @@ import pytest
 from changes import insert, modify, record, remove
 from files import CONFIG, REMOVED, SCHEMA, table, with_setting
 from handlers.dead_letter import DeadLetter
-from handlers.planner import Planner
+from handlers.planner import Planner, plan
 from handlers.relay import EventError, UnreportableError, relay
 from handlers.version import VERSION
 from pinot.table import Target
@@ -22,6 +22,11 @@ ITEMS = Target("items-stream", "eu-west-1")
 STREAM = ("ingestionConfig", "streamIngestionConfig", "streamConfigMaps", "0")
 GOOD = {"name": {"S": "x"}}
 BAD = {"price": {"S": "cheap"}}
+
+MISFIT = (
+    "a DynamoDB S does not fit DOUBLE, which takes N; "
+    "CAST(… AS DOUBLE) in transformConfigs converts it, see docs/mapping.md"
+)
 
 
 class Outside:
@@ -103,7 +108,7 @@ def test_a_dead_letter_has_the_whole_record_and_the_reason():
     assert json.loads(dead_letter.data) == {
         "reason": "type_mismatch",
         "path": "price",
-        "detail": "a DynamoDB S does not fit DOUBLE, which takes N",
+        "detail": MISFIT,
         "table": "items",
         "column": "price",
         "dynamodb_table": "meetups",
@@ -334,3 +339,20 @@ def test_a_foreign_record_in_kinesis_becomes_a_dead_letter():
     assert failures(report) == []
     assert [each.key for each in outside.dead_letters] == ["dead-letters/unknown/undecoded/undated/7.json"]
     assert len(outside.rows[ITEMS]) == 1
+
+
+@pytest.mark.parametrize(
+    ("arn", "detail"),
+    [
+        (
+            "arn:aws:dynamodb:eu-west-1:1:table/other/stream/x",
+            "no folder of tables replicates the DynamoDB table other",
+        ),
+        ("eventsource_arn", "eventsource_arn is not the ARN of a DynamoDB table's stream"),
+        (None, "the record names no DynamoDB table"),
+    ],
+)
+def test_a_change_of_no_table_names_what_it_has(arn, detail):
+    change = {**insert({"id": {"S": "a"}}, GOOD), "eventSourceARN": arn}
+    batch = plan([change], [table(source={"dynamodb_table": "held"})], max_record_bytes=10**6)
+    assert [(each.error.reason, each.error.detail) for each in batch.dead_letters] == [("no_table", detail)]

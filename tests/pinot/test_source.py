@@ -124,7 +124,14 @@ def told(tmp_path):
         ),
         ("[columns]\nname = 5", 'columns.name: it is not text. Write name = "path.into.the.item".'),
         ('[columns]\nname = ""', 'columns.name: it is not text. Write name = "path.into.the.item".'),
-        ('[columns]\nname.first = "a"', 'columns.name: it is not text. Write name = "path.into.the.item".'),
+        ("[columns]\nname = {}", 'columns.name: it is not text. Write name = "path.into.the.item".'),
+        (
+            '[columns]\nname.first = "a"',
+            (
+                "columns.name.first: TOML takes a dot outside of quotes for a table in a table. "
+                'Quote a column\'s name that has a dot: "name.first" = "path.into.the.item".'
+            ),
+        ),
         ('[columns]\nname = "a..b"', f"columns.name: the path cannot be read. {PATHS}"),
         ('[columns]\nname = "a b"', f"columns.name: the path cannot be read. {PATHS}"),
         ('[columns]\nname = "lines[-1].sku"', f"columns.name: the path cannot be read. {PATHS}"),

@@ -85,7 +85,7 @@ def test_the_config_of_an_offline_table_is_refused():
         (with_column("x y", "INT"), "column x y"),
         (with_column("$segment", "INT"), "column $segment"),
         (with_column("x", "STRING", maxLength=0), "column x"),
-        (with_column("x", "STRING", maxLength="512"), "column x"),
+        (with_column("x", "STRING", maxLength="many"), "column x"),
         (with_column("x", "STRING", maxLength=2**31), "column x"),
         (with_column("x", "STRING", maxLengthExceedStrategy="CUT"), "column x"),
         (with_column("x", "STRING", transformFunction=5), "column x"),
@@ -280,6 +280,19 @@ def warned(schema=SCHEMA, config=CONFIG, source=None):
         ("tenants.tagOverrideConfig", {"realtimeCompleted": "a_OFFLINE"}, "tenants.tagOverrideConfig"),
         ("dedupConfig.dedupEnabled", True, "dedupConfig.dedupEnabled"),
         ("upsertConfig.deletedKeysTTL", 86_399_999, "upsertConfig.deletedKeysTTL"),
+        ("upsertConfig.hashFunction", "UUID", "upsertConfig.hashFunction"),
+        ("routing.segmentPrunerTypes", ["PARTITION"], "routing.segmentPrunerTypes"),
+        (
+            "tableIndexConfig.segmentPartitionConfig",
+            {"columnPartitionMap": {"id": {"functionName": "Murmur", "numPartitions": 2}}},
+            "tableIndexConfig.segmentPartitionConfig",
+        ),
+        (
+            "task.taskTypeConfigsMap.RealtimeToOfflineSegmentsTask",
+            {"bucketTimePeriod": "1d"},
+            "task.taskTypeConfigsMap.RealtimeToOfflineSegmentsTask",
+        ),
+        ("tableIndexConfig.aggregateMetrics", "true", "tableIndexConfig.aggregateMetrics"),
         (f"{NEW_PLACE}.0.accessKey", "AKIA", f"{NEW_PLACE}.accessKey"),
         (f"{NEW_PLACE}.0.secretKey", "s3cret", f"{NEW_PLACE}.secretKey"),
         (f"{NEW_PLACE}.0.maxRecordToFetch", "5", f"{NEW_PLACE}.maxRecordToFetch"),
@@ -315,6 +328,15 @@ def test_what_pinot_refuses_or_takes_in_silence_is_warned_of(path, value, where)
 @pytest.mark.parametrize(
     ("path", "value"),
     [
+        ("tableType", "realtime"),
+        ("upsertConfig.mode", REMOVED),
+        ("upsertConfig.hashFunction", "MURMUR3"),
+        ("routing.segmentPrunerTypes", ["time"]),
+        ((*NEW_PLACE.split("."), "0", "stream.kinesis.decoder.class.name"), "a.kafka.KafkaJSONMessageDecoder"),
+        (f"{NEW_PLACE}.0.accessKey", "${AWS_ACCESS_KEY_ID}"),
+        (f"{NEW_PLACE}.0.region", "us-gov-west-1"),
+        (f"{NEW_PLACE}.0.region", "eusc-de-east-1"),
+        ("ingestionConfig.complexTypeConfig", {}),
         ("routing.instanceSelectorType", "STRICTREPLICAGROUP"),
         ("routing.instanceSelectorType", "multiStageReplicaGroup"),
         ("upsertConfig.metadataTTL", 0.0),
@@ -331,11 +353,53 @@ def test_what_pinot_refuses_or_takes_in_silence_is_warned_of(path, value, where)
         ((*NEW_PLACE.split("."), "0", "stream.kinesis.consumer.type"), "lowlevel"),
         ((*NEW_PLACE.split("."), "0", "stream.kinesis.decoder.prop.dynamodb.deleteColumnName"), "deleted"),
         ((*NEW_PLACE.split("."), "0", "stream.kinesis.decoder.prop.anything"), "nix"),
-        (TRANSFORMS, [{"columnName": "name", "transformFunction": "jsonPathString(address, '$.city')"}]),
+        (TRANSFORMS, [{"columnName": "name", "transformFunction": "jsonPathString(address, '$.city', '')"}]),
     ],
 )
 def test_what_pinot_takes_and_does_no_harm_is_not_warned_of(path, value):
     assert warned(config=with_setting(CONFIG, path, value)) == []
+
+
+@pytest.mark.parametrize(
+    ("schema", "expression"),
+    [
+        (SCHEMA, "CAST(amount AS DOUBLE)"),
+        (SCHEMA, "name + 1"),
+        (with_column("amount", "STRING"), "CAST(amount AS DOUBLE)"),
+        (with_setting(SCHEMA, "metricFieldSpecs.0.transformFunction", "CAST(amount AS DOUBLE)"), None),
+    ],
+)
+def test_an_expression_that_fails_on_some_text_is_warned_of_where_pinot_drops_the_row(schema, expression):
+    config = with_setting(CONFIG, TRANSFORMS, [{"columnName": "price", "transformFunction": expression}])
+    config = config if expression else CONFIG
+    assert warned(schema, config) == [("table.json", "ingestionConfig.continueOnError")]
+    for true in (True, "true"):
+        assert warned(schema, with_setting(config, "ingestionConfig.continueOnError", true)) == []
+
+
+def test_a_filter_that_fails_on_some_text_is_warned_of_too():
+    config = with_setting(CONFIG, "ingestionConfig.filterConfig.filterFunction", "CAST(amount AS LONG) > 5")
+    filter_setting = ("table.json", "ingestionConfig.filterConfig.filterFunction")
+    assert warned(config=config) == [filter_setting, ("table.json", "ingestionConfig.continueOnError")]
+    assert warned(config=with_setting(config, "ingestionConfig.continueOnError", True)) == [filter_setting]
+
+
+@pytest.mark.parametrize("continues", [False, True])
+def test_continue_on_error_does_not_help_where_the_order_is_computed(continues):
+    config = with_setting(CONFIG, TRANSFORMS, [{"columnName": "changed", "transformFunction": "CAST(time AS LONG)"}])
+    config = with_setting(config, "ingestionConfig.continueOnError", continues)
+    assert warned(config=config) == [("table.json", "upsertConfig.comparisonColumns")] * 2
+
+
+@pytest.mark.parametrize(
+    "expression",
+    ["CAST(price AS LONG)", "changed + 1", "strcmp(eventName, 'REMOVE') = 0", "fromEpochSeconds(SizeBytes)"],
+)
+def test_numbers_and_properties_of_the_change_are_no_texts(expression):
+    schema = with_column("v", "LONG")
+    assert (
+        warned(schema, with_setting(CONFIG, TRANSFORMS, [{"columnName": "v", "transformFunction": expression}])) == []
+    )
 
 
 def test_partial_upserts_without_null_handling_are_told_as_what_pinot_refuses():
@@ -481,3 +545,72 @@ def test_columns_that_differ_by_capitals_alone_are_warned_of():
         "column Name",
         "it is name but for capitals, which a query does not tell apart",
     )
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("stream.kinesis.topic.name", "${ORDERS_STREAM:orders}"),
+        ("stream.kinesis.topic.name", "arn:aws:kinesis:eu-west-1:123456789012:stream/orders"),
+        ("stream.kinesis.topic.name", "two words"),
+        ("region", "${AWS_REGION:eu-west-1}"),
+        ("region", "eu-west1"),
+        ("region", "EU-WEST-1"),
+        ("region", "eu-west-1a"),
+    ],
+)
+def test_what_names_no_stream_that_the_function_could_send_to_is_refused(setting, value):
+    config = with_setting(CONFIG, (*NEW_PLACE.split("."), "0", setting), value)
+    assert findings(config=config) == [("table.json", f"{NEW_PLACE}.{setting}")]
+
+
+def test_a_tables_name_that_pinot_completes_is_refused():
+    assert findings(config=with_setting(CONFIG, "tableName", "${TABLE}")) == [("table.json", "tableName")]
+
+
+def test_text_for_booleans_and_numbers_is_read_as_pinot_reads_it():
+    schema = with_column("v", "STRING", singleValueField="true", maxLength="1000")
+    schema = with_setting(schema, "enableColumnBasedNullHandling", "false")
+    got, warnings = read(schema, with_setting(CONFIG, "tableIndexConfig.nullHandlingEnabled", "true"))
+    assert (got.columns[3].field.max_length, got.columns[3].field.single_value, warnings) == (1000, True, ())
+
+
+@pytest.mark.parametrize(
+    ("delimiter", "names"),
+    [({}, ["address.city"]), ({"delimiter": "_"}, ["changed_at", "user_id"]), ({"delimiter": "a"}, None)],
+)
+def test_names_that_pinot_takes_for_paths_are_refused(delimiter, names):
+    schema = with_column("address.city", "STRING")
+    schema["dimensionFieldSpecs"] += [{"name": "user_id", "dataType": "STRING"}]
+    schema["dateTimeFieldSpecs"][0]["name"] = "changed_at"
+    config = with_setting(CONFIG, "segmentsConfig.timeColumnName", "changed_at")
+    config = with_setting(config, "upsertConfig.comparisonColumns", ["changed_at"])
+    config = with_setting(config, "ingestionConfig.complexTypeConfig", delimiter)
+    with pytest.raises(TableError) as caught:
+        read(schema, config)
+    assert {each.where for each in caught.value.findings} == {"ingestionConfig.complexTypeConfig"}
+    if names:
+        assert [f"reads {name} out of" in str(caught.value) for name in names] == [True] * len(names)
+        assert len(caught.value.findings) == len(names)
+
+
+ENRICHED = {"enricherType": "generateColumn", "properties": {"fieldToFunctionMap": {"name": "upper(city)"}}}
+
+
+def test_what_an_enricher_computes_is_not_sent_and_what_it_reads_is():
+    got, warnings = read(config=with_setting(CONFIG, "ingestionConfig.enrichmentConfigs", [ENRICHED]))
+    assert [column.name for column in got.columns] == ["id", "deleted", "price", "changed", "city"]
+    assert warnings == ()
+
+
+@pytest.mark.parametrize("continues", [False, True])
+def test_an_enricher_that_fails_on_some_text_is_warned_of_whatever_is_set(continues):
+    failing = with_setting(ENRICHED, "properties.fieldToFunctionMap.price", "CAST(amount AS DOUBLE)")
+    config = with_setting(CONFIG, "ingestionConfig.enrichmentConfigs", [failing])
+    config = with_setting(config, "ingestionConfig.continueOnError", continues)
+    assert warned(config=config) == [("table.json", "ingestionConfig.enrichmentConfigs")]
+
+
+@pytest.mark.parametrize("junk", [{}, ["x"], [{"enricherType": "x"}], [{**ENRICHED, "properties": []}]])
+def test_other_enrichers_are_let_be(junk):
+    assert warned(config=with_setting(CONFIG, "ingestionConfig.enrichmentConfigs", junk)) == []

@@ -175,8 +175,13 @@ def test_a_date_with_a_time_zone_becomes_its_milliseconds(moment):
         "",
         "now",
         "2024-06-22",
-        "2024-06-22T10:00Z",
+        "2024-06-22T10Z",
+        "2024-06-22T10:00",
         "2024-06-22T10:00:00",
+        "2024-06-22T10:00.5Z",
+        "2024-06-22T10:00:00+2",
+        "2024-06-22T10:00:00+02000",
+        "2024-06-22T10:00:00 UTC",
         "2024-02-30T10:00:00Z",
         "2024-W25-6T10:00:00Z",
     ]
@@ -224,12 +229,40 @@ def test_json_and_bytes_have_a_limit_only_if_the_schema_names_a_strategy():
         assert caught.value.reason == "too_long"
 
 
-def test_a_list_may_have_up_to_a_thousand_values():
-    convert = column("INT", singleValueField=False)
-    assert len(convert({"L": [{"N": "1"}] * 1000})) == 1000
+@pytest.mark.parametrize("data_type", ["INT", "FLOAT"])
+def test_a_list_may_have_forty_thousand_values_and_no_more(data_type):
+    convert = column(data_type, singleValueField=False)
+    assert len(convert({"L": [{"N": "1"}] * 40_000})) == 40_000
     with pytest.raises(MisfitError) as caught:
-        convert({"NS": [str(number) for number in range(1001)]})
+        convert({"NS": [str(number) for number in range(40_001)]})
     assert caught.value.reason == "too_many_values"
+
+
+@pytest.mark.parametrize(
+    ("data_type", "multiple", "attribute", "detail", "hint"),
+    [
+        ("STRING", True, {"B": "AAH+"}, "a DynamoDB B does not fit multi-value STRING, which takes L, SS, NS", ""),
+        ("BOOLEAN", True, {"B": "AAH+"}, "a DynamoDB B does not fit multi-value BOOLEAN, which takes L", ""),
+        ("LONG", False, {"BOOL": True}, "a DynamoDB BOOL does not fit LONG, which takes N", ""),
+        ("BOOLEAN", False, {"N": "1"}, "a DynamoDB N does not fit BOOLEAN, which takes BOOL", "CAST(… AS BOOLEAN)"),
+        ("LONG", False, {"S": "1"}, "a DynamoDB S does not fit LONG, which takes N", "CAST(… AS LONG)"),
+        (
+            *("STRING", True, {"S": "a"}, "a DynamoDB S does not fit multi-value STRING, which takes L, SS, NS"),
+            "an expression in transformConfigs takes it as a list of one",
+        ),
+        (
+            *("BOOLEAN", True, {"L": [{"NULL": True}]}),
+            "a DynamoDB NULL does not fit multi-value BOOLEAN, which takes BOOL",
+            "an expression in transformConfigs leaves it out",
+        ),
+    ],
+)
+def test_a_misfit_names_types_that_exist_and_how_pinot_can_convert_it(data_type, multiple, attribute, detail, hint):
+    with pytest.raises(MisfitError) as caught:
+        column(data_type, singleValueField=not multiple)(attribute)
+    what, _, how = caught.value.detail.partition("; ")
+    assert (what, bool(how)) == (detail, bool(hint))
+    assert how.startswith(hint)
 
 
 @pytest.mark.parametrize("text", ["{}", "[]", ' {"a": [1, {"b": null}]}', '[1.10, "x"]', "\n[true]"])

@@ -135,12 +135,13 @@ class _Maker:
         source = attributes.source
         self._event_name, self._table, self._attributes = event_name, table, attributes
         self._is_delete = event_name == "REMOVE"
+        self._columns = table.tombstone_columns if self._is_delete else table.columns
         # Where the primary key is not DynamoDB's key, an update may leave a row behind.
         can_move = event_name == "MODIFY" and not table.key_attributes <= {*source.keys}
         moving = [str(each.origin[0]) for each in table.primary_key if can_move and isinstance(each.origin, tuple)]
         image = attributes.image("Image", attributes.fields, is_open=is_open)
         other = attributes.image("Other", dict.fromkeys([*source.keys, *attributes.filtered, *moving]), is_open=True)
-        asked = {column.origin for column in table.columns} & METADATA.keys() - _CONSTANT - {"$timestamp"}
+        asked = {column.origin for column in self._columns} & METADATA.keys() - _CONSTANT - {"$timestamp"}
         properties = {PROPERTIES[origin] for origin in asked if origin in PROPERTIES}
         self._properties = [(each.field, attrgetter(each.path)) for each in properties]
         self.type = record_type(event_name, attributes, properties, image=Raw if is_open else image, other=other)
@@ -176,8 +177,8 @@ class _Maker:
         if can_keep or table.when or self._moving or self._ambiguous:
             lines.append("is_row = decide(record, image, other)")
             lines.append("if not is_row: return None if is_row is None else (None, b'', time_ms, ())")
-        columns = {column.name: f"c{place}" for place, column in enumerate(table.columns)}
-        values = ", ".join(self._value(column, names) for column in table.columns)
+        columns = {column.name: f"c{place}" for place, column in enumerate(self._columns)}
+        values = ", ".join(self._value(column, names) for column in self._columns)
         if self._takes:
             others = "others" if is_open or self._others else "{}"
             lines.append(f"more = more_of(record, image, {others}, time_ms)")
@@ -192,10 +193,9 @@ class _Maker:
             gc=False,
         )
         names |= {"open_image": self._open_image, "others_of": self._others_of, "time_of": _time_of}
-        names["has_decimals"] = any(
-            each.field and each.field.data_type == "BIG_DECIMAL" for each in attributes.plain.values()
-        )
-        names |= {"decide": self._decide, "more_of": self._more_of, "is_exact": _checker(columns, attributes)}
+        plain = [each for each in attributes.plain.values() if each.name in columns]
+        names["has_decimals"] = any(each.field and each.field.data_type == "BIG_DECIMAL" for each in plain)
+        names |= {"decide": self._decide, "more_of": self._more_of, "is_exact": _checker(columns, plain)}
         exec("def make(record):\n    " + "\n    ".join(lines), names)  # noqa: S102
         return cast("Callable[[Any], Made | None]", names["make"])
 
@@ -298,12 +298,12 @@ def _time_of(change: Any) -> int:  # noqa: ANN401
     return time_in_ms(change.ApproximateCreationDateTime, "MILLISECOND" if unit is UNSET else unit)
 
 
-def _checker(columns: Mapping[str, str], attributes: Attributes) -> Callable[[Any, bytes], bool]:
+def _checker(columns: Mapping[str, str], plain_columns: Sequence[Column]) -> Callable[[Any, bytes], bool]:
     """Build the function that tells whether a row, written as data, is the exact path's, as far as types do not tell.
 
     They do not see the character U+0000, a text's length in UTF-16 units, nor the form of a BIG_DECIMAL.
     """
-    plain = [(attrgetter(columns[each.name]), each.field) for each in attributes.plain.values() if each.field]
+    plain = [(attrgetter(columns[each.name]), each.field) for each in plain_columns if each.field]
     texts = [
         (get, each.max_length) for get, each in plain if each.data_type == "STRING" and each.max_length is not None
     ]

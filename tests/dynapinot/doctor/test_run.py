@@ -72,7 +72,7 @@ def test_a_finding_is_a_line_under_its_part_with_its_remedy(folder, console, who
     where = f"{directory}/items/table.json: upsertConfig.mode"
     assert written[1] == f'warning {where}: {PARTIAL}. Write "mode": "FULL".'
     assert written[4].startswith("error   items: price: 1 of 1 changes would be dead letters (type_mismatch): ")
-    assert written[4].endswith(". Change the column's type, or the item.")
+    assert written[4].endswith(". Change the column's type, or the item, or let Pinot convert it.")
     assert written[-2:] == [f"Looked at: {directory}/items, {tmp_path}/event.json", "1 error, 1 warning"]
     assert "\x1b" not in console.file.getvalue()
 

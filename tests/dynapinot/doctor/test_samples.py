@@ -44,7 +44,7 @@ def test_changes_that_would_be_dead_letters_are_counted_by_reason_and_path():
     (finding,) = sample_findings(records, [table()])
     assert (finding.level, finding.code, finding.where) == ("error", "dead_letter.type_mismatch", "items: price")
     assert finding.problem.startswith("2 of 3 changes would be dead letters (type_mismatch): ")
-    assert finding.remedy == "Change the column's type, or the item"
+    assert finding.remedy == "Change the column's type, or the item, or let Pinot convert it"
 
 
 def test_a_record_that_cannot_be_read_is_a_dead_letter_of_no_table():
@@ -58,6 +58,13 @@ def test_the_remedy_of_each_dead_letter_is_that_of_the_page_on_the_mapping():
     for reason, _, remedy in rows:
         shown = REMEDIES[reason.strip("`")]
         assert shown.lower() == remedy.replace("`", "").lower() or reason == "`no_table`"
+
+
+def test_kept_deletes_of_a_global_tables_items_are_warned_of():
+    replica = {**FULL, "aws:rep:deleting": {"BOOL": True}, "aws:rep:updateregion": {"S": "us-east-1"}}
+    keeping = table(source={"ttl_deletes": "keep", "leave_out": ["aws:rep:deleting", "aws:rep:updateregion"]})
+    assert found_in([remove(KEY, replica)], keeping) == [("warning", "ttl_replicas", "items: ttl_deletes")]
+    assert found_in([remove(KEY, FULL)], keeping) == []
 
 
 def test_a_key_that_the_primary_key_leaves_out_is_reported_once():

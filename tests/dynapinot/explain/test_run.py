@@ -17,6 +17,11 @@ from heartbeat.probe import hash_key
 
 ROOT = Path(__file__).parents[3]
 
+MISFIT = (
+    "a DynamoDB S does not fit DOUBLE, which takes N; "
+    "CAST(… AS DOUBLE) in transformConfigs converts it, see docs/mapping.md"
+)
+
 
 @pytest.fixture
 def tables(tmp_path):
@@ -76,7 +81,7 @@ def test_a_dead_letter_is_a_line_in_its_place_and_makes_the_exit_code_1(explaine
             "path": "price",
             "sequence_number": "000000000000000000007",
             "table": "items",
-            "detail": "a DynamoDB S does not fit DOUBLE, which takes N",
+            "detail": MISFIT,
         }
     }
 
@@ -233,7 +238,7 @@ def test_people_see_dead_letters_and_changes_that_make_no_row(explained, tables)
     lines = result.stdout.splitlines()
     assert result.exit_code == 1
     assert lines[1] == "  items: no row, by its source.toml"
-    assert lines[3] == "  items: dead letter: type_mismatch at price: a DynamoDB S does not fit DOUBLE, which takes N"
+    assert lines[3] == f"  items: dead letter: type_mismatch at price: {MISFIT}"
     assert lines[4:6] == [
         "3. no change that can be read",
         "  dead letter: malformed at dynamodb: a DynamoDB change has an object here",

@@ -76,7 +76,7 @@ def times(count, attribute):
         ([{"L": [{"S": "a\0"}]}], "JSON", "text with U+0000"),
         ([{"NS": ["1" + "0" * 20]}], "JSON", "numbers of more digits than a multi-value column can have"),
         ([{"L": times(250, {"S": "a"})}], "multi-value STRING(512)", "lists or sets of one kind, at most 250 values"),
-        ([{"L": times(251, {"S": "a"})}], "JSON", "up to 251 values, and Pinot's limit is 1,000"),
+        ([{"L": times(10_001, {"S": "a"})}], "JSON", "up to 10,001 values, and Pinot's limit is 40,000"),
         ([{"NULL": True}, {"N": "5"}], "LONG", "whole numbers of at most 64 bits"),
     ],
 )
