@@ -46,7 +46,7 @@ class Definition:
         return "$timestamp" if self.orders_by_default(field) else (field.name,)
 
     def orders_by_default(self, field: Field) -> bool:
-        """Tell a comparison column that holds the change's time only because nobody said otherwise."""
+        """Return whether a comparison column holds the change's time only by default."""
         return (
             field.name == self.config.comparison_column
             and field.name not in {*self.schema.primary_key, *self.source.columns, *DYNAMODB_NAMES}
@@ -54,7 +54,7 @@ class Definition:
         )
 
     def role(self, name: str) -> Role | None:
-        """Tell why a row cannot do without a column, None where it can."""
+        """Return why a row needs a value in a column, None when it does not."""
         if name in self.schema.primary_key:
             return "key"
         if name == (self.config.comparison_column or self.config.time_column):
@@ -62,7 +62,7 @@ class Definition:
         return "time" if name == self.config.time_column else None
 
     def in_tombstones(self, name: str, origin: Origin) -> bool:
-        """Tell whether tombstones carry a field: not what expressions read of the item.
+        """Return whether tombstones carry a field: not what expressions read of the item.
 
         Pinot drops a row when an expression cannot read its input, and a dropped tombstone leaves the item's row. It
         computes null of a missing input. The primary key, the order and Pinot's filter need their inputs all the same.

@@ -6,7 +6,7 @@ and ``not`` with further conditions. All that a table says must hold::
     when = { PK = { begins_with = "ORDER#" }, status = "open" }
     when = { any = [{ kind = "user" }, { kind = { in = ["admin", "guest"] } }], not = { hidden = { exists = true } } }
 
-An image may be incomplete, the keys of a REMOVE alone; what it lacks cannot be told, nor what depends on it.
+An image may be incomplete, the keys of a REMOVE alone; what it lacks is unknown, and so is what depends on it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from decoder.number import decode_number
 from pinot.errors import Findings, MisfitError
 from pinot.path import UNREADABLE, Step, follow, parse_path
 
-# An image, and whether it is complete -> whether the item is a row, None where that cannot be told.
+# An image, and whether it is complete -> whether the item is a row, None where that is unknown.
 Matches: TypeAlias = Callable[[Image, bool], "bool | None"]
 _Test: TypeAlias = Callable[[Any], bool]  # of a decoded value that is there
 
@@ -30,7 +30,7 @@ OPERATORS: Final = ("equals", "begins_with", "in", "exists")
 CONNECTIVES: Final = ("all", "any", "not")
 
 # What stands where an attribute belongs, in a file that would be read as something else than was meant.
-_PROPERTY: Final = ("a property of the change tells nothing about the item", "Name an attribute or a path")
+_PROPERTY: Final = ("a property of the change says nothing about the item", "Name an attribute or a path")
 _MISPLACED: Final = (
     {name: ("the attribute is missing", f"Write when = {{ attribute = {{ {name} = … }} }}") for name in OPERATORS}
     | {
@@ -112,7 +112,7 @@ def _read_attribute(text: str, value: object, findings: Findings, attributes: se
 
 
 def _is_scalar(operand: object) -> bool:
-    """Tell what an attribute may be equal to; a number is one that DynamoDB could hold."""
+    """Return whether an attribute may be equal to this; a number must be one that DynamoDB can hold."""
     if isinstance(operand, int | Decimal) and not isinstance(operand, bool):
         try:
             decode_number(str(operand))
@@ -168,7 +168,7 @@ def _is_known(image: Image, steps: tuple[Step, ...], complete: bool) -> bool:  #
     return complete or steps[0] in image
 
 
-# Three-valued logic: None is what cannot be told.
+# Three-valued logic: None is unknown.
 
 
 def _negation(inner: Matches) -> Matches:

@@ -15,7 +15,7 @@ Scalar: TypeAlias = str | int | float | bool
 def partition_key(values: Iterable[Scalar]) -> str:
     """Encode a primary key's row values, each before its length: ``("a", 12)`` is ``1:a2:12``.
 
-    No two keys of a table share an encoding: the lengths tell where each part ends, and a row's value has one text. An
+    No two keys of a table share an encoding: the lengths show where each part ends, and a row's value has one text. An
     encoding that is too long for Kinesis is replaced by its SHA-256, which no encoding can look like: those start with
     a digit.
     """

@@ -66,7 +66,7 @@ def types_for(name: str) -> tuple[str, ...]:
 
 
 def can_hold(field: Field, name: str) -> bool:
-    """Tell whether a column can hold a property of the change: by its type and, for times, its unit."""
+    """Return whether a column can hold a property of the change: by its type and, for times, its unit."""
     if not field.single_value or field.data_type not in types_for(name):
         return False
     if METADATA[name].kind != "time":

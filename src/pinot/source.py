@@ -25,7 +25,7 @@ SETTINGS: Final = ("dynamodb_table", "when", "ttl_deletes", "leave_out", "column
 class Source:
     """What ``source.toml`` says; an absent file is all defaults.
 
-    ``dynamodb_table`` None is any table whose stream is connected. ``when`` tells which items are rows, None for all;
+    ``dynamodb_table`` None is any table whose stream is connected. ``when`` decides which items are rows, None for all;
     ``when_attributes`` are those it looks at. ``leave_out`` names attributes that are not replicated on purpose.
     ``columns`` maps a Pinot column to a property of the change (``$…``) or to the steps of a path into the item.
     """

@@ -32,7 +32,7 @@ write_row: Final[Callable[[Any], bytes]] = msgspec.json.Encoder().encode
 
 _WHY_NEEDED: Final[dict[Role, str]] = {
     "key": "it is part of the primary key, and Pinot would file the row under the text null",
-    "comparison": "it is the comparison column, and Pinot could not tell this change's place in the order",
+    "comparison": "it is the comparison column, and Pinot could not put this change in order",
     "time": "it is the time column, and Pinot would put in the server's own time",
 }
 
@@ -167,7 +167,7 @@ class Table:
         )
 
     def replicates(self, dynamodb_table: str | None) -> bool:
-        """Tell whether changes of a DynamoDB table belong to this Pinot table."""
+        """Return whether changes of a DynamoDB table belong to this Pinot table."""
         return self.dynamodb_table is None or self.dynamodb_table == dynamodb_table
 
     def rows(self, change: Change, max_bytes: int | None = None) -> Iterator[Row]:
@@ -201,7 +201,7 @@ class Table:
         if change.event_name == "REMOVE":
             was_row = self._was_row(change)
             if was_row is None and self.not_in_key(change.keys):
-                raise _no_image("OldImage", "the key may be another item's too, and only the old image can tell")
+                raise _no_image("OldImage", "the key may be of another item too, and only the old image shows which")
             if was_row is not False:
                 yield self._deleted(change)
             return
@@ -219,16 +219,16 @@ class Table:
             return self._row(change, change.old_image or change.keys, deleted=True)
         except MisfitError as error:
             if change.old_image is None and error.reason == "missing_key":
-                why = "the primary key is made of more than the DynamoDB key, and only the old image can tell it"
+                why = "the primary key is made of more than the DynamoDB key, and only the old image has all of it"
                 raise _no_image("OldImage", why) from None
             raise
 
     def has_row_of(self, image: Image) -> bool:
-        """Tell whether an item is a row of this table, by ``when``. Raises MalformedError."""
+        """Return whether an item is a row of this table, by ``when``. Raises MalformedError."""
         return self.when is None or self.when(image, True) is True  # noqa: FBT003  # Matches has no names
 
     def _was_row(self, change: Change) -> bool | None:
-        """Tell whether the item was a row before the change; None where only an old image could tell."""
+        """Return whether the item was a row before the change; None where only an old image could show it."""
         if self.when is None:
             return True
         if change.old_image is None:
@@ -241,16 +241,16 @@ class Table:
             return
         was_row = self._was_row(change)
         if was_row is None:
-            raise _no_image("OldImage", "the item may have been a row before, and only the old image can tell")
+            raise _no_image("OldImage", "the item may have been a row before, and only the old image shows it")
         if was_row and change.old_image is not None:
             yield self._row(change, change.old_image, deleted=True)
 
     def is_keyed_by(self, keys: Image) -> bool:
-        """Tell whether the primary key is made of the DynamoDB key alone, so that it never changes."""
+        """Return whether the primary key is made of the DynamoDB key alone, so that it never changes."""
         return self.key_attributes <= keys.keys()
 
     def is_key_of_one_item(self, keys: Image) -> bool:
-        """Tell whether the primary key holds the whole DynamoDB key, so that no two items share a row."""
+        """Return whether the primary key holds the whole DynamoDB key, so that no two items share a row."""
         return keys.keys() <= self.key_attributes
 
     def not_in_key(self, keys: Image) -> tuple[str, ...]:
@@ -289,7 +289,7 @@ class Table:
         """Give a tombstone for the row that a change leaves behind when it changes the primary key."""
         old = change.old_image
         if old is None:
-            raise _no_image("OldImage", "the primary key may have changed, and only the old image can tell")
+            raise _no_image("OldImage", "the primary key may have changed, and only the old image shows it")
         if not self.has_row_of(old):
             return
         old_key = self.key_of(change, old)

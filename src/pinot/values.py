@@ -109,7 +109,7 @@ def _float(number: Decimal) -> float:
 
 
 def _is_between_floats(value: float) -> bool:
-    """Tell a double that is exactly half way between two neighbouring FLOATs."""
+    """Return whether a double lies exactly half way between two neighbouring FLOATs."""
     (bits,) = _FLOAT_BITS.unpack(_FLOAT.pack(value))
     (nearest,) = _FLOAT.unpack(_FLOAT_BITS.pack(bits))
     (other,) = _FLOAT.unpack(_FLOAT_BITS.pack(bits + 1 if abs(value) > abs(nearest) else bits - 1))
@@ -397,7 +397,7 @@ def _long_name() -> MisfitError:
 
 
 def _is_document(text: str) -> bool:
-    """Tell text that is a JSON object or array already: it is what a JSON column is for, so it goes in as it is."""
+    """Return whether text is a JSON object or array already, which a JSON column takes unchanged."""
     if not text.lstrip(" \t\r\n").startswith(("{", "[")):
         return False
     if any(len(match[0]) > _MAX_NUMBER for match in _NUMBER_LIKE.finditer(text)):
@@ -410,7 +410,7 @@ def _is_document(text: str) -> bool:
 
 
 def _comes_back(text: str, value: object) -> bool:
-    """Tell whether Pinot keeps all that a document's text says: it takes the last of several entries of a name, and
+    """Return whether Pinot keeps all that a document's text says: it takes the last of several entries of a name, and
     drops the row for an exponent that ``java.math.BigDecimal`` does not have.
     """
     names = 0
@@ -436,7 +436,7 @@ def _levels(value: object) -> Iterator[list[object]]:
 
 
 def _is_readable(value: object) -> bool:
-    """Tell whether Pinot's JSON parser takes a document: its nesting and the length of its names."""
+    """Return whether Pinot's JSON parser takes a document: its nesting and the length of its names."""
     for depth, level in enumerate(_levels(value), start=1):
         if depth > MAX_DOCUMENT_DEPTH:
             return False

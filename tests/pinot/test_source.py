@@ -247,7 +247,7 @@ def told(tmp_path):
         (
             "when = { '$event_name' = 'INSERT' }",
             (
-                "when.$event_name: a property of the change tells nothing about the item. "
+                "when.$event_name: a property of the change says nothing about the item. "
                 """Name an attribute or a path; an attribute of this name is '["$event_name"]'."""
             ),
         ),

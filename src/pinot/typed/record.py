@@ -48,7 +48,7 @@ class Source(NamedTuple):
     """Where changes come from: what is the same in each of them.
 
     ``arn`` and ``table_name`` are a record's ``eventSourceARN`` and ``tableName``, None where it has none. ``table`` is
-    the DynamoDB table. ``is_kinesis_form`` tells the form of Kinesis Data Streams for DynamoDB. ``keys`` names the key
+    the DynamoDB table. ``is_kinesis_form`` is true for Kinesis Data Streams for DynamoDB. ``keys`` names the key
     attributes.
     """
 
@@ -231,7 +231,7 @@ def record_type(
 
 
 def _is_ambiguous(column: Column) -> bool:
-    """Tell a column that holds a property of the change only because no file says otherwise."""
+    """Return whether a column holds a property of the change only by default, not because a file says so."""
     if column.role != "comparison" or isinstance(column.origin, tuple):
         return False
     try:

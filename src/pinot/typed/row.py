@@ -117,7 +117,7 @@ def _fits_otherwise(column: Column, attribute: object) -> bool:
 
 
 def _can_be_field(name: str) -> bool:
-    """Tell a name that msgspec takes for a field: one of which JSON escapes nothing."""
+    """Return whether msgspec takes a name for a field: JSON must escape nothing in it."""
     try:
         check_unicode(name)
     except ChangeError:
@@ -258,7 +258,7 @@ class _Maker:
         return {name: tree for name, get in self._others if (tree := get(image)) is not UNSET}
 
     def _decide(self, record: Any, image: Any, other: Any) -> bool | None:  # noqa: ANN401
-        """Tell whether the table has a row of a change; None where the exact path has to decide."""
+        """Return whether the table has a row of a change; None where the exact path has to decide."""
         when = self._table.when
         if when and not when(self._seen_by_filter(image), True):  # noqa: FBT003  # Matches has no names
             if self._event_name != "MODIFY":
@@ -299,7 +299,7 @@ def _time_of(change: Any) -> int:  # noqa: ANN401
 
 
 def _checker(columns: Mapping[str, str], plain_columns: Sequence[Column]) -> Callable[[Any, bytes], bool]:
-    """Build the function that tells whether a row, written as data, is the exact path's, as far as types do not tell.
+    """Build the function that checks, of a row and its data, what the types do not check.
 
     They do not see the character U+0000, a text's length in UTF-16 units, nor the form of a BIG_DECIMAL.
     """

@@ -73,7 +73,7 @@ def natural(tree: Tree) -> Any:  # noqa: ANN401  # any JSON value
 
 
 def are_canonical(numbers: Sequence[str]) -> bool:
-    """Tell numbers whose text is what a row has. All are checked at once: a call for each takes far longer."""
+    """Return whether all numbers are written as a row has them. One call for all is far faster than one for each."""
     joined = f"{' '.join(numbers)} "
     return not numbers or (joined.count(" ") == len(numbers) and _NUMBERS.fullmatch(joined) is not None)
 
