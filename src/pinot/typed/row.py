@@ -280,9 +280,9 @@ class _Maker:
     def _more_of(self, record: Any, image: Any, others: dict[str, Tree], time_ms: int) -> list[object]:  # noqa: ANN401
         """Give the values of the columns that have no plain attribute. Raises ValueError where one is missing."""
         is_ttl = self._is_delete and is_ttl_delete(record.userIdentity)
-        told = {name: value for name, get in self._properties if (value := get(record)) is not UNSET}
-        check_sequence_number(told.get("sequence_number", "0"))
-        change = self._like._replace(timestamp_ms=time_ms, ttl_delete=is_ttl, **told)
+        read = {name: value for name, get in self._properties if (value := get(record)) is not UNSET}
+        check_sequence_number(read.get("sequence_number", "0"))
+        change = self._like._replace(timestamp_ms=time_ms, ttl_delete=is_ttl, **read)
         more = []
         for take, is_needed in self._takes:
             value = take(image, others, change)
