@@ -95,7 +95,9 @@ class ReadingPinot(Pinot):
         return broker_response(result(names, [columns.get(each, "LONG") for each in names], rows))
 
     def _location(self, row):
-        return f"POINT ({row['group_lon']} {row['group_lat']})".encode().hex() if self.computes else None
+        if not self.computes or "group_lon" not in row:  # a delete's row has no inputs, and Pinot gives null then
+            return None
+        return f"POINT ({row['group_lon']} {row['group_lat']})".encode().hex()
 
 
 def _shown(kind, value):

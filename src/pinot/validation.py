@@ -219,7 +219,7 @@ def _check_source(definition: Definition, findings: Findings) -> None:
         steps = parse_path(name) or ()
         if len(steps) > 1 and (steps[0] in needed or REST in definition.origins.values()):
             problem = f"attributes stay behind as a whole, and {name} reads as a path into one"
-            remedy = f"Leave out {steps[0]}, or put up with it if an attribute really has this name"
+            remedy = f"Leave out {steps[0]}, or keep the line if an attribute really has this name"
             findings.warning("leave_out", problem, remedy)
     for name, origin in definition.source.columns.items():
         if definition.schema.field(name) is None:

@@ -313,7 +313,7 @@ def test_a_path_among_the_attributes_to_leave_out_is_warned_of():
     _, (warning,) = read(source={"leave_out": ["address.zip", "plain", "a.b"], "columns": {"name": "address"}})
     assert str(warning) == (
         "source.toml: leave_out: attributes stay behind as a whole, and address.zip reads as a path into one. "
-        "Leave out address, or put up with it if an attribute really has this name."
+        "Leave out address, or keep the line if an attribute really has this name."
     )
 
 

@@ -56,7 +56,7 @@ def test_the_settings_of_the_stream_are_found_in_both_places_pinot_reads(config)
 @pytest.mark.parametrize(
     ("file", "text", "said"),
     [
-        ("table.json", '{"tableName": "t", "upsertConfig": {}}', "upsertConfig.mode"),
+        ("table.json", '{"tableName": "t", "upsertConfig": {"mode": "NONE"}}', "upsertConfig.mode"),
         ("schema.json", "{", "Expecting property name"),
         ("table.json", None, "No such file"),
     ],
