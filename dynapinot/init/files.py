@@ -115,6 +115,7 @@ def table_json(naming: Naming, columns: Columns, *, replication: int) -> str:
             "comparisonColumns": [changed.name],
             "snapshot": "ENABLE",
             "preload": "ENABLE",
+            "consistencyMode": "SYNC",
         },
         "metadata": {"customConfigs": {}},
     }

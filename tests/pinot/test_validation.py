@@ -245,6 +245,9 @@ def warned(schema=SCHEMA, config=CONFIG, source=None):
     ("path", "value", "where"),
     [
         ("upsertConfig.mode", "PARTIAL", "upsertConfig.mode"),
+        ("upsertConfig.consistencyMode", REMOVED, "upsertConfig.consistencyMode"),
+        ("upsertConfig.consistencyMode", "NONE", "upsertConfig.consistencyMode"),
+        ("upsertConfig.dropOutOfOrderRecord", True, "upsertConfig.dropOutOfOrderRecord"),
         ("upsertConfig.metadataTTL", 86400, "upsertConfig.metadataTTL"),
         ("upsertConfig.comparisonColumns", REMOVED, "upsertConfig.comparisonColumns"),
         ("upsertConfig.comparisonColumns", ["price"], "upsertConfig.comparisonColumns"),
@@ -317,6 +320,7 @@ def test_what_pinot_refuses_or_takes_in_silence_is_warned_of(path, value, where)
     [
         ("routing.instanceSelectorType", "STRICTREPLICAGROUP"),
         ("routing.instanceSelectorType", "multiStageReplicaGroup"),
+        ("upsertConfig.consistencyMode", "SNAPSHOT"),
         ("upsertConfig.metadataTTL", 0.0),
         ("upsertConfig.deletedKeysTTL", 0.0),
         ("upsertConfig.deletedKeysTTL", 86_400_000),

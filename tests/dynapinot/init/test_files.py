@@ -95,6 +95,7 @@ def test_the_table_config_is_that_of_a_replica():
         "comparisonColumns": ["changed_at"],
         "snapshot": "ENABLE",
         "preload": "ENABLE",
+        "consistencyMode": "SYNC",
     }
     assert config["routing"]["instanceSelectorType"] == "strictReplicaGroup"
     assert [(each["stream.kinesis.topic.name"], each["region"]) for each in stream] == [("app-stream", "eu-west-1")]
