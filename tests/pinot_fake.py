@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -30,13 +31,15 @@ class Table:
 @dataclass
 class Pinot:
     """``refusal`` is its error for every config, ``unrecognized`` the properties that it does not know. ``answers``
-    has, for a text in a query, the result table or the exceptions. ``secret`` is the Authorization that it requires.
+    has, for a text in a query, the result table or the exceptions, and ``statistics`` what else its answer says.
+    ``secret`` is the Authorization that it requires.
     """
 
     tables: dict[str, Table] = field(default_factory=dict)
     refusal: str | None = None
     unrecognized: dict[str, Any] = field(default_factory=dict)
     answers: dict[str, Any] = field(default_factory=dict)
+    statistics: dict[str, Any] = field(default_factory=dict)
     secret: str | None = None
     well: bool = True
     metrics: str = ""
@@ -103,7 +106,7 @@ class Pinot:
                 return 200, {"status": f"Deleted TableConfigs: {name}"}
             case ("POST", "query", "sql"):  # PinotClientRequest.processSqlQueryPost, BrokerResponseNative
                 found = next((answer for text, answer in self.answers.items() if text in body["sql"]), None)
-                return 200, broker_response(found)
+                return 200, {**broker_response(found), **self.statistics}
         return 404, "<html>404</html>"
 
 
@@ -133,7 +136,8 @@ def broker_response(answer):
         "totalDocs": 3,
         "numSegmentsQueried": 2,
         "numConsumingSegmentsQueried": 2,
-        "minConsumingFreshnessTimeMs": 1719082124026,
+        "groupsTrimmed": False,
+        "minConsumingFreshnessTimeMs": time.time_ns() // 1_000_000,  # caught up
     }
 
 
