@@ -69,6 +69,8 @@ class Pinot:
                 name,
                 "pauseStatus",
             ):  # PinotRealtimeTableResource.getPauseStatus, PauseStatusDetails
+                if not self.tables[name].enabled:
+                    return _error(400, f"Table {name}_REALTIME is disabled!")
                 return 200, {
                     "pauseFlag": self.tables[name].paused,
                     "consumingSegments": sorted(self.tables[name].ideal),
