@@ -172,9 +172,22 @@ class Controller:
         return self._find(f"/schemas/{quote(name, safe='')}")
 
     def put_schema(self, schema: Document) -> None:
-        """Replace a schema that exists. Pinot refuses what is not backward compatible."""
+        """Replace a schema that exists. Pinot refuses what is not backward compatible.
+
+        Segments that consume keep the schema they began with: see :meth:`reload`.
+        """
         path = f"/schemas/{quote(str(schema.get('schemaName')), safe='')}"
         self._server.document(self._server.answer("PUT", path, schema))
+
+    def put_table(self, config: Document) -> None:
+        """Replace a table config (PinotTableRestletResource.updateTableConfig)."""
+        name = str(config.get("tableName", "")).removesuffix("_REALTIME")
+        self._server.document(self._server.answer("PUT", f"/tables/{quote(name, safe='')}", config))
+
+    def reload(self, name: str) -> None:
+        """Reload a table's segments (PinotSegmentRestletResource.reloadAllSegments). Those that consume are committed."""
+        path = f"/segments/{quote(name, safe='')}/reload"
+        self._server.document(self._server.answer("POST", path, params={"type": "REALTIME"}))
 
     def table(self, name: str) -> Document | None:
         """Get a realtime table's config, None if there is no such table."""

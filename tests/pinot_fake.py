@@ -26,6 +26,14 @@ class Table:
     paused: bool = False
     ideal: dict = field(default_factory=dict)
     actual: dict = field(default_factory=dict)
+    renews: bool = True
+
+    def renew(self):
+        """Commit the segments that consume: each partition has a new one."""
+        if self.renews:
+            ended = {segment: dict.fromkeys(servers, "ONLINE") for segment, servers in self.ideal.items()}
+            begun = {segment.replace("__0__2", "__1__2"): servers for segment, servers in self.ideal.items()}
+            self.ideal = self.actual = {**ended, **begun}
 
 
 @dataclass
@@ -91,6 +99,12 @@ class Pinot:
             case ("PUT", "schemas", name):  # PinotSchemaRestletResource.updateSchema
                 self.tables[name].schema = body
                 return 200, {"unrecognizedProperties": {}, "status": f"{name} successfully added"}
+            case ("PUT", "tables", name):  # PinotTableRestletResource.updateTableConfig
+                self.tables[name].config = {**body, "tableName": f"{name}_REALTIME"}
+                return 200, {"unrecognizedProperties": {}, "status": f"Table config updated for {name}"}
+            case ("POST", "segments", name, "reload"):  # PinotSegmentRestletResource.reloadAllSegments
+                self.tables[name].renew()
+                return 200, {"status": "{}"}
             case ("POST", "tableConfigs", "validate"):  # TableConfigsRestletResource.validateConfig
                 if self.refusal:
                     return _error(400, f"Invalid TableConfigs: {body['tableName']}. {self.refusal}")
