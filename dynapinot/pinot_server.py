@@ -185,7 +185,10 @@ class Controller:
         self._server.document(self._server.answer("PUT", f"/tables/{quote(name, safe='')}", config))
 
     def reload(self, name: str) -> None:
-        """Reload a table's segments (PinotSegmentRestletResource.reloadAllSegments). Those that consume are committed."""
+        """Reload a table's segments; those that consume are committed.
+
+        PinotSegmentRestletResource.reloadAllSegments.
+        """
         path = f"/segments/{quote(name, safe='')}/reload"
         self._server.document(self._server.answer("POST", path, params={"type": "REALTIME"}))
 

@@ -152,6 +152,12 @@ _RULES: Final = (
         remedy="Remove it, or order changes by $version",
     ),
     _Rule(
+        setting="tableIndexConfig.jsonIndexColumns",
+        wrong=bool,
+        problem="one value with two long lists makes Pinot fail to commit the segment, and so to consume",
+        remedy=('Write "jsonIndexConfigs": {"<column>": {"disableCrossArrayUnnest": true, "skipInvalidJson": true}}'),
+    ),
+    _Rule(
         setting="tableIndexConfig.starTreeIndexConfigs",
         wrong=bool,
         problem=f"{_REFUSED}: it would count rows that were replaced",

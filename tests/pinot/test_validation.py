@@ -248,6 +248,7 @@ def warned(schema=SCHEMA, config=CONFIG, source=None):
         ("upsertConfig.consistencyMode", REMOVED, "upsertConfig.consistencyMode"),
         ("upsertConfig.consistencyMode", "NONE", "upsertConfig.consistencyMode"),
         ("upsertConfig.dropOutOfOrderRecord", True, "upsertConfig.dropOutOfOrderRecord"),
+        ("tableIndexConfig.jsonIndexColumns", ["name"], "tableIndexConfig.jsonIndexColumns"),
         ("upsertConfig.metadataTTL", 86400, "upsertConfig.metadataTTL"),
         ("upsertConfig.comparisonColumns", REMOVED, "upsertConfig.comparisonColumns"),
         ("upsertConfig.comparisonColumns", ["price"], "upsertConfig.comparisonColumns"),
