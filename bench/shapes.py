@@ -169,7 +169,12 @@ def _config(name: str) -> Mapping[str, Any]:
         "tableIndexConfig": {},
         "routing": {"instanceSelectorType": "strictReplicaGroup"},
         "ingestionConfig": {"streamIngestionConfig": {"streamConfigMaps": [stream]}},
-        "upsertConfig": {"mode": "FULL", "deleteRecordColumn": "is_delete", "comparisonColumns": [time]},
+        "upsertConfig": {
+            "mode": "FULL",
+            "deleteRecordColumn": "is_delete",
+            "comparisonColumns": [time],
+            "consistencyMode": "SYNC",
+        },
     }
 
 

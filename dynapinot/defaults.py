@@ -24,3 +24,4 @@ AUTH_VARIABLE: Final = "PINOT_AUTH"
 MEETUPS_TABLE: Final = "pinot-ingestion-demo"  # the tableName of the seed's records
 MEETUPS: Final = 10  # that the demo publishes
 DEMO_TIMEOUT_SECONDS: Final = 120.0
+UPDATE_SECONDS: Final = 120  # update-table waits so long for Pinot

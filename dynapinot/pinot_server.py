@@ -20,6 +20,9 @@ from urllib3.util import Retry
 from dynapinot.defaults import AUTH_VARIABLE, BROKER, CONTROLLER
 from dynapinot.errors import CommandError
 
+# A table that is caught up is within a poll of now, which is a second by default. The clocks may differ.
+BEHIND_SECONDS: Final = 30
+
 CONNECT_SECONDS: Final = 5
 READ_SECONDS: Final = 60
 CONNECT_RETRIES: Final = 3
@@ -30,6 +33,16 @@ View: TypeAlias = Mapping[str, Mapping[str, str]]  # segment -> server -> state:
 _OK, _NOT_FOUND, _BAD_REQUEST = 200, 404, 400
 _REFUSED: Final = (401, 403)
 _LONGEST: Final = 500  # characters of Pinot's own message
+_NO_TIME: Final = 2**62  # Long.MAX_VALUE stands for no consuming segment
+
+# What an answer says of itself when rows are missing from it (BrokerResponse), and what to do.
+_INCOMPLETE: Final = (
+    (
+        "numGroupsLimitReached",
+        "there are more groups than numGroupsLimit. Write SET numGroupsLimit=…; before the query, or ask for fewer",
+    ),
+    ("groupsTrimmed", "servers left out groups that seemed too low in the order. Write SET useMultistageEngine=true;"),
+)
 
 # A segment that consumes: <table>__<partition>__<number>__<when> (LLCSegmentName).
 _SEGMENT: Final = re.compile(r".+?__([0-9]+)__[0-9]+__[^_]+")
@@ -159,9 +172,25 @@ class Controller:
         return self._find(f"/schemas/{quote(name, safe='')}")
 
     def put_schema(self, schema: Document) -> None:
-        """Replace a schema that exists. Pinot refuses what is not backward compatible."""
+        """Replace a schema that exists. Pinot refuses what is not backward compatible.
+
+        Segments that consume keep the schema they began with: see :meth:`reload`.
+        """
         path = f"/schemas/{quote(str(schema.get('schemaName')), safe='')}"
         self._server.document(self._server.answer("PUT", path, schema))
+
+    def put_table(self, config: Document) -> None:
+        """Replace a table config (PinotTableRestletResource.updateTableConfig)."""
+        name = str(config.get("tableName", "")).removesuffix("_REALTIME")
+        self._server.document(self._server.answer("PUT", f"/tables/{quote(name, safe='')}", config))
+
+    def reload(self, name: str) -> None:
+        """Reload a table's segments; those that consume are committed.
+
+        PinotSegmentRestletResource.reloadAllSegments.
+        """
+        path = f"/segments/{quote(name, safe='')}/reload"
+        self._server.document(self._server.answer("POST", path, params={"type": "REALTIME"}))
 
     def table(self, name: str) -> Document | None:
         """Get a realtime table's config, None if there is no such table."""
@@ -229,6 +258,32 @@ class Answer:
     rows: Sequence[Sequence[Any]]
     statistics: Document
 
+    @property
+    def incomplete(self) -> Sequence[str]:
+        """Say why rows may be missing or wrong; empty if Pinot says nothing of the kind."""
+        reasons = [reason for name, reason in _INCOMPLETE if self.statistics.get(name)]
+        if self.statistics.get("partialResult") and not reasons:
+            return ["Pinot calls it partial, and does not say why"]
+        return reasons
+
+    def seconds_behind(self, now_ms: int) -> int | None:
+        """Return how long ago the newest record arrived that every partition has consumed, None if it is not known.
+
+        It is 0 for a table that is caught up, and 0 at least: clocks differ.
+        """
+        consumed_ms = self.statistics.get("minConsumingFreshnessTimeMs")
+        if not isinstance(consumed_ms, int) or not 0 < consumed_ms < _NO_TIME:
+            return None
+        return max(0, now_ms - consumed_ms) // 1_000
+
+
+class QueryError(CommandError):
+    """Pinot answered a query with an exception. ``code`` is its QueryErrorCode."""
+
+    def __init__(self, message: str, code: int | None) -> None:
+        super().__init__(message)
+        self.code = code
+
 
 class Broker:
     """Pinot's broker."""
@@ -247,15 +302,16 @@ class Broker:
         """Run a query; options go before it, as in ``SET skipUpsert=true; SELECT …``.
 
         Null is None only with ``SET enableNullHandling=true``, otherwise the column's default value. A broker answers
-        200 whatever happens: raises CommandError if the answer lists an exception, even beside rows, since it then
-        lacks some.
+        200 whatever happens: raises QueryError if the answer lists an exception, even beside rows, since it then
+        lacks some. Without an exception it may lack some too: see ``Answer.incomplete``.
         """
         found = self._server.document(self._server.answer("POST", "/query/sql", {"sql": sql}))
         exceptions = found.get("exceptions") or []
         if exceptions:
             first = exceptions[0]
             text = " ".join(str(first.get("message")).split())[:_LONGEST]
-            raise CommandError(f"Pinot's broker at {self.url} says {first.get('errorCode')}: {text}")
+            code = first.get("errorCode")
+            raise QueryError(f"Pinot's broker at {self.url} says {code}: {text}", code)
         table = found.pop("resultTable", None) or {}
         schema = table.get("dataSchema") or {}
         return Answer(

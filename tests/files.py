@@ -35,7 +35,12 @@ CONFIG = {
     "tableIndexConfig": {},
     "routing": {"instanceSelectorType": "strictReplicaGroup"},
     "ingestionConfig": {"streamIngestionConfig": {"streamConfigMaps": [STREAM]}},
-    "upsertConfig": {"mode": "FULL", "deleteRecordColumn": "deleted", "comparisonColumns": ["changed"]},
+    "upsertConfig": {
+        "mode": "FULL",
+        "deleteRecordColumn": "deleted",
+        "comparisonColumns": ["changed"],
+        "consistencyMode": "SYNC",
+    },
 }
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -25,18 +26,28 @@ class Table:
     paused: bool = False
     ideal: dict = field(default_factory=dict)
     actual: dict = field(default_factory=dict)
+    renews: bool = True
+
+    def renew(self):
+        """Commit the segments that consume: each partition has a new one."""
+        if self.renews:
+            ended = {segment: dict.fromkeys(servers, "ONLINE") for segment, servers in self.ideal.items()}
+            begun = {segment.replace("__0__2", "__1__2"): servers for segment, servers in self.ideal.items()}
+            self.ideal = self.actual = {**ended, **begun}
 
 
 @dataclass
 class Pinot:
     """``refusal`` is its error for every config, ``unrecognized`` the properties that it does not know. ``answers``
-    has, for a text in a query, the result table or the exceptions. ``secret`` is the Authorization that it requires.
+    has, for a text in a query, the result table or the exceptions, and ``statistics`` what else its answer says.
+    ``secret`` is the Authorization that it requires.
     """
 
     tables: dict[str, Table] = field(default_factory=dict)
     refusal: str | None = None
     unrecognized: dict[str, Any] = field(default_factory=dict)
     answers: dict[str, Any] = field(default_factory=dict)
+    statistics: dict[str, Any] = field(default_factory=dict)
     secret: str | None = None
     well: bool = True
     metrics: str = ""
@@ -66,6 +77,8 @@ class Pinot:
                 name,
                 "pauseStatus",
             ):  # PinotRealtimeTableResource.getPauseStatus, PauseStatusDetails
+                if not self.tables[name].enabled:
+                    return _error(400, f"Table {name}_REALTIME is disabled!")
                 return 200, {
                     "pauseFlag": self.tables[name].paused,
                     "consumingSegments": sorted(self.tables[name].ideal),
@@ -86,6 +99,12 @@ class Pinot:
             case ("PUT", "schemas", name):  # PinotSchemaRestletResource.updateSchema
                 self.tables[name].schema = body
                 return 200, {"unrecognizedProperties": {}, "status": f"{name} successfully added"}
+            case ("PUT", "tables", name):  # PinotTableRestletResource.updateTableConfig
+                self.tables[name].config = {**body, "tableName": f"{name}_REALTIME"}
+                return 200, {"unrecognizedProperties": {}, "status": f"Table config updated for {name}"}
+            case ("POST", "segments", name, "reload"):  # PinotSegmentRestletResource.reloadAllSegments
+                self.tables[name].renew()
+                return 200, {"status": "{}"}
             case ("POST", "tableConfigs", "validate"):  # TableConfigsRestletResource.validateConfig
                 if self.refusal:
                     return _error(400, f"Invalid TableConfigs: {body['tableName']}. {self.refusal}")
@@ -103,7 +122,7 @@ class Pinot:
                 return 200, {"status": f"Deleted TableConfigs: {name}"}
             case ("POST", "query", "sql"):  # PinotClientRequest.processSqlQueryPost, BrokerResponseNative
                 found = next((answer for text, answer in self.answers.items() if text in body["sql"]), None)
-                return 200, broker_response(found)
+                return 200, {**broker_response(found), **self.statistics}
         return 404, "<html>404</html>"
 
 
@@ -133,7 +152,8 @@ def broker_response(answer):
         "totalDocs": 3,
         "numSegmentsQueried": 2,
         "numConsumingSegmentsQueried": 2,
-        "minConsumingFreshnessTimeMs": 1719082124026,
+        "groupsTrimmed": False,
+        "minConsumingFreshnessTimeMs": time.time_ns() // 1_000_000,  # caught up
     }
 
 

@@ -23,23 +23,28 @@ _MS_PER_HOUR: Final = 3_600_000
     "query",
     epilog=examples(
         'dynapinot query "SELECT count(*) FROM pinot_dynamo_ingestion" --broker http://localhost:8099',
-        'dynapinot query "SET skipUpsert=true; SELECT * FROM app WHERE pk = 1" --json',
+        'dynapinot query "SELECT * FROM app WHERE pk = 1" --vertical',
+        'dynapinot query "SET skipUpsert=true; SELECT * FROM app WHERE pk = 1 LIMIT 1000" --json',
     ),
 )
 @click.argument("sql", metavar="SQL", help="The query.")
 @click.option("--broker", default=BROKER, help=options.BROKER_HELP)
 @options.pinot_auth
+@click.option("--vertical", is_flag=True, help="Show a line for each column, as is done where a row is too wide.")
 @options.as_json
-def query_command(*, sql: str, broker: str, auth: str, as_json: bool) -> None:
+def query_command(*, sql: str, broker: str, auth: str, vertical: bool, as_json: bool) -> None:
     """Run a query in Pinot.
 
-    Exits 0 if Pinot answered, 2 if it refused the query or gave only a part of the answer.
+    Exits 0 if Pinot answered, 1 if it says that the answer is incomplete, 2 if it refused the query.
     """
     from dynapinot.pinot_server import Broker
     from dynapinot.query import query
 
     with errors_in_one_line():
-        raise Exit(query(console(), Broker(broker, os.environ.get(auth)), sql, as_json=as_json))
+        if vertical and as_json:
+            raise CommandError("Give either --vertical or --json")
+        server = Broker(broker, os.environ.get(auth))
+        raise Exit(query(console(), server, sql, warn, now_ms=now_ms(), vertical=vertical, as_json=as_json))
 
 
 @click.command(

@@ -1,8 +1,9 @@
-"""The commands that set a table up: ``init``, ``doctor`` and ``add-table``."""
+"""The commands that set a table up: ``init``, ``doctor``, ``add-table`` and ``update-table``."""
 
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 from typing import Final
 
@@ -12,7 +13,7 @@ from click.exceptions import Exit
 from dynapinot.cli import options
 from dynapinot.cli.help import examples
 from dynapinot.cli.terminal import console, errors_in_one_line, now_ms
-from dynapinot.defaults import CONTROLLER, SAMPLE_ITEMS
+from dynapinot.defaults import CONTROLLER, SAMPLE_ITEMS, UPDATE_SECONDS
 from dynapinot.errors import CommandError
 
 
@@ -209,5 +210,34 @@ def add_table_command(folder: Path, controller: str, auth: str) -> None:
         raise Exit(add_table(console(), Controller(controller, os.environ.get(auth)), folder))
 
 
+@click.command(
+    "update-table",
+    epilog=examples("dynapinot update-table src/tables/pinot_dynamo_ingestion --controller http://localhost:9000"),
+)
+@click.argument("folder", metavar="FOLDER", type=options.PATH, help="The table's folder, in the folder of tables.")
+@click.option("--controller", default=CONTROLLER, help=options.CONTROLLER_HELP)
+@click.option(
+    "--timeout",
+    type=options.AT_LEAST_ONE,
+    default=UPDATE_SECONDS,
+    help="How many seconds to wait until every partition consumes with the new schema.",
+)
+@options.pinot_auth
+def update_table_command(folder: Path, controller: str, timeout: int, auth: str) -> None:
+    """Update a table in Pinot from its folder, before the function is deployed from the same files.
+
+    Sends the schema and the table config, reloads the segments, and waits until every partition consumes with the new
+    schema. Until then, Pinot loses the values of a new column.
+
+    Exits 0 if every partition does, 2 if Pinot refused the files or one does not.
+    """
+    from dynapinot.pinot_server import Controller
+    from dynapinot.update_table import update_table
+
+    with errors_in_one_line():
+        server = Controller(controller, os.environ.get(auth))
+        raise Exit(update_table(console(), server, folder, timeout=timeout, sleep=time.sleep))
+
+
 HEADING: Final = "Set up a table"
-COMMANDS: Final = (init_command, doctor_command, add_table_command)
+COMMANDS: Final = (init_command, doctor_command, add_table_command, update_table_command)

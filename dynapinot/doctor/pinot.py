@@ -11,7 +11,16 @@ from dynapinot.doctor.kinesis import is_closed, shard_number
 from dynapinot.doctor.pinot_differences import deployed_findings, read_files
 from dynapinot.doctor.tables import Folder
 from dynapinot.errors import CommandError
-from dynapinot.pinot_server import Answer, Broker, Controller, Validation, View, partition_of
+from dynapinot.pinot_server import (
+    BEHIND_SECONDS,
+    Answer,
+    Broker,
+    Controller,
+    QueryError,
+    Validation,
+    View,
+    partition_of,
+)
 from pinot.config import read_config
 from pinot.errors import Findings, TableError
 
@@ -19,6 +28,9 @@ PART: Final = "Pinot"
 
 CONSUMING: Final = "CONSUMING"
 _REMEDY: Final = "Make sure that the broker is up, and that servers serve the table"
+
+# QueryErrorCode of Pinot 1.5.1
+_NO_TABLE, _DISABLED, _UNAVAILABLE = 190, 191, 305
 
 
 def look(
@@ -40,7 +52,7 @@ def look(
     schema = diagnosis.ask(f"{what}: schema", lambda: (controller.schema(name),))
     if schema is not None:
         diagnosis.add(PART, deployed_findings(folder, schema[0], config[0]))
-    state = diagnosis.ask(f"{what}: state", lambda: (controller.is_enabled(name), controller.is_paused(name)))
+    state = diagnosis.ask(f"{what}: state", lambda: _state(controller, name))
     if state is not None:
         diagnosis.add(PART, state_findings(name, enabled=state[0], paused=state[1]))
     views = diagnosis.ask(f"{what}: segments", lambda: (controller.ideal_state(name), controller.external_view(name)))
@@ -51,6 +63,12 @@ def look(
     others = diagnosis.ask(f"{what}: other tables", lambda: _streams_of_others(controller, name))
     if others is not None and folder.table:
         diagnosis.add(PART, shared_stream_findings(name, folder.table.stream, folder.table.region, others))
+
+
+def _state(controller: Controller, name: str) -> tuple[bool, bool]:
+    """Ask whether a table is enabled and whether it is paused; of a disabled one Pinot answers 400 to the latter."""
+    enabled = controller.is_enabled(name)
+    return enabled, enabled and controller.is_paused(name)
 
 
 def unwell(url: str, why: str) -> Finding:
@@ -71,14 +89,33 @@ def look_by_query(diagnosis: Diagnosis, broker: Broker, folder: Folder, now_ms: 
     try:
         answer = broker.query(sql)
     except CommandError as mistake:
-        diagnosis.add(
-            PART, [error("pinot_query", f"table {table.name}: a query", str(mistake), _REMEDY, about=table.name)]
-        )
+        diagnosis.add(PART, [query_finding(folder, mistake)])
         diagnosis.saw(what)
         return
     diagnosis.saw(what)
     unit = _unit_ms(folder, time.name) if time else 1
     diagnosis.add(PART, row_findings(table.name, answer, now_ms, unit_ms=unit))
+    diagnosis.add(PART, freshness_findings(table.name, answer, now_ms))
+
+
+def query_finding(folder: Folder, mistake: CommandError) -> Finding:
+    """Report a query that failed. What the controller has told already has its code."""
+    name = folder.name
+    where = f"table {name}: a query"
+    code = mistake.code if isinstance(mistake, QueryError) else None
+    if code == _DISABLED:
+        return error("pinot_disabled", where, str(mistake), _enable(name), about=name)
+    if code == _NO_TABLE:
+        remedy = f"Make it: dynapinot add-table {folder.path}; if the controller has it, restart the broker"
+        return error("pinot_absent", where, str(mistake), remedy, about=name)
+    if code == _UNAVAILABLE:
+        remedy = "A server that was restarted loads its segments: look again in a minute, then see its log"
+        return error("pinot_query", where, str(mistake), remedy, about=name)
+    return error("pinot_query", where, str(mistake), _REMEDY, about=name)
+
+
+def _enable(name: str) -> str:
+    return f"Enable it: PUT /tables/{name}/state?type=realtime&state=enable"
 
 
 def _unit_ms(folder: Folder, column: str) -> float:
@@ -125,8 +162,7 @@ _REPORTED: Final = ("segmentsConfig.schemaName",)  # by ``table_creation.notes``
 def state_findings(name: str, *, enabled: bool, paused: bool) -> Iterator[Finding]:
     """Check that the table is on."""
     if not enabled:
-        remedy = f"Enable it: PUT /tables/{name}/state?type=realtime&state=enable"
-        yield error("pinot_disabled", f"table {name}", "it is disabled", remedy, about=name)
+        yield error("pinot_disabled", f"table {name}", "it is disabled", _enable(name), about=name)
     if paused:
         remedy = f"Resume it: POST /tables/{name}/resumeConsumption"
         yield error("pinot_paused", f"table {name}", "its consumption is paused", remedy, about=name)
@@ -200,6 +236,16 @@ def row_findings(name: str, answer: Answer, now_ms: int, *, unit_ms: float = 1) 
             "Nothing",
             about=name,
         )
+
+
+def freshness_findings(name: str, answer: Answer, now_ms: int) -> Iterator[Finding]:
+    """Say so if some partition is behind its shard: queries answer without any sign of it."""
+    behind = answer.seconds_behind(now_ms)
+    if behind is not None and behind > BEHIND_SECONDS:
+        where = f"table {name}: freshness"
+        problem = f"Pinot has consumed its stream up to {_age(behind)} ago only: queries miss newer changes and deletes"
+        remedy = "After a restart wait, and look again; if it does not fall, see the servers' log"
+        yield warning("pinot_behind", where, problem, remedy, about=name)
 
 
 def _age(seconds: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, Final
 
 from dynapinot.doctor.finding import Finding, error, warning
@@ -51,7 +52,7 @@ def deployed_findings(folder: Folder, schema: Mapping[str, Any] | None, config: 
     there_schema, there_config = read_files(schema, config)
     differences: list[Finding] = []
     if local_schema and there_schema:
-        differences += _schema_differences(name, local_schema, there_schema)
+        differences += _schema_differences(name, folder.path, local_schema, there_schema)
     if local_config and there_config:
         differences += _config_differences(name, local_config, there_config)
     yield from (each for each in differences if not any(where.startswith(each.where) for where in reported))
@@ -67,8 +68,11 @@ def read_files(schema: Mapping[str, Any], config: Mapping[str, Any]) -> tuple[Sc
     return read_there, config_there
 
 
-def _schema_differences(name: str, here: Schema, there: Schema) -> Iterator[Finding]:
-    remedy = "Deploy the function from the files that Pinot was given, or give Pinot these"
+def _schema_differences(name: str, folder: Path, here: Schema, there: Schema) -> Iterator[Finding]:
+    remedy = (
+        "Deploy the function from the files that Pinot was given, or give Pinot these, before the function has them: "
+        f"dynapinot update-table {folder}"
+    )
     here_fields, there_fields = ({field.name: field for field in schema.fields} for schema in (here, there))
     for column in sorted(here_fields.keys() | there_fields.keys()):
         where = f"table {name}: column {column}"
@@ -83,7 +87,7 @@ def _schema_differences(name: str, here: Schema, there: Schema) -> Iterator[Find
 
 def _field_difference(here: Field | None, there: Field | None) -> str | None:
     if there is None:
-        return "Pinot does not have it, and ignores its values"
+        return "Pinot does not have it, and loses its values"
     if here is None:
         return "only Pinot has it, and it stays empty"
     different = [words for name, words in _OF_COLUMNS.items() if getattr(here, name) != getattr(there, name)]

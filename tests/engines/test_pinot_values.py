@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 
 from changes import insert
 from decoder.attribute import decode
+from dynapinot.init.files import JSON_INDEX
 from engines.feed import COMPLETE, consume, rows_of
-from engines.pinot_engine import ROOT
+from engines.pinot_engine import ROOT, EngineError
 from engines.roundtrip import COLUMNS, EVERY_COLUMN, differences, parse_document, schema_with, truth
-from files import table, with_setting
+from files import table, with_column, with_setting
 from pinot.values import MAX_MULTI_VALUES, shapes_of
 from strategies import encode, numbers, texts, values
 
@@ -229,3 +230,39 @@ def test_a_path_without_a_default_gives_the_least_number_where_nothing_is(pinot,
     with pinot.table(schema, config) as consumer:
         consume(consumer, rows_of(table(schema, config), record))
         assert [row["v"] for row in consumer.live()] == [shown]
+
+
+LISTS = [list(range(400)), [{"n": number} for number in range(400)]]
+UNUSUAL_JSON = (
+    *(None, 5, "text", {}, [], [[]], [{}], [1, {"a": [2]}], {"a": LISTS[0], "b": LISTS[1]}, {"a": {"b": LISTS}}),
+    *(
+        {"n" * 50_000: 1},
+        {"a": "x" * 300_000},
+        {"": {".": {"[0]": 1}}},
+        {f"key_{number}": number for number in range(2_000)},
+    ),
+)
+
+
+def test_a_proposed_json_index_takes_every_value(pinot):
+    with json_table(pinot, JSON_INDEX) as made:
+        for number, value in enumerate(UNUSUAL_JSON):
+            assert made.ingest([json_row(number, value)]) == [{"indexed": 1}]
+        made.commit()
+        assert len(made.live()) == len(UNUSUAL_JSON)
+
+
+def test_with_an_index_as_pinot_makes_it_otherwise_one_value_stops_the_commit(pinot):
+    with json_table(pinot, {}) as made:
+        made.ingest([json_row(1, {"a": LISTS[0], "b": LISTS[1]})])
+        with pytest.raises(EngineError, match="flattening JSON node"):
+            made.commit()
+
+
+def json_table(pinot, index):
+    config = with_setting(COMPLETE, "tableIndexConfig.jsonIndexConfigs", {"document": index})
+    return pinot.table(with_column("document", "JSON"), config)
+
+
+def json_row(number, value):
+    return json.dumps({"id": str(number), "document": json.dumps(value), "changed": 1, "deleted": False}).encode()

@@ -89,6 +89,7 @@ def test_the_seeds_own_files_are_loaded_with_a_warning_for_each_of_their_faults(
         "shardIteratorType",
         "accessKey",
         "mode",
+        "consistencyMode",
         "retentionTimeValue",
         "timeColumnName",  # stream.kinesis.decoder.prop.dynamodb.…
         "deleteColumnName",

@@ -245,6 +245,10 @@ def warned(schema=SCHEMA, config=CONFIG, source=None):
     ("path", "value", "where"),
     [
         ("upsertConfig.mode", "PARTIAL", "upsertConfig.mode"),
+        ("upsertConfig.consistencyMode", REMOVED, "upsertConfig.consistencyMode"),
+        ("upsertConfig.consistencyMode", "NONE", "upsertConfig.consistencyMode"),
+        ("upsertConfig.dropOutOfOrderRecord", True, "upsertConfig.dropOutOfOrderRecord"),
+        ("tableIndexConfig.jsonIndexColumns", ["name"], "tableIndexConfig.jsonIndexColumns"),
         ("upsertConfig.metadataTTL", 86400, "upsertConfig.metadataTTL"),
         ("upsertConfig.comparisonColumns", REMOVED, "upsertConfig.comparisonColumns"),
         ("upsertConfig.comparisonColumns", ["price"], "upsertConfig.comparisonColumns"),
@@ -339,6 +343,7 @@ def test_what_pinot_refuses_or_takes_in_silence_is_warned_of(path, value, where)
         ("ingestionConfig.complexTypeConfig", {}),
         ("routing.instanceSelectorType", "STRICTREPLICAGROUP"),
         ("routing.instanceSelectorType", "multiStageReplicaGroup"),
+        ("upsertConfig.consistencyMode", "SNAPSHOT"),
         ("upsertConfig.metadataTTL", 0.0),
         ("upsertConfig.deletedKeysTTL", 0.0),
         ("upsertConfig.deletedKeysTTL", 86_400_000),

@@ -95,12 +95,12 @@ def test_every_option_has_help_and_the_same_in_each_command(command, option):
 def test_commands_that_call_aws_take_a_region_and_an_endpoint():
     with_region = {command for command, option in OPTIONS if option == "--region"}
     assert with_region == {command for command, option in OPTIONS if option == "--endpoint-url"}
-    assert with_region == COMMANDS.keys() - {"demo", "explain", "add-table", "query"}
+    assert with_region == COMMANDS.keys() - {"demo", "explain", "add-table", "update-table", "query"}
 
 
 def test_commands_that_find_something_can_write_json():
     assert {command for command, option in OPTIONS if option == "--json"} == COMMANDS.keys() - {
-        *("demo", "publish", "update", "delete", "add-table")
+        *("demo", "publish", "update", "delete", "add-table", "update-table")
     }
 
 

@@ -119,6 +119,43 @@ def test_a_disabled_table_is_reported_and_not_its_missing_consumers():
     assert found_with(paused=True, actual={}) == [("error", "pinot_paused", f"table {NAME}")]
 
 
+def test_a_disabled_table_is_one_fault_for_the_controller_and_the_broker():
+    disabled = [{"errorCode": 191, "message": "TableIsDisabledError"}]
+    fake = Pinot(tables={NAME: deployed(enabled=False, actual={})}, answers={"SELECT": disabled})
+    assert found_in(fake, query=True) == [("error", "pinot_disabled", f"table {NAME}")]
+
+
+@pytest.mark.parametrize(
+    ("code", "finding", "remedy"),
+    [
+        (190, "pinot_absent", "Make it: dynapinot add-table"),
+        (191, "pinot_disabled", f"Enable it: PUT /tables/{NAME}/state?type=realtime&state=enable"),
+        (305, "pinot_query", "A server that was restarted loads its segments"),
+        (200, "pinot_query", "Make sure that the broker is up"),
+    ],
+)
+def test_a_query_that_fails_has_the_remedy_of_its_error(code, finding, remedy):
+    diagnosis = Diagnosis()
+    (folder,) = tables.look(Diagnosis(), SHIPPED_TABLES)
+    with running(Pinot(answers={"SELECT": [{"errorCode": code, "message": "…"}]})) as fake:
+        pinot.look_by_query(diagnosis, Broker(fake.url), folder, NOW_MS)
+    (found,) = diagnosis.findings
+    assert (found.level, found.code) == ("error", finding)
+    assert found.remedy.startswith(remedy)
+
+
+def test_a_pinot_that_is_still_catching_up_is_reported():
+    answer = result(["count(*)", "max"], ["LONG", "DOUBLE"], [[12, NOW_MS - 1_000]])
+    fake = Pinot(tables={NAME: deployed()}, answers={"SELECT COUNT(*)": answer})
+    fake.statistics = {"minConsumingFreshnessTimeMs": NOW_MS - 3_600_000}
+    assert found_in(fake, query=True) == [
+        ("note", "pinot_rows", f"table {NAME}: rows"),
+        ("warning", "pinot_behind", f"table {NAME}: freshness"),
+    ]
+    fake.statistics = {"minConsumingFreshnessTimeMs": NOW_MS - 2_000}
+    assert found_in(fake, query=True) == [("note", "pinot_rows", f"table {NAME}: rows")]
+
+
 def test_a_table_without_segments_is_reported():
     assert found_with(ideal={}, actual={}) == [("error", "pinot_segments", f"table {NAME}")]
 
@@ -238,4 +275,5 @@ def refuse(*_):
 
 def test_a_query_that_fails_is_reported():
     fake = Pinot(tables={NAME: deployed()})
+    fake.answers = {"SELECT": [{"errorCode": 200, "message": "…"}]}
     assert found_in(fake, query=True) == [("error", "pinot_query", f"table {NAME}: a query")]

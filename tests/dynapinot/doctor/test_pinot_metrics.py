@@ -70,6 +70,15 @@ def test_lines_that_are_no_samples_are_passed_over():
     assert found_in('pinot_server_rowsWithErrors_Count{table="items"} many\n\nnonsense{') == []
 
 
+def test_rows_that_are_not_counted_yet_are_named_as_not_looked_at():
+    diagnosis = Diagnosis()
+    with running(Pinot(metrics=TEXT)) as pinot:
+        pinot_metrics.look(diagnosis, f"{pinot.url}/metrics", ["items"])
+    (missed,) = diagnosis.missed
+    assert missed.what == "Pinot: rows with errors since the last commit"
+    assert diagnosis.exit_code == 0
+
+
 def test_metrics_are_read_from_where_they_are_or_else_missed():
     diagnosis = Diagnosis()
     with running(Pinot(metrics=with_sample("rowsWithErrors_Count", 1.0))) as pinot:
@@ -78,7 +87,7 @@ def test_metrics_are_read_from_where_they_are_or_else_missed():
         pinot_metrics.look(diagnosis, "nowhere", ["items"])
     assert [each.code for each in diagnosis.findings] == ["pinot_rows_lost"]
     assert diagnosis.looked_at == [f"Pinot: metrics at {pinot.url}/metrics"]
-    assert [tuple(each) for each in diagnosis.missed] == [
+    assert [tuple(each) for each in diagnosis.refused] == [
         (f"Pinot: metrics at {pinot.url}/nix", f"{pinot.url}/nix answers with 404"),
         ("Pinot: metrics at nowhere", "nowhere cannot be read (MissingSchema)"),
     ]

@@ -29,6 +29,7 @@ KNOWN = {
 FURTHER = {
     ("warning", f"{STREAM}.stream.kinesis.decoder.class.name"),
     ("warning", f"{STREAM}.accessKey"),
+    ("warning", "upsertConfig.consistencyMode"),
     ("warning", "upsertConfig.deleteRecordColumn"),
     ("error", "dead_letter.missing_key"),  # the INSERT has event_id where the schema has meetup_id
     ("note", STREAM),

@@ -95,9 +95,22 @@ def test_the_table_config_is_that_of_a_replica():
         "comparisonColumns": ["changed_at"],
         "snapshot": "ENABLE",
         "preload": "ENABLE",
+        "consistencyMode": "SYNC",
     }
     assert config["routing"]["instanceSelectorType"] == "strictReplicaGroup"
     assert [(each["stream.kinesis.topic.name"], each["region"]) for each in stream] == [("app-stream", "eu-west-1")]
+
+
+def test_each_json_column_is_indexed_and_no_other():
+    def indexes(*items):
+        config = json.loads(table_json(NAMING, columns_of(*items), replication=1))
+        return config["tableIndexConfig"].get("jsonIndexConfigs")
+
+    assert indexes({"id": {"S": "k"}}) is None
+    assert indexes({"id": {"S": "k"}, "a": {"M": {}}, "b": {"S": "x"}, "c": {"L": [{"M": {}}]}}) == {
+        "a": {"disableCrossArrayUnnest": True, "skipInvalidJson": True},
+        "c": {"disableCrossArrayUnnest": True, "skipInvalidJson": True},
+    }
 
 
 def test_the_function_reads_the_files_as_they_were_meant():
