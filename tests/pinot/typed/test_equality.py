@@ -462,7 +462,8 @@ def test_what_pinots_expressions_read_takes_the_typed_path():
     transforms = [{"columnName": "name", "transformFunction": "concat(nick, eventID)"}]
     made = table(config=with_setting(CONFIG, "ingestionConfig.transformConfigs", transforms))
     for nick in ({"S": "x"}, {"N": "1"}, {"BOOL": True}, {"NULL": True}, {"M": {"b": {"N": "1"}, "a": {"L": []}}}):
-        assert check(made, insert(KEYS, {"nick": nick, "name": {"S": "computed"}}))
+        for name in ("INSERT", "MODIFY", "REMOVE"):
+            assert check(made, change(name, KEYS, {"nick": nick, "name": {"S": "computed"}}, {}))
 
 
 @pytest.mark.parametrize(
