@@ -214,6 +214,12 @@ def _seed_files() -> tuple[Mapping[str, Any], Mapping[str, Any]]:
 
 _SEED_SCHEMA, _SEED_CONFIG = _seed_files()
 
+
+def _finish_delete(item: Item, _: Dumps) -> Item:
+    """Leave out the inputs of Pinot's expressions, which a delete's row does not have."""
+    return {name: value for name, value in item.items() if name not in ("group_lat", "group_lon")}
+
+
 SEED: Final = Shape(
     name="seed",
     what="the seed's record: 11 attributes, an update with both images",
@@ -237,6 +243,7 @@ DELETES: Final = Shape(
     config=_SEED_CONFIG,
     change=lambda number: _meetup_change(number, "REMOVE", item=number),
     key=_MEETUP_KEY,
+    finish=_finish_delete,
 )
 
 

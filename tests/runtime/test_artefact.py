@@ -20,6 +20,7 @@ LAYER = Path(__file__).with_name("layer")
 # The files of a wheel that depend on the machine: its extension module, and the metadata.
 OF_THE_MACHINE = re.compile(
     r"orjson/orjson\.cpython-313-(aarch64|x86_64)-linux-gnu\.so"
+    r"|msgspec/_core\.cpython-313-(aarch64|x86_64)-linux-gnu\.so|msgspec-[\d.]+\.dist-info/(RECORD|WHEEL)"
     r"|orjson-[\d.]+\.dist-info/(RECORD|WHEEL|sboms/orjson\.cyclonedx\.json)"
 )
 
@@ -54,7 +55,7 @@ def test_the_artefact_for_this_machine_equals_the_deployed_one_except_for_its_na
     own, here = contents(artefact.functions["Replicator"].folder)
     assert here == shipped
     assert "handlers/stream.py" in here
-    assert len(own) == len(shipped_own) == 4
+    assert len(own) == len(shipped_own) == 7
 
 
 def test_all_functions_have_the_same_artefact_and_different_handlers(artefact):
@@ -82,7 +83,7 @@ def test_the_function_uses_only_its_own_packages_and_the_runtimes_sdk(artefact, 
     function = artefact.functions["Replicator"]
     before = contents(function.folder)
     emulator = start("Replicator", variables, handler="probe.handler", layer=LAYER)
-    versions = ["boto3", "botocore", "orjson"]
+    versions = ["boto3", "botocore", "msgspec", "orjson"]
     response = emulator.invoke({"handler": function.handler, "event": {"Records": [meetup(1)]}, "versions": versions})
     assert (response["answer"], response["python"]) == ({"batchItemFailures": []}, [3, 13])
     locked = versions_of("src/requirements.txt", "requirements/runtime.txt")
@@ -102,7 +103,7 @@ def test_the_function_uses_only_its_own_packages_and_the_runtimes_sdk(artefact, 
     assert runtimes >= {"awslambdaric", "botocore", "simplejson"}
     assert "boto3" not in runtimes, "botocore alone is imported in half the time"
     rooms = {"decoder", "handlers", "pinot", "publisher"}  # and none of the other functions' modules
-    installed = {"aws_lambda_powertools", "jmespath", "orjson", "typing_extensions"}
+    installed = {"aws_lambda_powertools", "jmespath", "msgspec", "orjson", "typing_extensions"}
     assert found == {"artefact": rooms | installed, "layer": {"probe"}, "elsewhere": set()}
 
     others = {name for name in response["environment"] if not name.startswith(("AWS_LAMBDA_", "_"))} - {
