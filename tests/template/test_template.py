@@ -382,7 +382,7 @@ def test_the_build_is_a_small_artefact_of_the_code_and_its_locked_dependencies_f
     assert (artefact / "handlers" / "stream.py").is_file()
     assert (artefact / "tables" / "pinot_dynamo_ingestion" / "schema.json").is_file()
     assert (artefact / "tables" / "pinot_dynamo_ingestion" / "table.json").is_file()
-    assert [path.name for path in files if path.suffix == ".so"] == [
+    assert sorted(path.name for path in files if path.suffix == ".so") == [
         "_core.cpython-313-aarch64-linux-gnu.so",
         "orjson.cpython-313-aarch64-linux-gnu.so",
     ]
