@@ -44,6 +44,9 @@ _INCOMPLETE: Final = (
     ("groupsTrimmed", "servers left out groups that seemed too low in the order. Write SET useMultistageEngine=true;"),
 )
 
+# What the AWS SDK in Pinot adds to a message: ids of the request, 200 characters of them.
+_SDK_DETAILS: Final = re.compile(r"\s*\((?:Service: |SDK Attempt Count: )[^()]*\)")
+
 # A segment that consumes: <table>__<partition>__<number>__<when> (LLCSegmentName).
 _SEGMENT: Final = re.compile(r".+?__([0-9]+)__[0-9]+__[^_]+")
 
@@ -134,7 +137,7 @@ def message_of(response: requests.Response) -> str:
         text = response.text
     if text.startswith("Invalid TableConfigs json string"):  # which it then has in full, credentials and all
         text = text.rpartition("Reason: ")[2]
-    text = " ".join(text.split()) or "(no message)"
+    text = _SDK_DETAILS.sub("", " ".join(text.split())) or "(no message)"
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 

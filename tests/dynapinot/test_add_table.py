@@ -9,6 +9,7 @@ import pytest
 from rich.console import Console
 
 from dynapinot.add_table import add_table
+from dynapinot.errors import CommandError
 from dynapinot.pinot_server import Controller
 from handlers.settings import SHIPPED_TABLES
 from pinot_fake import Pinot, running
@@ -40,3 +41,17 @@ def test_a_folder_becomes_a_table_and_properties_that_pinot_does_not_know_are_re
         f"Made pinot_dynamo_ingestion at {pinot.url}",
     ]
     assert pinot.tables["pinot_dynamo_ingestion"].schema == json.loads((FOLDER / "schema.json").read_text())
+
+
+def test_a_stream_that_does_not_exist_is_said_without_the_ids_of_the_request(pinot, controller, console, monkeypatch):
+    said = (
+        "software.amazon.awssdk.services.kinesis.model.ResourceNotFoundException: Stream s not found. "
+        "(Service: Kinesis, Status Code: 400, Request ID: 1-2-3, Extended Request ID: 4) (SDK Attempt Count: 1)"
+    )
+    monkeypatch.setattr(pinot, "answer", lambda *_: (500, {"code": 500, "error": said}))
+    with pytest.raises(CommandError) as error:
+        add_table(console, controller, FOLDER)
+    assert str(error.value).endswith(
+        "ResourceNotFoundException: Stream s not found. Make the stream first, in the region that table.json names, "
+        "and let Pinot's servers reach it"
+    )
