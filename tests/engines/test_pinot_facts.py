@@ -165,15 +165,18 @@ def test_a_time_check_drops_rows_before_1971_and_after_2070(pinot, time):
         assert "is not in valid range" in consumer.ingest([row(time=time)])[0][DROPPED]
 
 
+INCONSISTENT = with_setting(COMPLETE, "upsertConfig.consistencyMode", "NONE")  # Pinot refuses both beside SYNC
+
+
 def test_an_out_of_order_column_is_overwritten_by_pinot(pinot):
-    config = with_setting(COMPLETE, "upsertConfig.outOfOrderRecordColumn", "v")
+    config = with_setting(INCONSISTENT, "upsertConfig.outOfOrderRecordColumn", "v")
     with taken(pinot, with_column("v", "BOOLEAN"), config) as consumer:
         consumer.ingest([row(v=True)])
         assert shown(consumer) == {"a": False}
 
 
 def test_dropped_out_of_order_rows_are_not_in_the_history(pinot):
-    config = with_setting(COMPLETE, "upsertConfig.dropOutOfOrderRecord", value=True)
+    config = with_setting(INCONSISTENT, "upsertConfig.dropOutOfOrderRecord", value=True)
     with taken(pinot, with_column("v", "LONG"), config) as consumer:
         assert consumer.ingest([row(time=1719082124001), row()]) == [INDEXED] * 2
         assert len(consumer.history()) == 1
