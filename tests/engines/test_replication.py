@@ -138,7 +138,7 @@ def test_with_concurrent_writers_pinot_shows_what_dynamodb_holds(replicated, cap
 def test_a_publisher_that_resends_too_little_is_detected(replicated, mutant, monkeypatch):
     """The engines and the failures detect it: most changes of an item have the same time, so their order counts."""
     mutant(monkeypatch)
-    for seed in range(8):
+    for seed in range(30):  # one of the first few nearly always; how the engines' batches fall is not seeded
         replication = replicated(ITEMS, seed, faults=ROUGH, shards=1, largest_request=3)
         writer = replication.writer()
         for _ in range(25):
