@@ -26,7 +26,7 @@ from pinot.source import REST
 from pinot.table import Column, Table, write_row
 from pinot.typed.record import PROPERTIES, Attributes, Source, example_change, record_type
 from pinot.typed.tree import Tree, are_canonical, natural, reader
-from pinot.values import rest_text, utf16_length
+from pinot.values import converter, rest_text, utf16_length
 
 # A row's partition key and data, the change's time in ms, and the attributes that nothing uses. A change without a key
 # has no row in this table.
@@ -143,6 +143,7 @@ class _Maker:
         other = attributes.image("Other", dict.fromkeys([*source.keys, *attributes.filtered, *moving]), is_open=True)
         asked = {column.origin for column in self._columns} & METADATA.keys() - _CONSTANT - {"$timestamp"}
         properties = {PROPERTIES[origin] for origin in asked if origin in PROPERTIES}
+        self._asks = False  # some column's value is taken from the change itself
         self._properties = [(each.field, attrgetter(each.path)) for each in properties]
         self.type = record_type(event_name, attributes, properties, image=Raw if is_open else image, other=other)
         self._decode_image = msgspec.json.Decoder(image, strict=False).decode
@@ -226,6 +227,7 @@ class _Maker:
         if origin in _CONSTANT:
             names[name := f"constant{len(names)}"] = column.take(self._like, _NOTHING, self._is_delete)
             return name
+        self._asks = self._asks or origin in METADATA
         self._takes.append((self._take(column), column.role is not None))
         return f"more[{len(self._takes) - 1}]"
 
@@ -238,12 +240,12 @@ class _Maker:
             return lambda _image, _others, change: column.take(change, _NOTHING, self._is_delete)
         name, steps = str(column.origin[0]), column.origin[1:]
         get = attrgetter(self._attributes.fields[name])
-        if name in self._attributes.trees:
+        if name in self._attributes.trees or column.field is None:
             read = reader(column.field, steps, is_key=column.role == "key")
             return lambda image, _others, _: None if (tree := get(image)) is UNSET else read(tree)
-        return lambda image, _others, change: (
-            None if (attribute := get(image)) is UNSET else column.take(change, {name: attribute}, self._is_delete)
-        )
+        # The types leave these to the exact path's converter: sets, lists, FLOAT and BYTES.
+        convert = converter(column.field, is_key=column.role == "key")
+        return lambda image, _others, _: None if (attribute := get(image)) is UNSET else convert(attribute)
 
     def _open_image(self, text: Raw) -> tuple[Any, dict[str, Tree]]:
         """Decode an image that may have attributes without a field, and give those that no column takes by name."""
@@ -277,12 +279,16 @@ class _Maker:
         found = ((name, self._attributes.raw(name, get(image))) for name, get in self._filtered)
         return {name: attribute for name, attribute in found if attribute is not None}
 
-    def _more_of(self, record: Any, image: Any, others: dict[str, Tree], time_ms: int) -> list[object]:  # noqa: ANN401
-        """Give the values of the columns that have no plain attribute. Raises ValueError where one is missing."""
-        is_ttl = self._is_delete and is_ttl_delete(record.userIdentity)
+    def _change(self, record: Any, time_ms: int) -> Change:  # noqa: ANN401
+        """Give what a change says of itself, for the columns that hold it. Raises MalformedError."""
         properties = {name: value for name, get in self._properties if (value := get(record)) is not UNSET}
         check_sequence_number(properties.get("sequence_number", "0"))
-        change = self._like._replace(timestamp_ms=time_ms, ttl_delete=is_ttl, **properties)
+        is_ttl = self._is_delete and is_ttl_delete(record.userIdentity)
+        return self._like._replace(timestamp_ms=time_ms, ttl_delete=is_ttl, **properties)
+
+    def _more_of(self, record: Any, image: Any, others: dict[str, Tree], time_ms: int) -> list[object]:  # noqa: ANN401
+        """Give the values of the columns that have no plain attribute. Raises ValueError where one is missing."""
+        change = self._change(record, time_ms) if self._asks else self._like
         more = []
         for take, is_needed in self._takes:
             value = take(image, others, change)
