@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final, NamedTuple, TypeAlias
 
+from msgspec import Raw
+
 from decoder.change import Change, decode_change
 from decoder.errors import ChangeError
 from decoder.record import change_record, decode_record
@@ -17,11 +19,12 @@ from handlers.dead_letter import DeadLetter
 from pinot.errors import NO_TABLE, MisfitError
 from pinot.table import Table, Target
 from pinot.typed.record import Source, source_of
-from pinot.typed.row import TypedRows
+from pinot.typed.row import Made, TypedRows
 from publisher.entry import Entry
 
 CHECKED_EVERY: Final = 1_024  # changes of which one takes both paths
 MAX_ROUTES: Final = 64  # sources of changes that are remembered; a function has one, or a few
+MAX_TRIED: Final = 4  # sources that a record's JSON is tried with, the one of the change before first
 
 _Rows: TypeAlias = "list[tuple[Target, Entry]]"
 
@@ -82,7 +85,7 @@ class Planner:
         self._max_bytes = max_record_bytes
         self._is_typed = is_typed
         self._routes: dict[Source, Sequence[_Route]] = {}
-        self._last: Sequence[_Route] = ()  # where the change before went: most come from one source
+        self._recent: list[Sequence[_Route]] = []  # where the latest changes went, by source, the last one first
         self._typed_changes = 0
 
     def rows(self, account: Account) -> Iterator[tuple[Target, Entry]]:
@@ -93,31 +96,40 @@ class Planner:
 
     def _typed(self, account: Account, position: int) -> _Rows | None:
         """Make the rows of a record by its JSON; None where the exact path has to decide."""
-        text, max_bytes = account.records.text(position), self._max_bytes
-        rows, named, time_ms = [], [], 0
-        for table, target, typed in self._last:
-            made = typed.row(text, max_bytes)
-            if made is None:
-                return None
-            key, data, time_ms, unmapped = made
-            if key is not None:
-                rows.append((target, Entry(key, data, position)))
-            if unmapped:
-                named.append((table.name, unmapped))
-        if not self._last:
+        text = account.records.text(position)
+        made = None
+        for place, routes in enumerate(self._recent):
+            made = self._made(text, routes)
+            if made is not None:
+                if place:
+                    self._recent.insert(0, self._recent.pop(place))
+                break
+        if made is None:
             return None
+        rows = [(route.target, Entry(row[0], row[1], position)) for route, row in made if row[0] is not None]
         self._typed_changes += 1
         if self._typed_changes % CHECKED_EVERY == 0:
             exact = self._exact(account, position)
             if exact != rows:
                 account.differences.append(position)
             return exact
-        for name, unmapped in named:
-            account.unmapped[name].update(unmapped)
-        account.times_ms.append(time_ms)
+        for route, row in made:
+            if row[3]:
+                account.unmapped[route.table.name].update(row[3])
+        account.times_ms.append(made[0][1][2])
         account.row_counts.append(len(rows))
         account.ignored += not rows
         return rows
+
+    def _made(self, text: bytes | Raw, routes: Sequence[_Route]) -> list[tuple[_Route, Made]] | None:
+        """Make the rows of a change of one source, for all of its tables."""
+        made = []
+        for route in routes:
+            row = route.typed.row(text, self._max_bytes)
+            if row is None:
+                return None
+            made.append((route, row))
+        return made
 
     def _exact(self, account: Account, position: int) -> _Rows:
         """Parse a record and make its rows by every rule."""
@@ -161,8 +173,10 @@ class Planner:
                 )
             if len(self._routes) >= MAX_ROUTES:
                 self._routes.clear()
+                self._recent.clear()
             routes = self._routes[source] = [_Route(each, each.target, TypedRows(each, source)) for each in tables]
-        self._last = routes if self._is_typed else ()
+        if self._is_typed and not (self._recent and self._recent[0] is routes):
+            self._recent = [routes, *(each for each in self._recent if each is not routes)][:MAX_TRIED]
         return routes
 
 

@@ -73,15 +73,17 @@ def test_rows_and_accounts_are_those_of_the_exact_path(form, monkeypatch):
     assert calls == [], "every kind of change is known by now"
 
 
-def test_a_stream_that_comes_after_another_is_known_again_after_one_change(monkeypatch):
+def test_changes_of_several_sources_in_turn_take_the_typed_path(monkeypatch):
     planner = Planner([table(), others()], max_record_bytes=ENOUGH)
     one, two = ([insert(KEY, {"name": {"S": "x"}}, table=name)] * 3 for name in ("meetups", "venues"))
     for records in (one, two):
         made(planner, unparsed(records))
     calls = counting(monkeypatch)
-    for records in (one, two, one):
-        made(planner, unparsed(records))
-    assert calls == ["INSERT"] * 2 * 3, "for each switch one change, for two tables"
+    for records in (one, two, [*one, *two, *one], [each for pair in zip(one, two, strict=True) for each in pair]):
+        rows, account = made(planner, unparsed(records))
+        assert len(rows) == 2 * len(records)
+        assert account.row_counts.tolist() == [2] * len(records)
+    assert calls == []
 
 
 def test_sources_are_not_remembered_without_end():

@@ -40,7 +40,8 @@ _RANGES: Final = {
 # A float that no number is. Beside an int it refuses "9007199254740993.0", which lax mode would round.
 NOT_WHOLE: Final = Annotated[float, Meta(gt=1.0, lt=0.0)]
 _LARGEST: Final = 10.0 ** (MAX_EXPONENT + 1)  # keeps out "NaN" and "inf", which lax mode takes
-_SECONDS: Final = Annotated[int, Meta(ge=-(-MIN_TIMESTAMP_MS // MS_PER_SECOND), lt=MAX_TIMESTAMP_MS // MS_PER_SECOND)]
+_BOUNDS: Final = Meta(ge=-(-MIN_TIMESTAMP_MS // MS_PER_SECOND), lt=MAX_TIMESTAMP_MS // MS_PER_SECOND)
+_SECONDS: Final = Annotated[int, _BOUNDS] | Annotated[float, _BOUNDS]
 _UNITS: Final = Literal["SECOND", "MILLISECOND", "MICROSECOND"]
 
 
@@ -206,7 +207,7 @@ def record_type(
     own, before = ("OldImage", "NewImage") if is_delete else ("NewImage", "OldImage")
     asked = {each.path for each in properties}
     change: list[Any] = [
-        ("ApproximateCreationDateTime", (int if source.is_kinesis_form else _SECONDS) | NOT_WHOLE),
+        ("ApproximateCreationDateTime", int | NOT_WHOLE if source.is_kinesis_form else _SECONDS),
         ("ApproximateCreationDateTimePrecision", *_optional(_UNITS if source.is_kinesis_form else Literal["SECOND"])),
         ("Keys", attributes.image("Keys", source.keys, is_open=False)),
         (own, image),

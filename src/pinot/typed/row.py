@@ -35,7 +35,10 @@ Made: TypeAlias = "tuple[str | None, bytes, int, Sequence[str]]"
 MAX_UNMAPPED: Final = 64  # attributes that nothing uses and that have a field of their own
 
 # What may be raised where the exact path has to decide.
-_UNDECIDED: Final = (msgspec.MsgspecError, ChangeError, LookupError, TypeError, ValueError, RecursionError)
+_UNDECIDED: Final = (
+    *(msgspec.MsgspecError, ChangeError, RecursionError),
+    *(ArithmeticError, AttributeError, LookupError, TypeError, ValueError),
+)
 # Values that fit a column, of another DynamoDB type than its typed records have.
 _ALSO_FITS: Final = frozenset({("STRING", "N"), ("STRING", "BOOL"), ("TIMESTAMP", "S")})
 _CONSTANT: Final = frozenset({"$deleted", "$event_name", "$table"})
@@ -101,13 +104,13 @@ class TypedRows:
 
     def _compile(self) -> None:
         unmapped = () if self._is_open else self._unmapped
-        attributes = Attributes(self._table, self._source, unmapped=unmapped, read_whole=self._read_whole)
-        self._attributes = attributes
         try:
+            attributes = Attributes(self._table, self._source, unmapped=unmapped, read_whole=self._read_whole)
+            self._attributes = attributes
             makers = [_Maker(each, self._table, attributes, is_open=self._is_open) for each in self._event_names]
             self._makers = {maker.type: maker.make for maker in makers}
             self._decode = msgspec.json.Decoder(Union[tuple(self._makers)], strict=False).decode  # noqa: UP007
-        except (ChangeError, TypeError, ValueError):  # a name that msgspec has no field for, for example
+        except _UNDECIDED:  # a name that msgspec has no field for, for example
             self._decode = None
 
 
@@ -137,8 +140,9 @@ class _Maker:
         self._is_delete = event_name == "REMOVE"
         self._columns = table.tombstone_columns if self._is_delete else table.columns
         # Where the primary key is not DynamoDB's key, an update may leave a row behind.
-        can_move = event_name == "MODIFY" and not table.key_attributes <= {*source.keys}
-        moving = [str(each.origin[0]) for each in table.primary_key if can_move and isinstance(each.origin, tuple)]
+        self._can_move = event_name == "MODIFY" and not table.key_attributes <= {*source.keys}
+        primary_key = [each.origin for each in table.primary_key] if self._can_move else []
+        moving = [str(origin[0]) for origin in primary_key if isinstance(origin, tuple)]
         image = attributes.image("Image", attributes.fields, is_open=is_open)
         other = attributes.image("Other", dict.fromkeys([*source.keys, *attributes.filtered, *moving]), is_open=True)
         asked = {column.origin for column in self._columns} & METADATA.keys() - _CONSTANT - {"$timestamp"}
@@ -172,10 +176,13 @@ class _Maker:
             path = attributes.path(name)
             lines.append(f"if change.Keys.{path} != image.{path}: return None")
             lines.append(f"if other is not UNSET and other.{path} != image.{path}: return None")
-        seconds = f"change.ApproximateCreationDateTime * {MS_PER_SECOND}"
-        lines.append(f"time_ms = {'time_of(change)' if source.is_kinesis_form else seconds}")
+        if source.is_kinesis_form:
+            lines.append("time_ms = time_of(change)")
+        else:  # a number of seconds, which Lambda may write as 1.719082124E9
+            lines.append("time = change.ApproximateCreationDateTime")
+            lines.append(f"time_ms = time * {MS_PER_SECOND} if time.__class__ is int else time_in_ms(time, 'SECOND')")
         can_keep = self._is_delete and table.keep_ttl_deletes
-        if can_keep or table.when or self._moving or self._ambiguous:
+        if can_keep or table.when or self._can_move or self._ambiguous:
             lines.append("is_row = decide(record, image, other)")
             lines.append("if not is_row: return None if is_row is None else (None, b'', time_ms, ())")
         columns = {column.name: f"c{place}" for place, column in enumerate(self._columns)}
@@ -194,6 +201,7 @@ class _Maker:
             gc=False,
         )
         names |= {"open_image": self._open_image, "others_of": self._others_of, "time_of": _time_of}
+        names["time_in_ms"] = time_in_ms
         plain = [each for each in attributes.plain.values() if each.name in columns]
         names["has_decimals"] = any(each.field and each.field.data_type == "BIG_DECIMAL" for each in plain)
         names |= {"decide": self._decide, "more_of": self._more_of, "is_exact": _checker(columns, plain)}
@@ -225,7 +233,10 @@ class _Maker:
         if origin == "$timestamp" and field and field.unit_ms == 1 and field.data_type in ("TIMESTAMP", "LONG"):
             return "time_ms"
         if origin in _CONSTANT:
-            names[name := f"constant{len(names)}"] = column.take(self._like, _NOTHING, self._is_delete)
+            constant = column.take(self._like, _NOTHING, self._is_delete)
+            if constant is None and column.role:
+                raise ValueError("a row needs this value")
+            names[name := f"constant{len(names)}"] = UNSET if constant is None else constant
             return name
         self._asks = self._asks or origin in METADATA
         self._takes.append((self._take(column), column.role is not None))
@@ -270,7 +281,7 @@ class _Maker:
             return None if was_row else False
         if self._is_delete and self._table.keep_ttl_deletes and is_ttl_delete(record.userIdentity):
             return False
-        if self._moving and (other is UNSET or self._moving(other) != self._moving(image)):
+        if self._can_move and (other is UNSET or (self._moving and self._moving(other) != self._moving(image))):
             return None
         return None if any(get(image) is not UNSET for get in self._ambiguous) else True
 

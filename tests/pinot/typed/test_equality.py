@@ -420,6 +420,34 @@ def test_an_update_that_moves_the_primary_key_is_left_to_the_exact_path():
     assert len(exact(CITY_KEY, moved("Oslo", "Rome"))) == 2
 
 
+@pytest.mark.parametrize("written", ["1719082124.0", "1.719082124E9", "1719082124.026"])
+def test_a_time_that_lambda_writes_as_a_float_takes_the_typed_path(written):
+    like = insert(KEYS, {"name": {"S": "x"}})
+    text = orjson.dumps(like).replace(b"1719082124,", f"{written},".encode())
+    record = json.loads(text)
+    assert record["dynamodb"]["ApproximateCreationDateTime"] == float(written)
+    key, data, time_ms, _ = learned_from(table(), like).row(text, ENOUGH)
+    assert [(key, data)] == [row[:2] for row in exact(table(), record)]
+    assert time_ms == decode_change(record).timestamp_ms
+
+
+@pytest.mark.parametrize("origin", ["$table", "$region"])
+def test_an_update_without_its_old_image_is_left_to_the_exact_path_if_the_key_is_no_attribute(origin):
+    schema = with_setting(with_column("part", "STRING"), "primaryKeyColumns", ["part"])
+    made = table(schema, source={"columns": {"part": origin}})
+    assert exact(made, modify(KEYS, {})) == "no_image"
+    assert not check(made, modify(KEYS, {}))
+    assert check(made, modify(KEYS, {}, {}))
+
+
+@pytest.mark.parametrize("key", [["id"], ["id", "part"]])
+def test_a_change_that_names_no_table_has_no_value_for_it(key):
+    schema = with_setting(with_column("part", "STRING"), "primaryKeyColumns", key)
+    made = table(schema, source={"columns": {"part": "$table"}})
+    nameless = {**insert(KEYS, {}), "eventSourceARN": "arn:x"}
+    assert check(made, nameless) is (key == ["id"])
+
+
 @pytest.mark.parametrize("origin", ["$table", "$region", "address.city"])
 def test_a_primary_key_with_a_part_that_is_no_attribute_gives_the_exact_row(origin):
     schema = with_setting(with_column("part", "STRING"), "primaryKeyColumns", ["id", "part"])
