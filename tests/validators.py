@@ -100,8 +100,12 @@ CONFIGS_REFUSED = (
         configured(upsertConfig__dropOutOfOrderRecord=True, upsertConfig__consistencyMode=each)
         for each in ("SYNC", "SNAPSHOT")
     ),
-    configured(upsertConfig__dropOutOfOrderRecord=True, upsertConfig__outOfOrderRecordColumn="deleted"),
-    configured(upsertConfig__outOfOrderRecordColumn="name"),
+    configured(
+        upsertConfig__dropOutOfOrderRecord=True,
+        upsertConfig__outOfOrderRecordColumn="deleted",
+        upsertConfig__consistencyMode="NONE",
+    ),
+    configured(upsertConfig__outOfOrderRecordColumn="name", upsertConfig__consistencyMode="NONE"),
     configured(segmentsConfig__peerSegmentDownloadScheme="ftp"),
 )
 REFUSED_BY_VALIDATORS = [
@@ -117,7 +121,7 @@ TAKEN_BY_VALIDATORS = [
     (SCHEMA, configured(fieldConfigList=[{"name": "name", "encodingType": "RAW", "indexTypes": ["TEXT"]}])),
     (SCHEMA, configured(fieldConfigList=[{"name": "name", "indexes": {"json": {}}}])),
     *((SCHEMA, configured(quota=each)) for each in ({"maxQueriesPerSecond": "5"}, {"storage": "5"}, {"storage": "5G"})),
-    (SCHEMA, configured(upsertConfig__dropOutOfOrderRecord=True)),
+    (SCHEMA, configured(upsertConfig__dropOutOfOrderRecord=True, upsertConfig__consistencyMode="NONE")),
     (SCHEMA, configured(upsertConfig__dropOutOfOrderRecord="true", upsertConfig__consistencyMode="NONE")),
-    (SCHEMA, configured(upsertConfig__outOfOrderRecordColumn="deleted")),
+    (SCHEMA, configured(upsertConfig__outOfOrderRecordColumn="deleted", upsertConfig__consistencyMode="NONE")),
 ]

@@ -190,13 +190,12 @@ def _check_values(record, row, upsert):
             continue
         if name in WIDE_COLUMNS or not isinstance(attribute, dict) or name == "changed_s":
             continue
+        if name not in row and change.event_name == "REMOVE":
+            continue  # a delete is sent without a value that does not fit, and without inputs of expressions
         value = _plain(attribute)
         if value is None or (data_type == "TIMESTAMP" and isinstance(value, str)) or data_type in ("JSON", "BYTES"):
             continue
-        if name in row:
-            assert read_value(data_type, row[name]) == expected(data_type, value), name
-        else:
-            assert change.event_name == "REMOVE", "only a delete is sent without a value that does not fit"
+        assert read_value(data_type, row[name]) == expected(data_type, value), name
 
 
 def _plain(attribute):

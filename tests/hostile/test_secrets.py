@@ -151,7 +151,7 @@ def invalid_changes():
         "not_a_time": insert(KEY, {"at": text()}),
         "nul_character": insert(KEY, {"name": text("\0")}),
         "too_long": insert(KEY, {"name": text("x" * 600)}),
-        "too_many_values": insert(KEY, {"tags": {"L": [text(str(each)) for each in range(1001)]}}),
+        "too_many_values": insert(KEY, {"tags": {"L": [text(str(each)) for each in range(40_001)]}}),
         "missing_key": insert({"other": text()}, {"name": text()}),
         "missing_comparison": insert(KEY, {"needed": {"N": "1"}, "name": text()}, table="others"),
         "missing_time": insert(KEY, {"own": {"N": "1"}, "name": text()}, table="others"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -120,7 +121,9 @@ def test_both_parsers_refuse_an_invalid_event_with_the_same_message(event, start
         with pytest.raises(FunctionError) as caught:
             function.invoke(event)
         assert function.invoke({"Records": [meetup(1)]}) == DONE
-        errors.append((caught.value.kind, caught.value.message))
+        # The place of a byte is counted in the event by one, in the record by the other.
+        message = re.sub("in position [0-9]+", "", caught.value.message)
+        errors.append((caught.value.kind, message))
     assert errors[0] == errors[1]
 
 
