@@ -36,7 +36,7 @@ def six_megabytes():
     return records[:-1]
 
 
-def test_every_change_of_the_largest_event_is_published_and_a_second_one_takes_no_more_memory(
+def test_every_change_of_the_largest_event_is_published_and_memory_does_not_grow_with_events(
     start, variables, services, files, capsys
 ):
     function = start("Replicator", variables)
@@ -56,8 +56,13 @@ def test_every_change_of_the_largest_event_is_published_and_a_second_one_takes_n
     assert sorted(rows) == sorted((entry.key, entry.data) for entry in entries)
     assert len(rows) == len(records)
 
-    assert function.invoke(event) == DONE
-    second = function.usage()
+    # The allocator takes a few large events to settle: memory that is freed is not always in one piece.
+    peaks = []
+    for _ in range(2):
+        for _ in range(4):
+            assert function.invoke(event) == DONE
+        peaks.append(function.usage().peak)
+    settled, last = peaks
     print_counts(
         capsys,
         "6 MB",
@@ -66,11 +71,12 @@ def test_every_change_of_the_largest_event_is_published_and_a_second_one_takes_n
             "seconds": round(seconds, 1),
             "peak MiB at the start": round(started.peak),
             "peak MiB after the first": round(first.peak),
-            "peak MiB after the second": round(second.peak),
+            "peak MiB after 5": round(settled),
+            "peak MiB after 9": round(last),
         },
     )
-    assert first.peak < SMALLEST_FUNCTION_MIB / 2
-    assert second.peak < first.peak * 1.25
+    assert max(first.peak, settled, last) < SMALLEST_FUNCTION_MIB / 2
+    assert last < settled + 2 * PAYLOAD_BYTES / 2**20, "four events were not kept"
 
 
 @pytest.fixture
