@@ -69,11 +69,11 @@ def decode_change(record: object) -> Change:
     Raises MalformedError, with the path inside the record, for a record that DynamoDB does not write. That includes
     records of other event sources.
     """
-    return check_images(open_change(record))
+    return _check_images(_open_change(record))
 
 
-def open_change(record: object) -> Change:
-    """Read a change record. It checks everything but the images' attributes; :func:`check_images` checks those.
+def _open_change(record: object) -> Change:
+    """Read a change record. It checks everything but the images' attributes; ``_check_images`` checks those.
 
     Raises MalformedError as :func:`decode_change` does.
     """
@@ -124,7 +124,7 @@ def open_change(record: object) -> Change:
     )
 
 
-def check_images(change: Change) -> Change:
+def _check_images(change: Change) -> Change:
     """Check the attribute names in a change's keys and images, and that an image's keys equal the change's keys.
 
     An image without the keys gets them. Raises MalformedError, with the path inside the record.
@@ -138,8 +138,8 @@ def check_images(change: Change) -> Change:
     return change._replace(new_image=new_image, old_image=old_image)
 
 
-def is_plain(image: Image, keys: Image) -> bool:
-    """Check quickly for an image in which :func:`check_images` would find nothing wrong and nothing missing."""
+def _is_plain(image: Image, keys: Image) -> bool:
+    """Check quickly for an image in which ``_check_images`` would find nothing wrong and nothing missing."""
     return keys.items() <= image.items() and "".join(image).isascii()
 
 
@@ -174,7 +174,7 @@ def _wrong_type(name: str, expected: str) -> MalformedError:
 
 
 def _with_keys(name: str, image: Image | None, keys: Image) -> Image | None:
-    if image is None or is_plain(image, keys):
+    if image is None or _is_plain(image, keys):
         return image
     _check_names(name, image)
     for key, attribute in keys.items():

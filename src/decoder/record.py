@@ -7,7 +7,7 @@ import re
 from typing import Any, Final
 
 from decoder.attribute import decode_binary
-from decoder.change import Change, check_images, open_change
+from decoder.change import Change, decode_change
 from decoder.errors import MalformedError
 
 KINESIS: Final = "aws:kinesis"
@@ -16,7 +16,7 @@ _DIGITS: Final = re.compile(r"[0-9]{1,128}")  # a sequence number of Kinesis is 
 
 def decode_record(record: object) -> Change:
     """Read a record of either event source. Raises MalformedError with the path inside the record."""
-    return check_images(open_change(change_record(record)))
+    return decode_change(change_record(record))
 
 
 def change_record(record: object) -> object:

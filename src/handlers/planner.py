@@ -96,6 +96,8 @@ class Planner:
 
     def _typed(self, account: Account, position: int) -> _Rows | None:
         """Make the rows of a record by its JSON; None where the exact path has to decide."""
+        if not self._recent:  # nothing is known yet, or the exact path is wanted: no JSON is needed
+            return None
         text = account.records.text(position)
         made = None
         for place, routes in enumerate(self._recent):

@@ -6,10 +6,9 @@ import math
 from fractions import Fraction
 from typing import Final
 
-from decoder.change import Change
+from decoder.change import MS_PER_SECOND, Change
 from pinot.table import Table
 
-MS_PER_SECOND: Final = 1000
 _MILLISECOND: Final = Fraction(1)
 
 

@@ -145,8 +145,7 @@ class _Maker:
         moving = [str(origin[0]) for origin in primary_key if isinstance(origin, tuple)]
         image = attributes.image("Image", attributes.fields, is_open=is_open)
         other = attributes.image("Other", dict.fromkeys([*source.keys, *attributes.filtered, *moving]), is_open=True)
-        asked = {column.origin for column in self._columns} & METADATA.keys() - _CONSTANT - {"$timestamp"}
-        properties = {PROPERTIES[origin] for origin in asked if origin in PROPERTIES}
+        properties = {PROPERTIES[column.origin] for column in self._columns if column.origin in PROPERTIES}
         self._asks = False  # some column's value is taken from the change itself
         self._properties = [(each.field, attrgetter(each.path)) for each in properties]
         self.type = record_type(event_name, attributes, properties, image=Raw if is_open else image, other=other)
