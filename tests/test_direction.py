@@ -15,9 +15,11 @@ OWN = {
     "decoder": set(),
     "pinot": {"decoder"},
     "publisher": set(),
-    "redrive": {"decoder", "pinot", "publisher"},
+    "snapshot": {"decoder", "pinot"},
+    "redrive": {"decoder", "pinot", "publisher", "snapshot"},
+    "load": {"decoder", "pinot", "publisher", "snapshot", "redrive"},
     "heartbeat": {"decoder", "pinot", "publisher"},
-    "handlers": {"decoder", "pinot", "publisher", "redrive", "heartbeat"},
+    "handlers": {"decoder", "pinot", "publisher", "snapshot", "redrive", "load", "heartbeat"},
 }
 PURE_STANDARD = {
     *(
@@ -43,7 +45,7 @@ PURE_STANDARD = {
     ),
 }
 PURE_OUTSIDE = {"msgspec", "orjson"}
-PURE = {"decoder", "pinot"}
+PURE = {"decoder", "pinot", "snapshot"}
 ROOTS = {"handlers/stream.py", "handlers/heartbeat.py", "handlers/redrive.py"}
 
 

@@ -1,9 +1,8 @@
 """The rows that bring Pinot up to date after a failed change: of the item as it is now, not of the change.
 
-The item is read consistently. Its row gets a time that cannot win against a newer change: the last one before the
-second in which the read began, by DynamoDB's own clock. A change made before that second is in the item that was read.
-A change made in that second or later has its own row, with a later time, and wins. So a redriven row is never older
-than what it replaces and never replaces what is newer, whatever is written meanwhile.
+The item is read consistently. Its row gets a time that cannot win against a newer change, by the rule in
+:mod:`snapshot.version`. So a redriven row is never older than what it replaces and never replaces what is newer,
+whatever is written meanwhile.
 
 docs/architecture.md has the table of all cases.
 """
@@ -19,7 +18,8 @@ from decoder.errors import ChangeError
 from pinot.errors import NO_TABLE
 from pinot.table import Row, Table
 from redrive.failed_change import FailedChange
-from redrive.order import earliest_second, is_exact, snapshot_ms
+from redrive.order import is_exact
+from snapshot.version import earliest_second, snapshot_ms
 
 # A Time to Live delete keeps the row, the item is gone, and a newer change of the same time may be in Pinot already.
 ORDER_UNKNOWN: Final = "order_unknown"

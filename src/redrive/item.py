@@ -12,13 +12,13 @@ from botocore.exceptions import ClientError, ParamValidationError
 from decoder.change import Change
 from decoder.sdk import from_sdk, to_sdk
 from redrive.current_rows import ItemSnapshot, ReadItem, RedriveError
+from snapshot.version import CONSISTENT_READ, read_second
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodb.type_defs import GetItemOutputTypeDef
 
 _POLL_PAUSE: Final = 0.25  # seconds
-_CLOCK_MARGIN: Final = 1  # seconds
 _MAX_WAIT: Final = 10  # seconds; a change with a time further ahead is an error, not just recent
 
 
@@ -68,4 +68,5 @@ def _get(client: DynamoDBClient, change: Change) -> GetItemOutputTypeDef:
 
 
 def _second(response: GetItemOutputTypeDef) -> int:
-    return int(parsedate_to_datetime(response["ResponseMetadata"]["HTTPHeaders"]["date"]).timestamp()) - _CLOCK_MARGIN
+    date = parsedate_to_datetime(response["ResponseMetadata"]["HTTPHeaders"]["date"])
+    return read_second(date.timestamp(), CONSISTENT_READ)

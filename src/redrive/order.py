@@ -1,31 +1,10 @@
-"""The place of a redriven row among the changes of its item, by the table's comparison column. Pure."""
+"""Whether a failed change's own row may come late. Pure."""
 
 from __future__ import annotations
 
-import math
-from fractions import Fraction
-from typing import Final
-
-from decoder.change import MS_PER_SECOND, Change
+from decoder.change import Change
 from pinot.table import Table
-
-_MILLISECOND: Final = Fraction(1)
-
-
-def snapshot_ms(table: Table, read_second: int) -> int:
-    """Return the time of a row of an item that was read from ``read_second`` on.
-
-    It is the last millisecond that the comparison column tells from the second of the read. All changes up to it are
-    in what was read, and all later changes compare greater.
-    """
-    unit_ms = _unit_ms(table)
-    return int(read_second * MS_PER_SECOND // unit_ms * unit_ms) - 1
-
-
-def earliest_second(table: Table, change: Change) -> int:
-    """Return the first second in which a read may begin, for its row to compare greater than the failed change."""
-    unit_ms = _unit_ms(table)
-    return math.ceil((change.timestamp_ms // unit_ms + 2) * unit_ms / MS_PER_SECOND)
+from snapshot.version import comparison_unit_ms
 
 
 def is_exact(table: Table, change: Change) -> bool:
@@ -36,10 +15,5 @@ def is_exact(table: Table, change: Change) -> bool:
     """
     origin = table.comparison.origin
     if origin == "$timestamp":
-        return change.sequence_number is None and _unit_ms(table) == _MILLISECOND
+        return change.sequence_number is None and comparison_unit_ms(table) == 1
     return origin == "$version"
-
-
-def _unit_ms(table: Table) -> Fraction:
-    field = table.comparison.field
-    return max((field and field.unit_ms) or _MILLISECOND, _MILLISECOND)
