@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import tomllib
 from collections.abc import Collection, Iterator
@@ -44,6 +45,16 @@ def load_tables(folder: Path, names: Collection[str] = ()) -> tuple[tuple[Table,
     if errors:
         raise TableError(errors)
     return tuple(tables), tuple(warnings)
+
+
+def hashes(folder: Path, names: Collection[str] = ()) -> dict[str, str]:
+    """Return a hash of each table's files, by the table's name, for tables that :func:`load_tables` can read."""
+    found = {}
+    for each in sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith((".", "_"))):
+        if not names or each.name in names:
+            files = [(each / name).read_bytes() for name in (SCHEMA, CONFIG, SOURCE) if (each / name).exists()]
+            found[_load_table(each)[0].name] = hashlib.sha256(b"\0".join(files)).hexdigest()
+    return found
 
 
 def _load_table(folder: Path) -> tuple[Table, tuple[Finding, ...]]:
