@@ -12,7 +12,7 @@ from handlers.planner import Planner
 from handlers.relay import Publish, Store, relay
 from load.files import LoadFiles
 from load.pace import Budget, Size, StreamPace
-from load.plan import Plan
+from load.plan import ExportReader, Plan
 from load.scan import SegmentReader, page_reader
 from load.work import Read, Send, Sent, Worker
 from pinot.table import Table, Target
@@ -126,14 +126,15 @@ def worker_of(plan: Plan, files: LoadFiles, tables: Sequence[Table], around: Sur
 
 def _reader(plan: Plan, tables: Sequence[Table], around: Surroundings) -> Read:
     reader = plan.reader
+    if isinstance(reader, ExportReader):
+        raise PlanError("exports cannot be read yet")
     rate = reader.units_per_second
-    budget = rate and Budget(rate / plan.workers, clock=around.clock, sleep=around.sleep)
     return SegmentReader(
         page_reader(around.dynamodb, plan.table, reader),
         plan,
         reader,
         tables,
-        budget=budget or None,
+        budget=Budget(rate / plan.workers, clock=around.clock, sleep=around.sleep) if rate else None,
         sleep=around.sleep,
         remaining=around.remaining,
     )
