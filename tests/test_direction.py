@@ -17,7 +17,8 @@ OWN = {
     "publisher": set(),
     "redrive": {"decoder", "pinot", "publisher"},
     "heartbeat": {"decoder", "pinot", "publisher"},
-    "handlers": {"decoder", "pinot", "publisher", "redrive", "heartbeat"},
+    "load": {"decoder", "pinot", "publisher", "redrive"},
+    "handlers": {"decoder", "pinot", "publisher", "redrive", "heartbeat", "load"},
 }
 PURE_STANDARD = {
     *(

@@ -1,0 +1,1 @@
+"""Load: the rows of a table's existing items."""
