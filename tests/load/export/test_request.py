@@ -4,7 +4,7 @@ import math
 
 import boto3
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, EndpointConnectionError
 from moto import mock_aws
 
 from export_writer import EXPORT_MS, TABLE_ARN, DynamoDBFake
@@ -13,7 +13,7 @@ from load.export.errors import ExportError
 from load.export.folder import Folder
 from load.export.items import read_items
 from load.export.manifest import read_export
-from load.export.request import request_export, wait_for_export
+from load.export.request import FAILED_POLLS, request_export, wait_for_export
 from load.export.s3 import open_bucket
 from load.export.stream import fetcher
 
@@ -169,8 +169,48 @@ def test_an_export_that_is_not_known_is_refused(s3):
     with pytest.raises(ExportError) as error:
         wait(fake(s3), f"{TABLE_ARN}/export/01768385930622-efd1a093")
     assert str(error.value) == (
-        f"{TABLE_ARN}/export/01768385930622-efd1a093: ExportNotFoundException: ExportNotFoundException of the fake"
+        f"{TABLE_ARN}/export/01768385930622-efd1a093: its status is not known: "
+        "ExportNotFoundException: ExportNotFoundException of the fake"
     )
+
+
+UNREACHABLE = EndpointConnectionError(endpoint_url="https://dynamodb.eu-north-1.amazonaws.com")
+BUSY = ClientError({"Error": {"Code": "InternalServerError", "Message": "Busy."}}, "DescribeExport")
+
+
+class Failing(DynamoDBFake):
+    """A fake whose polls fail first: by these errors, None for none."""
+
+    errors = ()
+
+    def describe_export(self, **parameters):
+        error, *self.errors = self.errors or (None,)
+        if error is not None:
+            raise error
+        return super().describe_export(**parameters)
+
+
+def test_errors_that_pass_are_waited_out(s3):
+    dynamodb, pauses = Failing(lambda: ITEMS, s3), []
+    arn = request(dynamodb)
+    dynamodb.errors = [UNREACHABLE, BUSY] * 4 + [None] + [UNREACHABLE] * (FAILED_POLLS - 1)
+    assert wait(dynamodb, arn, sleep=pauses.append) is not None
+    assert len(pauses) == 8 + 1 + FAILED_POLLS - 1
+    dynamodb.errors = [BUSY]
+    assert wait(dynamodb, arn, remaining=lambda: 0.0) is None
+
+
+@pytest.mark.parametrize(
+    ("error", "text"), [(UNREACHABLE, "EndpointConnectionError"), (BUSY, "InternalServerError: Busy")]
+)
+def test_errors_that_do_not_pass_end_the_wait(s3, error, text):
+    dynamodb, pauses = Failing(lambda: ITEMS, s3), []
+    arn = request(dynamodb)
+    dynamodb.errors = [error] * FAILED_POLLS
+    with pytest.raises(ExportError) as raised:
+        wait(dynamodb, arn, sleep=pauses.append)
+    assert str(raised.value) == f"{arn}: its status is not known: {text}"
+    assert len(pauses) == FAILED_POLLS - 1
 
 
 class Complete:

@@ -7,7 +7,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import boto3
 import pytest
 from botocore.config import Config
-from botocore.exceptions import ClientError
+from botocore.exceptions import (
+    ClientError,
+    ConnectionClosedError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    SSLError,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from moto import mock_aws
@@ -77,35 +83,51 @@ def test_a_missing_object_and_a_missing_bucket_are_told_apart(client):
         fetcher(open_bucket(client, "nix", sleep=never))("a")
 
 
-class Refusing:
-    """A client that refuses some requests and then returns an object."""
+def refusal(code, status):
+    return ClientError({"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}, "GetObject")
 
-    def __init__(self, client, code, status, *, times=1):
+
+class Refusing:
+    """A client whose first requests raise an error."""
+
+    def __init__(self, client, error, *, times=1):
         self._client = client
-        self._error = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}
+        self._error = error
         self._times = times
 
     def get_object(self, **parameters):
         if self._times:
             self._times -= 1
-            raise ClientError(self._error, "GetObject")
+            raise self._error
         return self._client.get_object(**parameters)
 
 
 def test_denied_access_is_explained(client):
     with pytest.raises(ExportError) as error:
-        fetcher(open_bucket(Refusing(client, "AccessDenied", 403), "exports", sleep=never))("a")
+        fetcher(open_bucket(Refusing(client, refusal("AccessDenied", 403)), "exports", sleep=never))("a")
     assert str(error.value) == (
         "s3://exports/a: access denied. Reading an export needs s3:GetObject on its objects, s3:ListBucket on the "
         "bucket (without it S3 says this of missing objects too), and kms:Decrypt if a KMS key encrypts the export"
     )
 
 
-@pytest.mark.parametrize(("code", "status"), [("InternalError", 500), ("SlowDown", 503), ("RequestTimeout", 400)])
-def test_a_request_that_s3_asks_to_send_again_is_sent_again(client, code, status):
+@pytest.mark.parametrize(
+    "error",
+    [
+        refusal("InternalError", 500),
+        refusal("SlowDown", 503),
+        refusal("RequestTimeout", 400),
+        EndpointConnectionError(endpoint_url="http://127.0.0.1"),
+        ConnectTimeoutError(endpoint_url="http://127.0.0.1"),
+        ConnectionClosedError(endpoint_url="http://127.0.0.1"),
+        SSLError(endpoint_url="http://127.0.0.1", error="made up"),
+    ],
+    ids=str,
+)
+def test_a_request_that_may_succeed_later_is_sent_again(client, error):
     client.put_object(Bucket="exports", Key="a", Body=DATA)
     pauses = []
-    bucket = open_bucket(Refusing(client, code, status, times=2), "exports", sleep=pauses.append)
+    bucket = open_bucket(Refusing(client, error, times=2), "exports", sleep=pauses.append)
     assert fetcher(bucket)("a") == DATA
     assert pauses == [1.0, 2.0]
 
