@@ -87,9 +87,7 @@ def published(kinesis):
     shard = kinesis.get_shard_iterator(
         StreamName="items-stream", ShardId="shardId-000000000000", ShardIteratorType="TRIM_HORIZON"
     )
-    return [
-        json.loads(each["Data"]) for each in kinesis.get_records(ShardIterator=shard["ShardIterator"])["Records"]
-    ]
+    return [json.loads(each["Data"]) for each in kinesis.get_records(ShardIterator=shard["ShardIterator"])["Records"]]
 
 
 def test_what_pinot_has_from_before_the_load_becomes_what_dynamodb_has(pinot, kinesis):

@@ -294,7 +294,7 @@ class Source:
 
     def query(self, sql):
         self.queries += 1
-        return answer(self.replica, sql)
+        return answer(self.replica.table, self.replica.live(), sql)
 
     def read_item(self, change, _):
         name = change.keys["id"]["S"]

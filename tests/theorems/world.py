@@ -391,7 +391,7 @@ class World:
             done = sweep(
                 task,
                 Swept(),
-                query=lambda sql: answer(self.replica, sql),
+                query=lambda sql: answer(self.replica.table, self.replica.live(), sql),
                 read_item=self._read_item,
                 publish=self._publish,
                 save=lambda _: None,
