@@ -17,7 +17,7 @@ from __future__ import annotations
 import base64
 import json
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 from random import Random
 from typing import Any
@@ -380,26 +380,21 @@ class World:
         self.counts["redriven"] += 1
 
     def sweep(self, plan):
-        swept = self.kind.table
-        if self.rules.deletes_kept:
-            object.__setattr__(swept, "keep_ttl_deletes", False)
-        try:
-            task = sweep_of(plan, swept, [swept], {"id": "S"}, MAX_BYTES)
-            if self.rules.sweep_bound != "first read":
-                second = self.since // 1000 if self.rules.sweep_bound == "stream" else self.date()
-                task = _with_bound(task, version.snapshot_ms(swept, second - self.rules.margins[self.reader]))
-            done = sweep(
-                task,
-                Swept(),
-                query=lambda sql: answer(self.replica.table, self.replica.live(), sql),
-                read_item=self._read_item,
-                publish=self._publish,
-                save=lambda _: None,
-                page=self.random.randint(1, 3),
-                portion=self.random.randint(1, 3),
-            )
-        finally:
-            object.__setattr__(swept, "keep_ttl_deletes", self.kind.keep)
+        of = replace(self.kind.table, keep_ttl_deletes=self.kind.keep and not self.rules.deletes_kept)
+        task = sweep_of(plan, of, [of], {"id": "S"}, MAX_BYTES)
+        if self.rules.sweep_bound != "first read":
+            second = self.since // 1000 if self.rules.sweep_bound == "stream" else self.date()
+            task = replace(task, before_ms=version.snapshot_ms(of, second - self.rules.margins[self.reader]))
+        done = sweep(
+            task,
+            Swept(),
+            query=lambda sql: answer(self.replica.table, self.replica.live(), sql),
+            read_item=self._read_item,
+            publish=self._publish,
+            save=lambda _: None,
+            page=self.random.randint(1, 3),
+            portion=self.random.randint(1, 3),
+        )
         assert not done.failures
         for name in ("candidates", "rows", "tombstones", "kept"):
             self.counts[name] += getattr(done, name)
@@ -523,10 +518,6 @@ class World:
             else:  # kept; a row from before the stream only if a load saw it
                 allowed = {right} if decisive.is_live else {right, None}
             assert shown.get(key) in allowed, f"{self.kind} seed {self.seed}: {key} is {shown.get(key)}, not {allowed}"
-
-
-def _with_bound(task, before_ms):
-    return type(task)(**{name: getattr(task, name) for name in type(task).__slots__} | {"before_ms": before_ms})
 
 
 def _dated_by_the_page(scan, reader):
