@@ -36,7 +36,7 @@ from snapshot.version import read_second, snapshot_ms
 PAGE: Final = 10_000  # keys that a query asks for: an answer of about 1 MB
 PORTION: Final = 500  # candidates whose rows are published together, before the position is kept
 FOREIGN_KEY: Final = "foreign_key"  # Pinot has a row that is not made of an item
-QUERY_MS: Final = 60_000  # Pinot's own limit is 10 s
+QUERY_MS: Final = 50_000  # Pinot's own limit is 10 s, a client's may be a minute
 
 Query: TypeAlias = Callable[[str], Sequence[Sequence[Any]]]  # SQL -> rows; it raises for an answer that is incomplete
 Publish: TypeAlias = Callable[[Target, Sequence[Entry]], Published]
@@ -90,7 +90,7 @@ class Swept(Struct, frozen=True, kw_only=True):
     are rows without their item in a table that keeps what Time to Live deletes: nobody can tell whether it was that.
     """
 
-    position: Sequence[_Value] | None = None
+    position: tuple[_Value, ...] | None = None
     is_done: bool = False
     candidates: int = 0
     rows: int = 0
@@ -116,7 +116,7 @@ class Sweep:
     before_ms: int
     max_record_bytes: int
 
-    def query(self, position: Sequence[_Value] | None, limit: int) -> str:
+    def query(self, position: tuple[_Value, ...] | None, limit: int) -> str:
         """Write the query for the next candidates, in the order of their keys: no change moves one to another page."""
         names = [_quoted(each.column.name) for each in self.columns]
         taken = [
@@ -124,9 +124,8 @@ class Sweep:
             for name, each in zip(names, self.columns, strict=True)
         ]
         comparison = self.table.comparison
-        least = comparison.take(self._change({}, self.before_ms), {}, False)  # noqa: FBT003  # a Take has no names
-        text = f"'{least}'" if isinstance(least, str) else least
-        condition = f"{_quoted(comparison.name)} < {text}"
+        least: Any = comparison.take(self._change({}, self.before_ms), {}, False)  # noqa: FBT003  # a Take has no names
+        condition = f"{_quoted(comparison.name)} < {_literal(least)}"
         if position is not None:
             literals = [_literal(value) for value in position]
             condition += f" AND {_behind(names, literals)}"
@@ -289,7 +288,7 @@ def _do(task: Sweep, state: Swept, keys: Sequence[tuple[_Value, ...]], read_item
 
 
 def _behind(names: Sequence[str], literals: Sequence[str]) -> str:
-    """Write the condition of keys behind one. The first comparison alone would do for no order; Pinot is quicker so."""
+    """Write the condition of keys behind one. Its first part follows from the rest; it saves Pinot half of the time."""
     name, literal = names[0], literals[0]
     if not names[1:]:
         return f"{name} > {literal}"
