@@ -293,44 +293,53 @@ class Killed(BaseException):
     """The worker's process ends here: nothing after it runs."""
 
 
-def kill_at(module, number):
-    """End the worker at its n-th request to a service. Returns the list of requests."""
-    requests = []
+class Killer:
+    """Ends the worker at one of its requests to services, if ``at`` is set to a number of them."""
 
-    def count(model, **_):
-        requests.append(model.name)
-        if len(requests) == number:
+    def __init__(self, module):
+        self.requests = []
+        self.at = None
+        self._lag = module._lag
+        streams = [sender._client for sender in module._streams.senders.values()]
+        for client in (module._s3, module._dynamodb, module._lag._client, *streams):
+            client.meta.events.register("before-call", self._count)
+
+    def arm(self, number):
+        self.requests, self.at = [], number
+        self._lag._read_at = None  # as in a new process
+
+    def _count(self, model, **_):
+        self.requests.append(model.name)
+        if len(self.requests) == self.at:
             raise Killed
-
-    streams = [sender._client for sender in module._streams.senders.values()]
-    for client in (module._s3, module._dynamodb, module._lag._client, *streams):
-        client.meta.events.register("before-call", count, unique_id="kill")
-    return requests
 
 
 def test_a_worker_that_is_killed_at_any_request_goes_on_from_its_last_state_and_misses_nothing(world, monkeypatch):
+    portion = 20
+    monkeypatch.setattr("load.work.PORTION", portion)
     monkeypatch.setattr("load.work.SAVE_SECONDS", 0)  # a state after each portion
     module = function.load(NAME)
+    killer = Killer(module)
     reader = ScanReader(segments=1, margin=CONSISTENT_READ)
     world.plan(load="whole", reader=reader)
-    requests = kill_at(module, None)
     step(module.handler, "work", load="whole", unit=0, wait=0)
     assert world.new_rows() == ALL
-    assert {"Scan", "PutRecords", "PutObject", "GetObject", "GetMetricData"} == set(requests)
-    assert len(requests) > 2 * ITEMS / PORTION
-    for number in range(1, len(requests) + 1):
+    requests = len(killer.requests)
+    assert set(killer.requests) == {"Scan", "PutRecords", "PutObject", "GetObject", "GetMetricData"}
+    assert requests > 2 * ITEMS / portion
+    for number in range(1, requests + 1):
         load = f"killed-{number}"
         files = world.plan(load=load, reader=reader)
-        kill_at(module, number)
+        killer.arm(number)
         with pytest.raises(Killed):
             step(module.handler, "work", load=load, unit=0, wait=0)
-        done = files.unit(0).items
+        assert files.unit(0).items % portion == 0
+        killer.arm(None)
         assert step(module.handler, "work", load=load, unit=0, wait=0)["is_done"]
         rows = world.new_rows()
         assert sorted(set(rows)) == ALL
-        assert len(rows) <= ITEMS + PORTION, "no more than the last portion is done twice"
+        assert len(rows) <= ITEMS + portion, "no more than the last portion is done twice"
         assert files.unit(0).items == ITEMS
-        assert done % PORTION == 0
 
 
 # The lag
