@@ -21,7 +21,7 @@ from handlers.deadline import seconds_from_now, time_for_work
 from handlers.lag import LagReader
 from handlers.loading import Surroundings, planned_tables, worker_of
 from handlers.relay import Publish
-from handlers.settings import Settings
+from handlers.settings import Settings, SettingsError
 from handlers.telemetry import NAMESPACE, log_load_step, measure_load
 from load.files import PREFIX, REPORT, FilesError, LoadFiles
 from load.plan import Total
@@ -50,6 +50,8 @@ _settings: Final = Settings.from_mapping(os.environ)
 logger: Final = Logger(service=_settings.powertools_service_name)
 metrics: Final = Metrics(namespace=NAMESPACE, service=_settings.powertools_service_name)
 
+if not _settings.replicating_function:
+    raise SettingsError("REPLICATING_FUNCTION is not set: name the function that replicates the table's changes")
 _tables, _ = load_tables(_settings.tables_dir, _settings.tables)
 _hashes: Final = hashes(_settings.tables_dir, _settings.tables)
 _streams: Final = clients.streams(_tables, _settings.limits)

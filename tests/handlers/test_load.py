@@ -15,7 +15,7 @@ from types import SimpleNamespace
 import boto3
 import msgspec
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ConnectionClosedError
 from moto import mock_aws
 from moto.stepfunctions.parser.asl.component.state.exec.state_task import lambda_eval_utils
 
@@ -28,6 +28,7 @@ from dynapinot.local.services import records_in_turn
 from handlers.catalog import hashes
 from handlers.lag import LagReader
 from handlers.loading import PlanError
+from handlers.settings import SettingsError
 from load.files import FilesError, LoadFiles
 from load.plan import Control, Plan, PlannedTable, ScanReader, Total, Unit
 from snapshot.version import CONSISTENT_READ
@@ -289,6 +290,12 @@ def test_what_a_service_refuses_can_be_tried_again(world):
         step(module.handler, "work", unit=0, wait=0)
 
 
+def test_the_function_does_not_start_without_the_name_of_the_one_it_waits_for(world, monkeypatch):
+    monkeypatch.delenv("REPLICATING_FUNCTION")
+    with pytest.raises(SettingsError, match="REPLICATING_FUNCTION is not set"):
+        function.load(NAME)
+
+
 class Killed(BaseException):
     """The worker's process ends here: nothing after it runs."""
 
@@ -414,8 +421,8 @@ class Machine:
             try:
                 self._before(event)
                 result = self._module.handler(event, Context())
-            except Killed:
-                return {"FunctionError": "Unhandled", "Payload": {"errorType": "Runtime.ExitError"}}
+            except Killed as killed:
+                return {"FunctionError": "Unhandled", "Payload": {"errorType": str(killed)}}
             except Exception as error:  # noqa: BLE001  # as the runtime does
                 payload = {"errorType": type(error).__name__, "errorMessage": str(error)}
                 return {"FunctionError": "Unhandled", "Payload": payload}
@@ -511,19 +518,38 @@ def test_a_stopped_load_ends_well_and_goes_on_with_its_next_execution(world, mac
     assert world.new_rows() == ALL
 
 
-def test_a_worker_that_dies_is_replaced(world, machine):
+@pytest.mark.parametrize("name", ["Runtime.ExitError", "Sandbox.Timedout", "Lambda.TooManyRequestsException"])
+def test_a_call_that_died_or_did_not_start_is_repeated(world, machine, name):
     files = world.plan(reader=ScanReader(segments=1, margin=CONSISTENT_READ))
     died = []
 
     def before(event):
         if event["step"] == "work" and not died:
             died.append(event)
-            raise Killed
+            raise Killed(name)
 
     machine = machine(before)
     assert machine.run()["status"] == "SUCCEEDED"
     assert machine.steps() == [("plan", None), ("work", 0), ("work", 0), ("report", None)]
     assert files.unit(0).is_done
+    assert world.new_rows() == ALL
+
+
+def test_a_call_that_a_service_did_not_answer_is_repeated(world, machine):
+    world.plan(reader=ScanReader(segments=1, margin=CONSISTENT_READ))
+    machine = machine()
+    refused = []
+
+    def refuse(**_):
+        if not refused:
+            refused.append(ConnectionClosedError(endpoint_url="https://dynamodb"))
+            raise refused[0]
+
+    machine._module._dynamodb.meta.events.register("before-call.dynamodb.Scan", refuse)
+    assert machine.run()["status"] == "SUCCEEDED"
+    assert refused
+    assert machine.steps() == [("plan", None), ("work", 0), ("work", 0), ("report", None)]
+    assert world.new_rows() == ALL
 
 
 def test_a_unit_that_fails_stops_no_other_and_the_load_fails_in_the_end_and_can_go_on(world, machine):
