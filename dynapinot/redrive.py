@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table as Grid
 
-from dynapinot.aws import refusals
+from dynapinot.aws import check_answers, refusals
 from dynapinot.errors import FOUND, OK
 from dynapinot.folders import read_tables
 from handlers import clients
@@ -47,6 +47,7 @@ def run(
     """
     tables, _ = read_tables(tables_dir, only)
     with refusals():
+        check_answers(clients.session().get_component("event_emitter"))
         bucket = open_bucket(clients.s3(), bucket_name, PREFIXES if prefix is None else (prefix,))
         if dry_run:
             done = _with_progress(console, bucket, "Counting", lambda seen: summarize(bucket, seen))

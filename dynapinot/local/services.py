@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import boto3
 
+from dynapinot.aws import check_answers
+
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodbstreams import DynamoDBStreamsClient
@@ -59,6 +61,7 @@ def embedded_services(
         variables = {**sdk_variables(f"http://{LOOPBACK}:{port}"), **elsewhere}
         with records_in_turn(), replaced_environment(variables), ExitStack() as clients:
             session = boto3.Session()
+            check_answers(session.events)
             services = Services(
                 environment=variables,
                 dynamodb=session.client("dynamodb"),
