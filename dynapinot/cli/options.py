@@ -48,7 +48,8 @@ pinot_auth = click.option(
 
 _SAMPLES: Final = (
     "Lambda events, change records, the output of aws dynamodbstreams get-records, dead letters, or items in "
-    "DynamoDB's JSON: one, a list, the output of aws dynamodb scan, or the JSON lines of an export; gzipped or not."
+    "DynamoDB's JSON: one, a list, the output of aws dynamodb scan, or the JSON lines of an export; gzipped or not. "
+    "- is the standard input."
 )
 samples = click.argument("samples", metavar="FILE…", nargs=-1, required=True, type=PATH, help=_SAMPLES)
 samples_or_none = click.argument("samples", metavar="FILE…", nargs=-1, type=PATH, help=_SAMPLES)
