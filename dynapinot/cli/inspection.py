@@ -138,7 +138,8 @@ def drift_command(
 ) -> None:
     """Find attributes that no column takes and values that do not fit, in samples or in the function's log.
 
-    Exits 0 if there are none, 1 if there are, 2 if a file, a table or the log cannot be used.
+    Exits 0 if there are none, 1 if there are, 2 if nothing was looked at: no change is a row of a table, the log is
+    empty, or a file or a table cannot be used.
     """
     from dynapinot import drift
     from dynapinot.aws import Aws

@@ -131,6 +131,11 @@ def _look_at_template(
 ) -> None:
     file = _template(tables_dir, places)
     if file is None:
+        ignored = [name for name in template.overrides(list(places.parameters)) if name != "Tables"]
+        if ignored:
+            raise CommandError(
+                f"--parameter {ignored[0]}: nothing checks it without the template: give --template FILE"
+            )
         diagnosis.miss("the template these tables are deployed with", "give --template FILE")
         return
     template.look(diagnosis, file, folders, _deployment(tables_dir, places, known))

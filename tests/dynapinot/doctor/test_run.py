@@ -63,7 +63,7 @@ def test_the_exit_code_is_the_worst_findings(folder, console, whole_config, sett
 
 def test_a_finding_is_a_line_under_its_part_with_its_remedy(folder, console, whole_config, tmp_path):
     (tmp_path / "event.json").write_text(
-        json.dumps({"Records": [insert({"id": {"S": "a"}}, {"price": {"S": "[b]:x:"}})]})
+        json.dumps({"Records": [insert({"id": {"S": "a"}}, {"name": {"S": "x"}, "price": {"S": "[b]:x:"}})]})
     )
     directory = folder(config=with_setting(whole_config, "upsertConfig.mode", "PARTIAL"))
     run(console, directory, Places(events=[tmp_path / "event.json"]), now_ms=NOW_MS)
@@ -71,10 +71,34 @@ def test_a_finding_is_a_line_under_its_part_with_its_remedy(folder, console, who
     assert (written[0], written[2:4], written[5]) == ("Tables' files", ["", "Samples"], "")
     where = f"{directory}/items/table.json: upsertConfig.mode"
     assert written[1] == f'warning {where}: {PARTIAL}. Write "mode": "FULL".'
-    assert written[4].startswith("error   items: price: 1 of 1 changes would be dead letters (type_mismatch): ")
-    assert written[4].endswith(". Change the column's type, or the item, or let Pinot convert it.")
+    assert written[4].startswith("error   items: price: 1 of 1 change would be a dead letter (type_mismatch): ")
+    assert written[4].endswith(" (id=a). Change the column's type, or the item, or let Pinot convert it.")
     assert written[-2:] == [f"Looked at: {directory}/items, {tmp_path}/event.json", "1 error, 1 warning"]
     assert "\x1b" not in console.file.getvalue()
+
+
+def test_a_parameter_that_nothing_checks_is_refused(folder, console):
+    directory = folder()
+    with pytest.raises(CommandError, match="--parameter X: nothing checks it without the template: give --template"):
+        run(console, directory, Places(parameters=["Tables=items", "X=y"]), now_ms=NOW_MS)
+    assert run(console, directory, Places(parameters=["Tables=items"]), now_ms=NOW_MS) == 0
+
+
+def test_lines_break_between_words_in_a_terminal_and_nowhere_else(folder, whole_config):
+    directory = folder(config=with_setting(whole_config, "upsertConfig.mode", "PARTIAL"))
+    for is_terminal in (True, False):
+        shown = Console(file=io.StringIO(), width=60, force_terminal=is_terminal, color_system=None)
+        run(shown, directory, Places(), now_ms=NOW_MS)
+        written = shown.file.getvalue()
+        assert (max(map(len, written.splitlines())) <= 60) == is_terminal
+        assert PARTIAL in " ".join(written.split())
+
+
+def test_a_question_ends_a_sentence_without_a_period(console):
+    diagnosis = Diagnosis()
+    diagnosis.add("Template", [error("x", "here", "is it running?", "Start it")])
+    write(console, diagnosis)
+    assert lines(console)[1] == "error   here: is it running? Start it."
 
 
 def test_errors_come_before_warnings_and_notes_and_parts_in_the_way_a_change_goes(console):
