@@ -84,8 +84,11 @@ def item_key(record: object, change: Change, tables: Sequence[Table]) -> Image |
 
 def item_name(key: Image | None, file: Path, number: int) -> str:
     """Name an item for people: by its key, or else by its file and its number there, from 1 on."""
-    if key is None:
-        return f"{_name(file)}: {number}"
+    return f"{_name(file)}: {number}" if key is None else key_text(key)
+
+
+def key_text(key: Image) -> str:
+    """Write a primary key for people: ``customer=ana, order_no=1000``."""
     return ", ".join(f"{path_text((name,))}={_value(attribute)}" for name, attribute in key.items())
 
 

@@ -17,7 +17,7 @@ def counted(count: int, noun: str) -> str:
 
 def first_of(names: Sequence[str], total: int, *, most: int = 3) -> str:
     """List the first of ``total`` names, and how many more there are."""
-    listed = ", ".join(names[:most])
+    listed = "; ".join(names[:most])
     more = total - len(names[:most])
     return f"{listed} and {more:,} more" if more else listed
 

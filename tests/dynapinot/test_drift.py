@@ -278,7 +278,7 @@ def test_tables_and_columns_that_no_change_shows_are_named(on_samples, tables):
 
 def test_the_items_that_drift_are_named(on_samples):
     items = [{"id": {"S": str(number)}, "price": {"S": "x"}} for number in range(150)]
-    assert "each such change is a dead letter (id=0, id=1, id=2 and 147 more)\n" in on_samples(items).stdout
+    assert "each such change is a dead letter (id=0; id=1; id=2 and 147 more)\n" in on_samples(items).stdout
     (drift_found,) = json.loads(on_samples(items, "--json").stdout)["drift"]
     assert (drift_found["count"], drift_found["items"]) == (150, [f"id={number}" for number in range(100)])
 

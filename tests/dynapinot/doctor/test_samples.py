@@ -46,7 +46,7 @@ def read(tmp_path, document, *tables):
 def test_dead_letters_name_the_first_items_by_key_or_place(tmp_path):
     keys = [{"id": {"S": str(number)}} for number in range(20)]
     (finding,) = read(tmp_path, [{**key, "name": {"S": "x"}, "price": {"S": "x"}} for key in keys])
-    assert finding.problem.endswith(" (id=0, id=1, id=2 and 17 more)")
+    assert finding.problem.endswith(" (id=0; id=1; id=2 and 17 more)")
     (finding,) = read(tmp_path, {"Records": [insert(KEY, FULL), {"dynamodb": {}}]})
     assert finding.problem.endswith(f" ({tmp_path}/items.json: 2)")
 
