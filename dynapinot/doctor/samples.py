@@ -264,14 +264,14 @@ def _unmapped(table: str, names: Sequence[str]) -> Finding:
 
 def _microseconds(records: Sequence[object], unstated: int) -> Iterator[Finding]:
     stated = sum(_inner(record).get(_PRECISION) == _MICROSECONDS for record in records)
-    where, total = f"the record: dynamodb.{_TIME}", len(records)
+    where, total = f"the record: dynamodb.{_TIME}", counted(len(records), "change")
     if unstated:
         yield Finding(
             level="error",
             code="microseconds_untold",
             about="",
             where=where,
-            problem=f"{unstated} of {total} changes count microseconds, do not say so, and would be dead letters",
+            problem=f"{unstated} of {total} count microseconds, do not say so, and would be dead letters",
             remedy=f'Send "{_PRECISION}": "{_MICROSECONDS}" with them, as Kinesis Data Streams for DynamoDB do',
         )
     elif stated:
@@ -280,7 +280,7 @@ def _microseconds(records: Sequence[object], unstated: int) -> Iterator[Finding]
             code="microseconds",
             about="",
             where=where,
-            problem=f"{stated} of {total} changes count microseconds, and a row's time is floored to milliseconds",
+            problem=f"{stated} of {total} count microseconds, and a row's time is floored to milliseconds",
             remedy="Leave it, or set the streaming destination's precision to MILLISECOND",
         )
 

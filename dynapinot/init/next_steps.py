@@ -26,21 +26,32 @@ class Step:
 
 
 def next_steps(
-    described: TableDescription, naming: Naming, shards: Shards, *, tables: str, shipped: bool
+    described: TableDescription,
+    naming: Naming,
+    shards: Shards,
+    *,
+    tables: str,
+    shipped: bool,
+    endpoint_url: str | None = None,
 ) -> tuple[Step, ...]:
-    """List how to use the proposal; ``tables`` is the folder of tables, ``shipped`` if the function has it."""
+    """List how to use the proposal.
+
+    ``tables`` is the folder of tables, ``shipped`` if the function has it. ``endpoint_url`` is where the table was
+    found, None at AWS.
+    """
+    at = f"--region {naming.region}" + (f" --endpoint-url {shlex.quote(endpoint_url)}" if endpoint_url else "")
     return (
-        _look(naming, tables),
-        *_stream(described),
-        _deploy(described, naming, shards, tables=tables, shipped=shipped),
-        _own_stream(naming, shards),
+        _look(naming, at, tables),
+        *_stream(described, at),
+        _deploy(described, naming, shards, at, tables=tables, shipped=shipped),
+        _own_stream(naming, shards, at),
         _pinot(naming, tables),
-        _check(naming, tables),
+        _check(naming, at, tables),
     )
 
 
-def _look(naming: Naming, tables: str) -> Step:
-    scan = f"aws dynamodb scan --table-name {naming.dynamodb_table} --region {naming.region} --max-items 20"
+def _look(naming: Naming, at: str, tables: str) -> Step:
+    scan = f"aws dynamodb scan --table-name {naming.dynamodb_table} {at} --max-items 20"
     return Step(
         title="See what items become",
         commands=(
@@ -51,10 +62,10 @@ def _look(naming: Naming, tables: str) -> Step:
     )
 
 
-def _stream(described: TableDescription) -> Iterator[Step]:
+def _stream(described: TableDescription, at: str) -> Iterator[Step]:
     if described.view_type == NEW_AND_OLD:
         return
-    update = f"aws dynamodb update-table --table-name {described.name} --region {described.region}"
+    update = f"aws dynamodb update-table --table-name {described.name} {at}"
     enable = f"{update} --stream-specification StreamEnabled=true,StreamViewType={NEW_AND_OLD}"
     if described.view_type is None:
         yield Step(title="Switch the table's stream on", commands=(enable,))
@@ -68,7 +79,7 @@ def _stream(described: TableDescription) -> Iterator[Step]:
         title=f"Give the table's stream the view type {NEW_AND_OLD}; it is {described.view_type}, and {lacks}",
         commands=(
             f"{update} --stream-specification StreamEnabled=false",
-            f"aws dynamodb wait table-exists --table-name {described.name} --region {described.region}",
+            f"aws dynamodb wait table-exists --table-name {described.name} {at}",
             enable,
         ),
         note="The stream gets another ARN: whatever else reads it must be connected again.",
@@ -79,10 +90,11 @@ def _stack(naming: Naming) -> str:
     return f"dynapinot-{naming.pinot_table.replace('_', '-')}"
 
 
-def _deploy(described: TableDescription, naming: Naming, shards: Shards, *, tables: str, shipped: bool) -> Step:
+def _deploy(
+    described: TableDescription, naming: Naming, shards: Shards, at: str, *, tables: str, shipped: bool
+) -> Step:
     arn = (
-        f"$(aws dynamodb describe-table --table-name {described.name} --region {described.region}"
-        " --query Table.LatestStreamArn --output text)"
+        f"$(aws dynamodb describe-table --table-name {described.name} {at} --query Table.LatestStreamArn --output text)"
     )
     stack = _stack(naming)
     region = "" if naming.region == SAMCONFIG_REGION else f" --region {naming.region}"
@@ -109,8 +121,8 @@ def _deploy(described: TableDescription, naming: Naming, shards: Shards, *, tabl
     )
 
 
-def _own_stream(naming: Naming, shards: Shards) -> Step:
-    where = f"--stream-name {naming.stream} --region {naming.region}"
+def _own_stream(naming: Naming, shards: Shards, at: str) -> Step:
+    where = f"--stream-name {naming.stream} {at}"
     mode = "--stream-mode-details StreamMode=PROVISIONED"
     return Step(
         title="Or make the stream yourself before, and deploy with its KinesisStreamArn=… in place of KinesisStreamName"
@@ -134,8 +146,8 @@ def _pinot(naming: Naming, tables: str) -> Step:
     )
 
 
-def _check(naming: Naming, tables: str) -> Step:
-    files = f"--tables {shlex.quote(tables)} --region {naming.region}"
+def _check(naming: Naming, at: str, tables: str) -> Step:
+    files = f"--tables {shlex.quote(tables)} {at}"
     return Step(
         title="Check the whole path",
         commands=(f"dynapinot doctor {files} --stack {_stack(naming)} {_PINOT}",),

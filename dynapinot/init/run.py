@@ -30,6 +30,7 @@ from dynapinot.init.proposal import Proposal, as_document
 from dynapinot.init.report import empty_warning, method_of, report, show_files, show_written
 from dynapinot.init.scan import Pace, Reading, read_items, reading_of
 from dynapinot.init.table_description import TableDescription, describe
+from dynapinot.wording import counted
 from handlers.catalog import CONFIG, SCHEMA, SOURCE, load_tables
 from handlers.settings import SHIPPED_TABLES
 from pinot.errors import TableError
@@ -89,6 +90,7 @@ def run(console: Console, aws: Aws, options: Options, *, progress: Console | Non
         folder=folder,
         shards=_shards(aws, described, profile, options),
         neighbouring=neighbouring,
+        endpoint_url=aws.endpoint_url,
     )
     if not options.dry_run:
         write_files(folder, proposal.files)
@@ -214,9 +216,10 @@ def _propose(
     folder: Path,
     shards: Shards,
     neighbouring: tuple[str, ...],
+    endpoint_url: str | None,
 ) -> Proposal:
     columns = propose_columns(profile, described.key, leave_out=options.leave_out, paths=options.paths)
-    origin = f"Proposed by dynapinot init, by {profile.items:,} items. Change what you know better."
+    origin = f"Proposed by dynapinot init, by {counted(profile.items, 'item')}. Change what you know better."
     whole = reading.sample is None or profile.items < reading.sample
     warnings = [] if profile.items else [empty_warning(naming.dynamodb_table)]
     beside = neighbours(neighbouring, naming.pinot_table)
@@ -246,6 +249,7 @@ def _propose(
             shards,
             tables=_short(options.tables),
             shipped=options.tables.resolve() == SHIPPED_TABLES.resolve(),
+            endpoint_url=endpoint_url,
         ),
     )
 

@@ -47,6 +47,18 @@ def test_a_table_whose_stream_is_right_needs_no_other():
     ]
 
 
+def test_every_command_that_calls_aws_has_the_endpoint_of_the_table():
+    described = replace(TABLE, view_type="KEYS_ONLY")
+    arguments = {"tables": "src/tables", "shipped": True}
+    without = next_steps(described, NAMING, SHARDS, **arguments)
+    steps = next_steps(described, NAMING, SHARDS, **arguments, endpoint_url="http://localhost:8000/?a b")
+    for step, plain in zip(steps, without, strict=True):
+        for command, other in zip(step.commands, plain.commands, strict=True):
+            calls = command.count("aws ") + ("dynapinot doctor" in command)
+            assert command.count(" --region eu-west-1 --endpoint-url 'http://localhost:8000/?a b'") == calls
+            assert command.replace(" --endpoint-url 'http://localhost:8000/?a b'", "") == other
+
+
 def test_a_table_without_a_stream_gets_one():
     step = steps_of(replace(TABLE, view_type=None))["Switch the table's stream on"]
     assert step.commands == (
