@@ -14,6 +14,8 @@ from rich.highlighter import JSONHighlighter
 from rich.table import Table
 from rich.text import Text
 
+from dynapinot.wording import counted, say
+
 _STYLES: Final = {"INSERT": "bold green", "MODIFY": "bold yellow", "REMOVE": "bold red"}
 _ID_LENGTH: Final = 8
 
@@ -34,7 +36,7 @@ class Screen:
 
     def say(self, text: str) -> None:
         """Write a line as it is."""
-        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+        say(self._console, Text(text))
 
     def change(self, record: Mapping[str, Any]) -> None:
         """Show a change as it comes to the function."""
@@ -53,7 +55,8 @@ class Screen:
 
     def table(self, query: str, columns: Iterable[str], rows: Sequence[Mapping[str, Any]]) -> None:
         """Show what a query gives."""
-        self._console.print(f"\n{query}", style="bold cyan", markup=False, highlight=False, soft_wrap=True)
+        self._console.print()
+        say(self._console, Text(query, "bold cyan"))
         table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="dim")
         for column in columns:
             table.add_column(column, no_wrap=True, justify="right" if column in _NUMBERS else "left")
@@ -61,16 +64,16 @@ class Screen:
             style = "red" if row.get("eventName") == "REMOVE" else ""
             table.add_row(*(Text(_cell(column, row.get(column))) for column in columns), style=style)
         self._console.print(table)
-        self._console.print(f"{len(rows)} rows", style="dim", highlight=False)
+        say(self._console, Text(counted(len(rows), "row"), "dim"))
 
     def verdict(self, text: str, different: Sequence[str]) -> None:
         """Say that both sides are equal, or what is different."""
         if not different:
-            self._console.print(f"= {text}", style="green", markup=False, highlight=False)
+            say(self._console, Text(f"= {text}", "green"))
             return
-        self._console.print(f"! {text}", style="bold red", markup=False, highlight=False)
+        say(self._console, Text(f"! {text}", "bold red"))
         for difference in different:
-            self._console.print(f"  {difference}", style="red", markup=False, highlight=False, soft_wrap=True)
+            say(self._console, Text(f"  {difference}", "red"))
 
     def _labelled(self, label: str, text: Text) -> None:
         if not self._console.is_terminal:

@@ -104,6 +104,19 @@ def test_commands_that_find_something_can_write_json():
     }
 
 
+@pytest.mark.parametrize(
+    ("command", "shown"),
+    [("init", "The Kinesis stream; by default <name>-stream."), ("drift", "instead of files: /aws/lambda/<stack>.")],
+)
+def test_words_in_angle_brackets_are_shown(command, shown):
+    assert shown in help_of(command)
+
+
+def test_the_exit_codes_say_what_nothing_looked_at_is():
+    assert "2 if there is no change" in help_of("explain")
+    assert "2 if nothing was looked at" in help_of("drift")
+
+
 def test_files_are_shown_as_one_argument_that_repeats():
     assert "Usage: dynapinot explain [OPTIONS] FILE… " in CliRunner().invoke(
         app, ["explain", "--help"], prog_name="dynapinot"
