@@ -466,8 +466,9 @@ def test_pinot_ends_right_or_it_is_known_what_it_lacks(kind):
 class Deployed(World):
     """A history through both functions as they are deployed, with the SDK's own clients, against moto.
 
-    All writes come first: moto's clock is the real one, and redriven rows have its time. The stream has a shard that
-    splits and another one. Each has an event source mapping, whose function fails at times, and gives batches up.
+    All writes come first: moto's clock is the real one, and redriven rows have its time. The stream of the table has a
+    shard that splits, and each shard has an event source mapping, whose function fails at times, and gives batches up.
+    The Kinesis form comes in any order, and some changes come twice.
     """
 
     def __init__(self, kind, seed, counts, aws):
@@ -482,15 +483,7 @@ class Deployed(World):
             if item:
                 attributes = {**self._keys(name), **_attributes(item)}
                 self.aws.dynamodb.put_item(TableName="meetups", Item=attributes)
-        middle = len(self.writes) // 2
-        first, second = sorted({each.name for each in self.writes})
-        parent, *children = (
-            self._source([each for each in self.writes if each.number <= middle]),
-            self._source([each for each in self.writes if each.number > middle and each.name == first]),
-            self._source([each for each in self.writes if each.number > middle and each.name == second]),
-        )
-        self._drain([parent])
-        self._drain(children)
+        (self._drain_kinesis if self.kind.kinesis else self._drain_shards)()
         for _ in range(2):
             self._redrive()
         for number, shard in enumerate(self.aws.kinesis.list_shards(StreamName="items-stream")["Shards"]):
@@ -507,6 +500,31 @@ class Deployed(World):
             elif place != "redriven":
                 self.objects[each["Key"]] = body
         self.check_end()
+
+    def _drain_shards(self):
+        middle = len(self.writes) // 2
+        first, second = sorted({each.name for each in self.writes})
+        parent, *children = (
+            self._source([each for each in self.writes if each.number <= middle]),
+            self._source([each for each in self.writes if each.number > middle and each.name == first]),
+            self._source([each for each in self.writes if each.number > middle and each.name == second]),
+        )
+        self._drain([parent])
+        self._drain(children)
+
+    def _drain_kinesis(self):
+        """Deliver all changes in any order, some of them twice, and give up batches that fail."""
+        records = [each.record for each in self.writes]
+        records += self.random.sample(records, len(records) // 4)
+        self.random.shuffle(records)
+        for start in range(0, len(records), 4):
+            batch = records[start : start + 4]
+            try:
+                assert self._invoke({"Records": batch}) == {"batchItemFailures": []}
+            except RuntimeError:
+                self._store({"KinesisBatchInfo": {"batchSize": len(batch)}, "payload": json.dumps({"Records": batch})})
+            if self.random.random() < 0.15:
+                self._redrive()
 
     def _source(self, writes):
         numbers = [each.record["dynamodb"]["SequenceNumber"] for each in writes]
@@ -546,7 +564,8 @@ class Deployed(World):
         return response
 
     def _store(self, document):
-        self.counts["given up"] += document["DDBStreamBatchInfo"]["batchSize"]
+        info = document.get("KinesisBatchInfo") or document["DDBStreamBatchInfo"]
+        self.counts["given up"] += info["batchSize"]
         key = f"aws/lambda/mapping/{self.counts['given up']}"
         self.aws.s3.put_object(Bucket="dead", Key=key, Body=json.dumps(document))
 
@@ -586,6 +605,9 @@ DEPLOYED = (
     ("path", "seconds", False, True, False),
     ("moving", "ms", False, False, False),
     ("shared", "version", False, True, False),
+    ("id", "ms", False, False, True),
+    ("composite", "seconds", False, True, True),
+    ("moving", "version", False, False, True),
 )
 
 
