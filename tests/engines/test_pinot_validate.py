@@ -70,6 +70,15 @@ CONFIGS = [
     ("upsertConfig.consistencyMode", "NIX", "not one of the values accepted for Enum class"),
     ("upsertConfig.dropOutOfOrderRecord", True, "dropOutOfOrderRecord cannot be enabled when consistencyMode is SYNC"),
     (
+        "upsertConfig",
+        {
+            **{name: value for name, value in COMPLETE["upsertConfig"].items() if name != "consistencyMode"},
+            "dropOutOfOrderRecord": True,
+            "outOfOrderRecordColumn": "deleted",
+        },
+        "outOfOrderRecordColumn and dropOutOfOrderRecord shouldn't exist together",
+    ),
+    (
         "upsertConfig.outOfOrderRecordColumn",
         "deleted",
         "outOfOrderRecordColumn cannot be configured when consistencyMode is SYNC",
