@@ -104,8 +104,14 @@ demo-pinot-down: ## Stop and remove the services of demo-pinot
 	docker compose down --volumes
 
 .PHONY: build
-build: .venv-sam/.ready ## Build the function for Lambda into .aws-sam/build
-	PATH="$(CURDIR)/.venv-sam/bin:$$PATH" SAM_CLI_TELEMETRY=0 $(LAMBDA_WHEELS) $(SAM) build $(BUILD_OPTIONS)
+build: .venv-sam/.ready ## Build the function for Lambda into .aws-sam/build, with the tables in TABLES=… (src/tables)
+	@scripts/put-tables "$(TABLES)"
+	PATH="$(CURDIR)/.venv-sam/bin:$$PATH" SAM_CLI_TELEMETRY=0 $(LAMBDA_WHEELS) \
+	  $(SAM) build --build-dir "$(BUILD_DIR)" $(BUILD_OPTIONS)
+	scripts/put-tables "$(TABLES)" "$(BUILD_DIR)"
+# TABLES of the environment names folders for --only, and is not taken.
+TABLES := src/tables
+BUILD_DIR := .aws-sam/build
 # By default, sam lets pip download this machine's wheels with hashes, and then replaces them by Lambda's without hashes.
 LAMBDA_WHEELS := PIP_ONLY_BINARY=:all: \
   PIP_PLATFORM="manylinux2014_aarch64 manylinux_2_17_aarch64 manylinux_2_28_aarch64 manylinux_2_34_aarch64"

@@ -30,8 +30,7 @@ from dynapinot.init.proposal import Proposal, as_document
 from dynapinot.init.report import empty_warning, method_of, report, show_files, show_written
 from dynapinot.init.scan import Pace, Reading, read_items, reading_of
 from dynapinot.init.table_description import TableDescription, describe
-from handlers.catalog import CONFIG, SCHEMA, SOURCE, load_tables
-from handlers.settings import SHIPPED_TABLES
+from handlers.catalog import CONFIG, SCHEMA, SOURCE, load_tables, table_folders
 from pinot.errors import TableError
 from pinot.table import Table
 
@@ -49,7 +48,7 @@ class Options:
     """
 
     table: str
-    tables: Path = SHIPPED_TABLES
+    tables: Path
     name: str | None = None
     stream: str | None = None
     sample: int | None = SAMPLE_ITEMS
@@ -146,8 +145,7 @@ def _neighbours(tables: Path, naming: Naming) -> tuple[str, ...]:
 
 
 def _others(tables: Path, pinot_table: str) -> Iterator[Table]:
-    folders = tables.iterdir() if tables.is_dir() else ()
-    for folder in sorted(folders):
+    for folder in table_folders(tables):
         if folder.name == pinot_table or not (folder / CONFIG).is_file():
             continue
         try:
@@ -245,7 +243,7 @@ def _propose(
             naming,
             shards,
             tables=_short(options.tables),
-            shipped=options.tables.resolve() == SHIPPED_TABLES.resolve(),
+            is_alone=not any(each.name != naming.pinot_table for each in table_folders(options.tables)),
         ),
     )
 

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from dynapinot.defaults import DEMO_TABLES
 from dynapinot.explain.run import explain
 from handlers.catalog import load_tables
-from handlers.settings import SHIPPED_TABLES, Settings
+from handlers.settings import Settings
 from pinot.errors import Findings
 from pinot.source import read_source
 
@@ -26,7 +27,7 @@ def blocks(language):
 
 def test_the_readmes_event_becomes_the_readmes_row():
     event, row = (json.loads(block) for block in blocks("json"))
-    (line,) = explain(event["Records"], load_tables(SHIPPED_TABLES)[0])
+    (line,) = explain(event["Records"], load_tables(DEMO_TABLES)[0])
     got = json.loads(line)
     assert list(got["row"].items()) == list(row.items())
     assert f"under the partition key `{got['partition_key']}`" in README

@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from dynapinot.cli.app import app
+from dynapinot.defaults import DEMO_TABLES
 from handlers.version import VERSION
 
 COMMANDS = app.commands
@@ -142,10 +143,15 @@ def test_completion_imports_nothing_that_takes_long(words):
 
 
 def test_a_command_that_runs_imports_what_it_needs():
-    assert imported_by("explain", "events/insert.json") >= {"decoder", "pinot", "publisher", "rich"}
+    assert imported_by("explain", "events/insert.json", "--tables", str(DEMO_TABLES)) >= {
+        "decoder",
+        "pinot",
+        "publisher",
+        "rich",
+    }
 
 
 def test_nothing_is_coloured_where_there_is_no_terminal():
-    result = CliRunner().invoke(app, ["explain", "events/insert.json", "--verbose"])
+    result = CliRunner().invoke(app, ["explain", "events/insert.json", "--tables", str(DEMO_TABLES), "--verbose"])
     assert result.exit_code == 0
     assert "\x1b" not in result.output
