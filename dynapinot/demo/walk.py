@@ -100,7 +100,7 @@ def walk(
     screen: Screen, table: Table, run_replication: Callable[[], None], compare: Callable[[], bool]
 ) -> tuple[dict[str, Any], bool]:
     """Publish, update one and delete it, and compare after each; return that one's key, and whether all was equal."""
-    screen.title(f"$ dynapinot publish --count {MEETUPS}")
+    screen.title(f"$ dynapinot demo publish --count {MEETUPS}")
 
     def say_and_run(line: str) -> None:
         screen.say(line)
@@ -110,7 +110,7 @@ def walk(
     is_equal = compare()
     arguments = f"--meetup_id {key['meetup_id']} --mtime {key['mtime']}"
     for name, command in (("update", update), ("delete", delete)):
-        screen.title(f"$ dynapinot {name} {arguments}")
+        screen.title(f"$ dynapinot demo {name} {arguments}")
         command(table, **key, say=screen.say)
         run_replication()
         is_equal = compare() and is_equal

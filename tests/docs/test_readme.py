@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.prices import PRICES
 from dynapinot.defaults import DEMO_TABLES
 from dynapinot.explain.run import explain
 from handlers.catalog import load_tables
@@ -39,6 +40,19 @@ def test_the_readmes_source_toml_can_be_read():
     assert (source.dynamodb_table, source.ttl_deletes) == ("app", "keep")
     assert source.when({"PK": {"S": "USER#1"}, "plan": {"M": {"status": {"S": "new"}}}}, True)
     assert source.columns == {"city": ("address", "city"), "order_version": "$version", "rest": "$rest"}
+
+
+def test_the_price_of_an_idle_stack_is_that_of_its_shards():
+    parameters = re.findall(
+        r"^  (\w+):\n    Type: Number\n    Default: (\d+)", (ROOT / "template.yaml").read_text(), re.MULTILINE
+    )
+    shards, hours = (int(dict(parameters)[name]) for name in ("KinesisShardCount", "KinesisRetentionHours"))
+    extended = shards * 730 * (PRICES.shard_hour + PRICES.extended_shard_hour)
+    price = f"${extended:.0f} a month for two shards that keep rows for 7 days"
+    assert (shards, hours) == (2, 7 * 24)
+    assert price in README.replace("\n   ", " ")
+    assert price in (ROOT / "docs" / "operations.md").read_text()
+    assert f"`KinesisRetentionHours=24` makes the shards ${shards * 730 * PRICES.shard_hour:.0f}" in README
 
 
 def test_the_readmes_make_targets_exist():
