@@ -6,14 +6,26 @@ from pathlib import Path
 from typing import Final
 
 import click
+from click.core import ParameterSource
 
-from dynapinot.defaults import AUTH_VARIABLE, SHIPPED_TABLES
+from dynapinot.defaults import AUTH_VARIABLE, TABLES
 
 PATH: Final = click.Path(path_type=Path)
 AT_LEAST_ONE: Final = click.IntRange(min=1)
 
 CONTROLLER_HELP: Final = "The URL of Pinot's controller."
 BROKER_HELP: Final = "The URL of Pinot's broker."
+
+
+def _tables(context: click.Context, parameter: click.Parameter, value: Path) -> Path:
+    is_default = context.get_parameter_source(str(parameter.name)) is ParameterSource.DEFAULT
+    if is_default and not value.is_dir():
+        raise click.UsageError(
+            f"The working directory is no checkout of dynapinot: there is no {value}. Give the folder of tables by"
+            " --tables or TABLES_DIR."
+        )
+    return value
+
 
 region = click.option("--region", help="The AWS region; by default what the SDK finds: AWS_DEFAULT_REGION, …")
 endpoint_url = click.option(
@@ -24,8 +36,9 @@ tables = click.option(
     type=PATH,
     envvar="TABLES_DIR",
     show_envvar=True,
-    default=SHIPPED_TABLES,
-    show_default="the shipped src/tables",
+    default=TABLES,
+    show_default=f"{TABLES} of the working directory",
+    callback=_tables,
     help="The folder of tables.",
 )
 only = click.option(

@@ -21,10 +21,11 @@ _ID_LENGTH: Final = 8
 
 
 class Screen:
-    """Writes what happens, as it happens."""
+    """Writes what happens, as it happens; without ``shows_changes``, neither the changes nor their rows."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
+        self.shows_changes = True
 
     def waiting(self, why: str) -> AbstractContextManager[object]:
         """Show that something takes a moment, for the length of a block; nothing where there is no terminal."""
@@ -40,6 +41,8 @@ class Screen:
 
     def change(self, record: Mapping[str, Any]) -> None:
         """Show a change as it comes to the function."""
+        if not self.shows_changes:
+            return
         inner = record["dynamodb"]
         time = datetime.fromtimestamp(inner["ApproximateCreationDateTime"], UTC)
         name = record["eventName"]
@@ -48,6 +51,8 @@ class Screen:
 
     def row(self, shard: str, row: Mapping[str, Any]) -> None:
         """Show a row as it is on the stream."""
+        if not self.shows_changes:
+            return
         text = Text(json.dumps(row, ensure_ascii=False, separators=(", ", ": ")))
         JSONHighlighter().highlight(text)
         text.append(f"  on {shard}", "dim")
@@ -55,9 +60,13 @@ class Screen:
 
     def table(self, query: str, columns: Iterable[str], rows: Sequence[Mapping[str, Any]]) -> None:
         """Show what a query gives."""
+        is_piped = not self._console.is_terminal  # whoever reads it there wants a query in one line
         self._console.print()
-        say(self._console, Text(query, "bold cyan"))
-        table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="dim")
+        if is_piped:
+            self._console.print(query, style="bold cyan", markup=False, highlight=False, soft_wrap=True)
+        else:
+            say(self._console, Text(query, "bold cyan"))
+        table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
         for column in columns:
             table.add_column(column, no_wrap=True, justify="right" if column in _NUMBERS else "left")
         for row in rows:

@@ -31,8 +31,7 @@ from dynapinot.init.report import empty_warning, method_of, report, show_files, 
 from dynapinot.init.scan import Pace, Reading, read_items, reading_of
 from dynapinot.init.table_description import TableDescription, describe
 from dynapinot.wording import counted
-from handlers.catalog import CONFIG, SCHEMA, SOURCE, load_tables
-from handlers.settings import SHIPPED_TABLES
+from handlers.catalog import CONFIG, SCHEMA, SOURCE, load_tables, table_folders
 from pinot.errors import TableError
 from pinot.table import Table
 
@@ -50,7 +49,7 @@ class Options:
     """
 
     table: str
-    tables: Path = SHIPPED_TABLES
+    tables: Path
     name: str | None = None
     stream: str | None = None
     sample: int | None = SAMPLE_ITEMS
@@ -148,8 +147,7 @@ def _neighbours(tables: Path, naming: Naming) -> tuple[str, ...]:
 
 
 def _others(tables: Path, pinot_table: str) -> Iterator[Table]:
-    folders = tables.iterdir() if tables.is_dir() else ()
-    for folder in sorted(folders):
+    for folder in table_folders(tables):
         if folder.name == pinot_table or not (folder / CONFIG).is_file():
             continue
         try:
@@ -248,7 +246,7 @@ def _propose(
             naming,
             shards,
             tables=_short(options.tables),
-            shipped=options.tables.resolve() == SHIPPED_TABLES.resolve(),
+            is_alone=not any(each.name != naming.pinot_table for each in table_folders(options.tables)),
             endpoint_url=endpoint_url,
         ),
     )

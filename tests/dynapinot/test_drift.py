@@ -19,6 +19,7 @@ from decoder.change import decode_change
 from dynapinot import drift
 from dynapinot.aws import Aws
 from dynapinot.cli.app import app
+from dynapinot.defaults import DEMO_TABLES
 from dynapinot.drift import NOT_MAPPED, Drift, drift_in, drift_in_logs
 from kinesis_fake import publish_everything
 
@@ -292,7 +293,7 @@ def test_a_record_that_is_no_change_hides_no_drift(on_samples):
 
 def test_the_shipped_events_do_not_drift_but_for_the_undecodable_ones():
     events = [str(each) for each in (ROOT / "events").glob("*.json") if each.stem not in ("undecodable", "all-types")]
-    result = CliRunner().invoke(app, ["drift", *events, "--json"])
+    result = CliRunner().invoke(app, ["drift", *events, "--json", "--tables", str(DEMO_TABLES)])
     assert {each["where"] for each in json.loads(result.stdout)["drift"]} <= {"meetup_id"}
 
 

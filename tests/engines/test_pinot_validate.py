@@ -15,7 +15,7 @@ pytestmark = pytest.mark.engines
 
 FOLDERS = sorted(
     path.parent
-    for pattern in ("src/tables/*", "tests/tables/*/*", "examples/*/tables/*")
+    for pattern in ("tests/tables/*/*", "examples/*/tables/*")
     for path in ROOT.glob(f"{pattern}/schema.json")
 )
 

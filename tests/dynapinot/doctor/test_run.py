@@ -14,12 +14,12 @@ from rich.console import Console
 from changes import insert
 from dynapinot import pinot_server
 from dynapinot.cli.app import app
+from dynapinot.defaults import DEMO_TABLES
 from dynapinot.doctor.finding import AbsentError, Diagnosis, error, note, warning
 from dynapinot.doctor.report import document, write
 from dynapinot.doctor.run import Places, diagnose, run
 from dynapinot.errors import CommandError
 from files import REMOVED, SCHEMA, with_setting
-from handlers.settings import SHIPPED_TABLES
 from pinot_fake import Pinot, Table, result, running
 
 ROOT = Path(__file__).parents[3]
@@ -292,16 +292,27 @@ def test_a_check_that_was_asked_for_and_not_possible_exits_1(monkeypatch):
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "test")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
-    arguments = ["doctor", "--function", "f", "--region", "us-east-1", "--endpoint-url", "http://127.0.0.1:9"]
-    result = CliRunner().invoke(app, arguments)
+    arguments = ["--function", "f", "--region", "us-east-1", "--endpoint-url", "http://127.0.0.1:9"]
+    result = CliRunner().invoke(app, ["doctor", "--tables", str(DEMO_TABLES), *arguments])
     assert result.exit_code == 1
     assert "warning Lambda" in result.stdout.replace("  ", " ")
     assert "that could not be looked at" in result.stdout.splitlines()[-1]
     assert "nothing wrong" not in result.stdout
 
 
+def test_the_template_of_a_checkout_is_looked_at_with_its_own_tables_only(folder, tmp_path, monkeypatch):
+    directory = folder()
+    checkout = tmp_path / "checkout"
+    shutil.copytree(directory, checkout / "src" / "tables")
+    shutil.copy(ROOT / "template.yaml", checkout)
+    monkeypatch.chdir(checkout)
+    own, other = (diagnose(tables, Places(), now_ms=NOW_MS) for tables in (Path("src/tables"), directory))
+    assert own.looked_at == ["src/tables/items", "template.yaml"]
+    assert other.looked_at == [str(directory / "items")]
+
+
 def test_only_the_folders_that_are_named_are_looked_at(tmp_path):
-    shutil.copytree(SHIPPED_TABLES, tmp_path / "tables")
+    shutil.copytree(DEMO_TABLES, tmp_path / "tables")
     (tmp_path / "tables" / "broken").mkdir()
     tables = ["doctor", "--tables", str(tmp_path / "tables")]
     assert CliRunner().invoke(app, tables).exit_code == 2

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from pathlib import Path
 
@@ -203,9 +204,20 @@ def test_a_warning_about_a_tables_files_is_written_to_stderr(explained, tables):
     assert result.stderr.startswith("warning: ")
 
 
-def test_the_shipped_table_is_the_default():
-    result = CliRunner().invoke(app, ["explain", str(ROOT / "events" / "insert.json"), "--json"])
-    assert (result.exit_code, json.loads(result.stdout)["table"]) == (0, "pinot_dynamo_ingestion")
+def test_the_tables_of_the_checkout_are_the_default(tables, tmp_path, monkeypatch):
+    shutil.copytree(tables, tmp_path / "src" / "tables")
+    (tmp_path / "event.json").write_text(json.dumps({"Records": [insert(key("a"), {})]}))
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, ["explain", "event.json", "--json"])
+    assert (result.exit_code, json.loads(result.stdout)["table"]) == (0, "items")
+
+
+def test_elsewhere_the_folder_of_tables_must_be_given(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, ["explain", "event.json"])
+    assert result.exit_code == 2
+    assert "The working directory is no checkout of dynapinot: there is no src/tables." in result.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_items_that_may_share_a_row_are_warned_of(explained):
