@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 from dynapinot.aws import Aws, check_answers, refusals
 from dynapinot.cli.app import app
+from dynapinot.defaults import DEMO_TABLES
 from dynapinot.errors import CommandError
 from handlers import clients
 
@@ -24,17 +25,18 @@ EMPTY_OBJECT = (200, "application/json", b"{}")
 OTHER_XML = (200, "application/xml", b"<feed><entry/></feed>")
 NO_SUCH_SERVICE = (400, "application/x-amz-json-1.0", b'{"__type": "com.amazonaws#UnknownOperationException"}')
 
+TABLES = ("--tables", str(DEMO_TABLES))
 ASKING_AWS = {
     "init": ("init", "--table", "Orders", "--dry-run"),
-    "doctor --stack": ("doctor", "--stack", "x"),
-    "doctor --function": ("doctor", "--function", "f"),
-    "doctor --aws": ("doctor", "--aws"),
+    "doctor --stack": ("doctor", "--stack", "x", *TABLES),
+    "doctor --function": ("doctor", "--function", "f", *TABLES),
+    "doctor --aws": ("doctor", "--aws", *TABLES),
     "drift": ("drift", "--log-group", "x"),
-    "redrive": ("redrive", "--bucket", "b"),
-    "redrive --dry-run": ("redrive", "--bucket", "b", "--dry-run"),
-    "publish": ("publish", "--count", "1"),
-    "update": ("update", "--meetup_id", "a", "--mtime", "1"),
-    "delete": ("delete", "--meetup_id", "a", "--mtime", "1"),
+    "redrive": ("redrive", "--bucket", "b", *TABLES),
+    "redrive --dry-run": ("redrive", "--bucket", "b", "--dry-run", *TABLES),
+    "demo publish": ("demo", "publish", "--count", "1"),
+    "demo update": ("demo", "update", "--meetup_id", "a", "--mtime", "1"),
+    "demo delete": ("demo", "delete", "--meetup_id", "a", "--mtime", "1"),
 }
 
 

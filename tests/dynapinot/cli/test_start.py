@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from dynapinot import query
 from dynapinot.cli.app import app
 from dynapinot.cli.start import main
+from dynapinot.defaults import DEMO_TABLES
 
 # An interrupt at the moment in which a module is imported.
 INTERRUPTED_BY_IMPORT = """
@@ -64,7 +65,7 @@ def test_an_interrupt_of_a_command_is_quiet(monkeypatch):
 def test_a_reader_that_stops_is_no_finding(tmp_path, options):
     items = tmp_path / "items.json"
     items.write_text(json.dumps([{"meetup_id": {"S": str(number)}, "mtime": {"N": "1"}} for number in range(5_000)]))
-    arguments = [sys.executable, "-c", RUN, "explain", str(items), *options]
+    arguments = [sys.executable, "-c", RUN, "explain", str(items), "--tables", str(DEMO_TABLES), *options]
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
         running.stdout.readline()
         running.stdout.close()

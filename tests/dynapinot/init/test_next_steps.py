@@ -49,7 +49,7 @@ def test_a_table_whose_stream_is_right_needs_no_other():
 
 def test_every_command_that_calls_aws_has_the_endpoint_of_the_table():
     described = replace(TABLE, view_type="KEYS_ONLY")
-    arguments = {"tables": "src/tables", "shipped": True}
+    arguments = {"tables": "src/tables", "is_alone": True}
     without = next_steps(described, NAMING, SHARDS, **arguments)
     steps = next_steps(described, NAMING, SHARDS, **arguments, endpoint_url="http://localhost:8000/?a b")
     for step, plain in zip(steps, without, strict=True):
