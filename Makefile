@@ -35,6 +35,35 @@ $(UV): requirements/uv.txt
 	$(UV) pip install --quiet --compile-bytecode --python .venv-$* --require-hashes -r requirements/$*.txt
 	@touch $@
 
+.PHONY: demo
+demo: setup ## Replicate a table to an embedded Kinesis and show the rows that Pinot would show
+	$(BIN)/dynapinot demo
+
+.PHONY: demo-pinot
+demo-pinot: setup ## Replicate a table to a real Pinot (needs Docker)
+	docker compose up --detach --wait --wait-timeout 600 --force-recreate --renew-anon-volumes
+	$(BIN)/dynapinot demo \
+	  --controller http://127.0.0.1:9000 --broker http://127.0.0.1:8099 \
+	  --dynamodb-endpoint http://127.0.0.1:8000 \
+	  --kinesis-endpoint http://127.0.0.1:4567 --kinesis-endpoint-of-pinot http://kinesis:5000
+
+.PHONY: demo-pinot-down
+demo-pinot-down: ## Stop and remove the services of demo-pinot
+	docker compose down --volumes
+
+.PHONY: build
+build: .venv-sam/.ready ## Build the function for Lambda into .aws-sam/build, with the tables in TABLES=… (src/tables)
+	@scripts/put-tables "$(TABLES)"
+	PATH="$(CURDIR)/.venv-sam/bin:$$PATH" SAM_CLI_TELEMETRY=0 $(LAMBDA_WHEELS) \
+	  $(SAM) build --build-dir "$(BUILD_DIR)" $(BUILD_OPTIONS)
+	scripts/put-tables "$(TABLES)" "$(BUILD_DIR)"
+# TABLES of the environment names folders for --only, and is not taken.
+TABLES := src/tables
+BUILD_DIR := .aws-sam/build
+# By default, sam lets pip download this machine's wheels with hashes, and then replaces them by Lambda's without hashes.
+LAMBDA_WHEELS := PIP_ONLY_BINARY=:all: \
+  PIP_PLATFORM="manylinux2014_aarch64 manylinux_2_17_aarch64 manylinux_2_28_aarch64 manylinux_2_34_aarch64"
+
 .PHONY: check
 check: setup ## Lint, formatting and types
 	$(BIN)/ruff check .
@@ -86,29 +115,6 @@ audit: .venv-audit/.ready ## Look for known vulnerabilities in everything locked
 	  echo "$$locked"; .venv-audit/bin/pip-audit $(AUDIT_OPTIONS) --requirement "$$locked"; done
 # Strict: a package that the service does not know is a failure. Otherwise a service without data would find nothing.
 AUDIT_OPTIONS := --strict --disable-pip --require-hashes --progress-spinner off
-
-.PHONY: demo
-demo: setup ## Replicate a table to an embedded Kinesis and show the rows that Pinot would show
-	$(BIN)/dynapinot demo
-
-.PHONY: demo-pinot
-demo-pinot: setup ## Replicate a table to a real Pinot (needs Docker)
-	docker compose up --detach --wait --wait-timeout 600 --force-recreate --renew-anon-volumes
-	$(BIN)/dynapinot demo \
-	  --controller http://127.0.0.1:9000 --broker http://127.0.0.1:8099 \
-	  --dynamodb-endpoint http://127.0.0.1:8000 \
-	  --kinesis-endpoint http://127.0.0.1:4567 --kinesis-endpoint-of-pinot http://kinesis:5000
-
-.PHONY: demo-pinot-down
-demo-pinot-down: ## Stop and remove the services of demo-pinot
-	docker compose down --volumes
-
-.PHONY: build
-build: .venv-sam/.ready ## Build the function for Lambda into .aws-sam/build
-	PATH="$(CURDIR)/.venv-sam/bin:$$PATH" SAM_CLI_TELEMETRY=0 $(LAMBDA_WHEELS) $(SAM) build $(BUILD_OPTIONS)
-# By default, sam lets pip download this machine's wheels with hashes, and then replaces them by Lambda's without hashes.
-LAMBDA_WHEELS := PIP_ONLY_BINARY=:all: \
-  PIP_PLATFORM="manylinux2014_aarch64 manylinux_2_17_aarch64 manylinux_2_28_aarch64 manylinux_2_34_aarch64"
 
 .PHONY: lock
 lock: $(UV) ## Lock the newest versions of everything in requirements/*.in

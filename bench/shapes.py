@@ -15,8 +15,8 @@ from random import Random
 from typing import Any, Final, TypeAlias
 from uuid import UUID
 
+from dynapinot.defaults import DEMO_TABLES
 from handlers.catalog import CONFIG, SCHEMA, SOURCE
-from handlers.settings import SHIPPED_TABLES
 
 Record: TypeAlias = dict[str, Any]  # of a Lambda event
 Image: TypeAlias = dict[str, Any]  # attribute name -> attribute value
@@ -207,7 +207,7 @@ def _meetup_change(number: int, name: str, *, item: int) -> Record:
 
 
 def _seed_files() -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-    folder = SHIPPED_TABLES / SEED_TABLE
+    folder = DEMO_TABLES / SEED_TABLE
     schema, config = (json.loads((folder / name).read_text(encoding="utf-8")) for name in (SCHEMA, CONFIG))
     return schema, config
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-import handlers
+from dynapinot import FUNCTION
 
-SHIPPED_TABLES: Final = Path(handlers.__path__[0]).parent / "tables"  # handlers.settings.SHIPPED_TABLES
+TABLES: Final = Path("src/tables")  # of a checkout, where a command runs
+DEMO_TABLES: Final = (FUNCTION.parent if FUNCTION.is_dir() else FUNCTION.parents[1]) / "examples" / "meetups" / "tables"
 REDRIVE_ITEMS_PER_SECOND: Final = 50  # handlers.settings.REDRIVE_ITEMS_PER_SECOND
 MAX_RECORD_BYTES: Final = 1024 * 1024  # publisher.order.MAX_RECORD_BYTES
 

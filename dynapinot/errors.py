@@ -12,3 +12,6 @@ class CommandError(Exception):
 
 # The exit codes of all commands: all is well; something was found that needs attention; the command failed.
 OK, FOUND, FAILED = 0, 1, 2
+
+# And of a process that is cut off, as shells report it: 128 and the number of the signal, SIGINT or SIGPIPE.
+INTERRUPTED, PIPE_CLOSED = 130, 141

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from dynapinot.errors import FOUND, OK
 from dynapinot.pinot_server import BEHIND_SECONDS, Answer, Broker
+from dynapinot.wording import counted
 
 DEFAULT_LIMIT: Final = 10  # "pinot.broker.default.query.response.limit" (CommonConstants.Broker)
 
@@ -95,7 +96,7 @@ def _show_blocks(console: Console, answer: Answer) -> None:
 
 
 def _show_count(console: Console, answer: Answer) -> None:
-    console.print(Text(f"{len(answer.rows)} rows", "dim"))
+    console.print(Text(counted(len(answer.rows), "row"), "dim"))
 
 
 def _fits(console: Console, answer: Answer) -> bool:

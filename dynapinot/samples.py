@@ -2,13 +2,15 @@
 
 A file is a Lambda event, a change record of either stream, the answer of ``aws dynamodbstreams get-records``, an object
 of the dead letter bucket, or plain items in DynamoDB's JSON: one, a list, the answer of ``aws dynamodb scan`` or
-``get-item``, or JSON lines as an export to S3 has them, full or incremental; compressed with gzip or not.
+``get-item``, or JSON lines as an export to S3 has them, full or incremental; compressed with gzip or not. The file
+``-`` is the standard input.
 """
 
 from __future__ import annotations
 
 import gzip
 import json
+import sys
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -16,6 +18,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from decoder.attribute import TAGS
+from decoder.change import Change, Image
+from decoder.errors import path_text
 from dynapinot.errors import CommandError
 from pinot.table import Table
 
@@ -24,6 +28,7 @@ _EXPORTED: Final = "dynapinot/export"  # and of one that was made of a line of a
 _MICROSECONDS_PER_MS: Final = 1_000
 
 _GZIP: Final = b"\x1f\x8b"
+_STANDARD_INPUT: Final = Path("-")
 _REMEDY: Final = "give a Lambda event, a change record, or items in DynamoDB's JSON"
 
 # The names of a userIdentity in the API's own form, which get-records prints, and in a Lambda event.
@@ -50,6 +55,50 @@ def read_samples(
         "record": lambda record: _as_in_event(record, source),
     }
     return [make[kind](each) for kind, each in found]
+
+
+def read_files(
+    files: Sequence[Path], tables: Sequence[Table], *, now_ms: int, dynamodb_table: str | None
+) -> dict[Path, Sequence[object]]:
+    """Read the change records of each file, as :func:`read_samples` does.
+
+    Raises CommandError, also if there is none in all of the files.
+    """
+    read = {file: read_samples(file, tables, now_ms=now_ms, dynamodb_table=dynamodb_table) for file in files}
+    if not any(read.values()):
+        names = ", ".join(map(_name, files))
+        raise CommandError(f"{names}: there is no change and no item, so nothing was looked at; {_REMEDY}")
+    return read
+
+
+def item_key(record: object, change: Change, tables: Sequence[Table]) -> Image | None:
+    """Return the primary key of a record's item, None where it is not known.
+
+    A change has its DynamoDB key. A plain item has what the primary keys of ``tables`` take of it.
+    """
+    if not is_item(record):
+        return change.keys
+    known = {name for table in tables for name in table.key_attributes}
+    return {name: value for name, value in change.keys.items() if name in known} or None
+
+
+def item_name(key: Image | None, file: Path, number: int) -> str:
+    """Name an item for people: by its key, or else by its file and its number there, from 1 on."""
+    return f"{_name(file)}: {number}" if key is None else key_text(key)
+
+
+def key_text(key: Image) -> str:
+    """Write a primary key for people: ``customer=ana, order_no=1000``."""
+    return ", ".join(f"{path_text((name,))}={_value(attribute)}" for name, attribute in key.items())
+
+
+def _value(attribute: object) -> str:
+    value = next(iter(attribute.values()), None) if isinstance(attribute, dict) else attribute
+    return value if isinstance(value, str) and value.isprintable() else json.dumps(value)
+
+
+def _name(file: Path) -> str:
+    return "standard input" if file == _STANDARD_INPUT else str(file)
 
 
 def is_item(record: object) -> bool:
@@ -96,24 +145,24 @@ def _is_attribute(value: object) -> bool:
 
 def _documents(file: Path) -> Iterator[tuple[str, object]]:
     """Give the JSON documents of a file, each with how to name it: one, or one a line."""
-    text = _text(file)
+    text, file_name = _text(file), _name(file)
     try:
-        yield str(file), json.loads(text)
+        yield file_name, json.loads(text)
     except RecursionError:
-        raise CommandError(f"{file}: it is nested too deeply to be an event or an item") from None
+        raise CommandError(f"{file_name}: it is nested too deeply to be an event or an item") from None
     except json.JSONDecodeError as error:
         lines = [(number, line) for number, line in enumerate(text.splitlines(), start=1) if line.strip()]
         first = _parsed(lines[0][1]) if lines else None
         if len(lines) < 2 or not isinstance(first, dict):  # noqa: PLR2004  # JSON lines are several
             place = f"line {error.lineno}, column {error.colno}"
-            raise CommandError(f"{file}: {place}: it is not JSON: {error.msg}; {_REMEDY}") from None
+            raise CommandError(f"{file_name}: {place}: it is not JSON: {error.msg}; {_REMEDY}") from None
         for number, line in lines:
             document = _parsed(line)
             if document is None:
-                raise CommandError(f"{file}: line {number}: it is not JSON, as the lines before are") from None
-            yield f"{file}: line {number}", document
+                raise CommandError(f"{file_name}: line {number}: it is not JSON, as the lines before are") from None
+            yield f"{file_name}: line {number}", document
     except ValueError as error:  # a number of thousands of digits
-        raise CommandError(f"{file}: {error}") from None
+        raise CommandError(f"{file_name}: {error}") from None
 
 
 def _parsed(line: str) -> object:
@@ -126,14 +175,14 @@ def _parsed(line: str) -> object:
 
 def _text(file: Path) -> str:
     try:
-        data = file.read_bytes()
+        data = sys.stdin.buffer.read() if file == _STANDARD_INPUT else file.read_bytes()
         return (gzip.decompress(data) if data.startswith(_GZIP) else data).decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise CommandError(f"{file}: it is not text in UTF-8; {_REMEDY}") from None
+        raise CommandError(f"{_name(file)}: it is not text in UTF-8; {_REMEDY}") from None
     except (EOFError, zlib.error, gzip.BadGzipFile):
-        raise CommandError(f"{file}: its gzip data cannot be read") from None
+        raise CommandError(f"{_name(file)}: its gzip data cannot be read") from None
     except OSError as error:
-        raise CommandError(f"{file}: it cannot be read: {error.strerror}") from None
+        raise CommandError(f"{_name(file)}: it cannot be read: {error.strerror}") from None
 
 
 def _sources_of(tables: Sequence[Table], dynamodb_table: str | None) -> Sequence[str]:

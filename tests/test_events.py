@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from decoder.attribute import TAGS
+from dynapinot.defaults import DEMO_TABLES
 from dynapinot.explain.run import explain
 from handlers.catalog import load_tables
-from handlers.settings import SHIPPED_TABLES
 
 ROOT = Path(__file__).parent.parent
 EVENTS = sorted((ROOT / "events").glob("*.json"))
@@ -33,7 +33,7 @@ def golden(name):
 
 @pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.stem)
 def test_each_event_gives_its_golden_rows(event):
-    assert lines(event, SHIPPED_TABLES) == golden(event.stem)
+    assert lines(event, DEMO_TABLES) == golden(event.stem)
 
 
 def test_there_is_an_event_for_every_kind_of_change():

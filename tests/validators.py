@@ -96,15 +96,6 @@ CONFIGS_REFUSED = (
     configured(fieldConfigList=[{"name": "price", "indexes": {"json": {}}}]),
     *(configured(quota__maxQueriesPerSecond=each) for each in ("-5", "x", "0")),
     *(configured(quota__storage=each) for each in ("-5G", "many")),
-    *(
-        configured(upsertConfig__dropOutOfOrderRecord=True, upsertConfig__consistencyMode=each)
-        for each in ("SYNC", "SNAPSHOT")
-    ),
-    configured(
-        upsertConfig__dropOutOfOrderRecord=True,
-        upsertConfig__outOfOrderRecordColumn="deleted",
-        upsertConfig__consistencyMode="NONE",
-    ),
     configured(upsertConfig__outOfOrderRecordColumn="name", upsertConfig__consistencyMode="NONE"),
     configured(segmentsConfig__peerSegmentDownloadScheme="ftp"),
 )
@@ -121,7 +112,5 @@ TAKEN_BY_VALIDATORS = [
     (SCHEMA, configured(fieldConfigList=[{"name": "name", "encodingType": "RAW", "indexTypes": ["TEXT"]}])),
     (SCHEMA, configured(fieldConfigList=[{"name": "name", "indexes": {"json": {}}}])),
     *((SCHEMA, configured(quota=each)) for each in ({"maxQueriesPerSecond": "5"}, {"storage": "5"}, {"storage": "5G"})),
-    (SCHEMA, configured(upsertConfig__dropOutOfOrderRecord=True, upsertConfig__consistencyMode="NONE")),
-    (SCHEMA, configured(upsertConfig__dropOutOfOrderRecord="true", upsertConfig__consistencyMode="NONE")),
     (SCHEMA, configured(upsertConfig__outOfOrderRecordColumn="deleted", upsertConfig__consistencyMode="NONE")),
 ]

@@ -1,4 +1,4 @@
-"""The demo's commands: ``demo``, ``publish``, ``update`` and ``delete``."""
+"""The demo's commands: ``demo``, and below it ``publish``, ``update`` and ``delete``, which are the seed's."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 import click
+from click.core import ParameterSource
 from click.exceptions import Exit
 
 from dynapinot.cli import options
-from dynapinot.cli.help import examples
+from dynapinot.cli.help import CommandGroup, examples
 from dynapinot.cli.terminal import console, errors_in_one_line
 from dynapinot.defaults import BROKER, CONTROLLER, DEMO_TIMEOUT_SECONDS, MEETUPS, MEETUPS_TABLE
 from dynapinot.errors import CommandError
@@ -28,10 +29,15 @@ _mtime = click.option(
 )
 
 
-@click.command(
+@click.group(
     "demo",
+    cls=CommandGroup,
+    invoke_without_command=True,
+    subcommand_metavar="[COMMAND [ARGS]...]",
     epilog=examples(
-        "dynapinot demo", "dynapinot demo --controller http://localhost:9000 --broker http://localhost:8099"
+        "dynapinot demo",
+        "dynapinot demo --controller http://localhost:9000 --broker http://localhost:8099",
+        "dynapinot demo publish --count 3",
     ),
 )
 @options.controller
@@ -53,7 +59,9 @@ _mtime = click.option(
     help="Seconds to wait for Pinot after each step.",
 )
 @click.option("--clean", is_flag=True, help="Remove what the demo created when it ends.")
+@click.pass_context
 def demo_command(
+    context: click.Context,
     *,
     controller: str | None,
     broker: str | None,
@@ -71,6 +79,11 @@ def demo_command(
 
     Exits 0 only if Pinot shows, after each step, exactly what the table holds.
     """
+    if context.invoked_subcommand:
+        sources = {name: context.get_parameter_source(name) for name in context.params}
+        if ParameterSource.COMMANDLINE in sources.values():
+            raise click.UsageError(f"Give the options of {context.invoked_subcommand} after its name")
+        return
     with errors_in_one_line():
         if not (controller or broker):
             if any((dynamodb_endpoint, kinesis_endpoint, kinesis_endpoint_of_pinot, table_suffix, clean)):
@@ -95,7 +108,7 @@ def demo_command(
         raise Exit(live.run(console(), chosen))
 
 
-@click.command("publish", epilog=examples("dynapinot publish --count 3"))
+@click.command("publish", epilog=examples("dynapinot demo publish --count 3"))
 @_table
 @click.option("--count", type=options.AT_LEAST_ONE, default=MEETUPS, help="How many meetups to put.")
 @options.region
@@ -108,7 +121,7 @@ def publish_command(table: str, count: int, region: str | None, endpoint_url: st
         meetups.publish(connected, count, click.echo)
 
 
-@click.command("update", epilog=examples(f"dynapinot update {_KEY}"))
+@click.command("update", epilog=examples(f"dynapinot demo update {_KEY}"))
 @_meetup_id
 @_mtime
 @_table
@@ -122,7 +135,7 @@ def update_command(meetup_id: str, mtime: int, table: str, region: str | None, e
         meetups.update(connected, meetup_id, mtime, click.echo)
 
 
-@click.command("delete", epilog=examples(f"dynapinot delete {_KEY}"))
+@click.command("delete", epilog=examples(f"dynapinot demo delete {_KEY}"))
 @_meetup_id
 @_mtime
 @_table
@@ -147,4 +160,5 @@ def _meetups_table(name: str, region: str | None, endpoint_url: str | None) -> I
 
 
 HEADING: Final = "Try the demo"
-COMMANDS: Final = (demo_command, publish_command, update_command, delete_command)
+COMMANDS: Final = (demo_command,)
+demo_command.add_commands("Change the demo's DynamoDB table", (publish_command, update_command, delete_command))

@@ -52,7 +52,8 @@ def query_command(*, sql: str, broker: str, auth: str, vertical: bool, as_json: 
     epilog=examples(
         "dynapinot explain events/insert.json",
         "dynapinot explain events/insert.json --verbose --shards 4",
-        "aws dynamodb scan --table-name app --max-items 20 > items.json; dynapinot explain items.json --table app",
+        "aws dynamodb scan --table-name app --max-items 20 | dynapinot explain - --table app",
+        "dynapinot explain items.json --table app --failed",
         "dynapinot explain events/*.json --json | jq .row",
     ),
 )
@@ -64,6 +65,7 @@ def query_command(*, sql: str, broker: str, auth: str, vertical: bool, as_json: 
     "--shards", type=options.AT_LEAST_ONE, help="The stream's shard count: show which shard each row goes to."
 )
 @click.option("--verbose", "-v", is_flag=True, help="Show for each attribute where it goes and why.")
+@click.option("--failed", is_flag=True, help="Show only dead letters.")
 @options.as_json
 def explain_command(
     *,
@@ -73,13 +75,16 @@ def explain_command(
     table: str | None,
     shards: int | None,
     verbose: bool,
+    failed: bool,
     as_json: bool,
 ) -> None:
     """Show the row that each change or item becomes, or the dead letter and its reason. Sends nothing.
 
-    The function's own code decides. With --json, there is a line for each row and each dead letter.
+    The function's own code decides. With --json, there is a line for each row and each dead letter, with the item's
+    file, number and key.
 
-    Exits 0 if all became rows, 1 if there are dead letters, 2 if a file or a table cannot be used.
+    Exits 0 if all became rows, 1 if there are dead letters, 2 if there is no change, or a file or a table cannot be
+    used.
     """
     from dynapinot.explain import run as explain
 
@@ -89,7 +94,7 @@ def explain_command(
             samples,
             tables,
             warn,
-            explain.Options(shards=shards, verbose=verbose, as_json=as_json),
+            explain.Options(shards=shards, verbose=verbose, only_failed=failed, as_json=as_json),
             now_ms=now_ms(),
             only=options.names_in(only),
             dynamodb_table=table,
@@ -133,7 +138,8 @@ def drift_command(
 ) -> None:
     """Find attributes that no column takes and values that do not fit, in samples or in the function's log.
 
-    Exits 0 if there are none, 1 if there are, 2 if a file, a table or the log cannot be used.
+    Exits 0 if there are none, 1 if there are, 2 if nothing was looked at: no change is a row of a table, the log is
+    empty, or a file or a table cannot be used.
     """
     from dynapinot import drift
     from dynapinot.aws import Aws

@@ -6,14 +6,26 @@ from pathlib import Path
 from typing import Final
 
 import click
+from click.core import ParameterSource
 
-from dynapinot.defaults import AUTH_VARIABLE, SHIPPED_TABLES
+from dynapinot.defaults import AUTH_VARIABLE, TABLES
 
 PATH: Final = click.Path(path_type=Path)
 AT_LEAST_ONE: Final = click.IntRange(min=1)
 
 CONTROLLER_HELP: Final = "The URL of Pinot's controller."
 BROKER_HELP: Final = "The URL of Pinot's broker."
+
+
+def _tables(context: click.Context, parameter: click.Parameter, value: Path) -> Path:
+    is_default = context.get_parameter_source(str(parameter.name)) is ParameterSource.DEFAULT
+    if is_default and not value.is_dir():
+        raise click.UsageError(
+            f"The working directory is no checkout of dynapinot: there is no {value}. Give the folder of tables by"
+            " --tables or TABLES_DIR."
+        )
+    return value
+
 
 region = click.option("--region", help="The AWS region; by default what the SDK finds: AWS_DEFAULT_REGION, …")
 endpoint_url = click.option(
@@ -24,8 +36,9 @@ tables = click.option(
     type=PATH,
     envvar="TABLES_DIR",
     show_envvar=True,
-    default=SHIPPED_TABLES,
-    show_default="the shipped src/tables",
+    default=TABLES,
+    show_default=f"{TABLES} of the working directory",
+    callback=_tables,
     help="The folder of tables.",
 )
 only = click.option(
@@ -48,7 +61,8 @@ pinot_auth = click.option(
 
 _SAMPLES: Final = (
     "Lambda events, change records, the output of aws dynamodbstreams get-records, dead letters, or items in "
-    "DynamoDB's JSON: one, a list, the output of aws dynamodb scan, or the JSON lines of an export; gzipped or not."
+    "DynamoDB's JSON: one, a list, the output of aws dynamodb scan, or the JSON lines of an export; gzipped or not. "
+    "- is the standard input."
 )
 samples = click.argument("samples", metavar="FILE…", nargs=-1, required=True, type=PATH, help=_SAMPLES)
 samples_or_none = click.argument("samples", metavar="FILE…", nargs=-1, type=PATH, help=_SAMPLES)

@@ -126,7 +126,9 @@ def init_command(
 )
 @options.table_of_items
 @click.option(
-    "--template", type=options.PATH, help="The SAM template; for the shipped tables by default the project's own."
+    "--template",
+    type=options.PATH,
+    help="The SAM template; by default that of the working directory, for its src/tables.",
 )
 @click.option("--parameter", multiple=True, help="A parameter of the next sam deploy, as Name=value; may be repeated.")
 @click.option("--stack", help="Check what this stack deployed.")
@@ -193,7 +195,7 @@ def doctor_command(
 
 @click.command(
     "add-table",
-    epilog=examples("dynapinot add-table src/tables/pinot_dynamo_ingestion --controller http://localhost:9000"),
+    epilog=examples("dynapinot add-table src/tables/orders --controller http://localhost:9000"),
 )
 @click.argument("folder", metavar="FOLDER", type=options.PATH, help="The table's folder, in the folder of tables.")
 @click.option("--controller", default=CONTROLLER, help=options.CONTROLLER_HELP)
@@ -212,7 +214,7 @@ def add_table_command(folder: Path, controller: str, auth: str) -> None:
 
 @click.command(
     "update-table",
-    epilog=examples("dynapinot update-table src/tables/pinot_dynamo_ingestion --controller http://localhost:9000"),
+    epilog=examples("dynapinot update-table src/tables/orders --controller http://localhost:9000"),
 )
 @click.argument("folder", metavar="FOLDER", type=options.PATH, help="The table's folder, in the folder of tables.")
 @click.option("--controller", default=CONTROLLER, help=options.CONTROLLER_HELP)

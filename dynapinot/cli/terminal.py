@@ -29,10 +29,17 @@ def errors_in_one_line() -> Iterator[None]:
 
 
 def console() -> Console:
-    """Make the console of the standard output. Without a terminal it has no colours, and it is not narrow."""
+    """Make the console of the standard output. Without a terminal it has no colours, and it is not narrow.
+
+    It raises BrokenPipeError where nobody reads on.
+    """
     from rich.console import Console
 
-    made = Console()
+    class PipeConsole(Console):
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError  # rich would exit with 1, which is a finding
+
+    made = PipeConsole()
     if not made.is_terminal:
         made.width = max(made.width, PLAIN_WIDTH)
     return made

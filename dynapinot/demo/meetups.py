@@ -17,7 +17,7 @@ import boto3
 from boto3.dynamodb.conditions import Attr
 from botocore.exceptions import ClientError
 
-from dynapinot.aws import refusals
+from dynapinot.aws import check_answers, refusals
 from dynapinot.errors import CommandError
 
 if TYPE_CHECKING:
@@ -56,7 +56,9 @@ def create_meetups_table(client: DynamoDBClient, name: str) -> str:
 def meetups_table(name: str) -> Iterator[Table]:
     """Connect to the table of meetups. Raises MeetupsError, also for what AWS refuses inside of the block."""
     with refusals():
-        table = boto3.Session().resource("dynamodb").Table(name)
+        session = boto3.Session()
+        check_answers(session.events)
+        table = session.resource("dynamodb").Table(name)
         try:
             with closing(table.meta.client):
                 yield table

@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from dynapinot.defaults import DEMO_TABLES
 from dynapinot.errors import CommandError
 from dynapinot.local.replica import UpsertTable, read_upsert_table
 from dynapinot.local.services import REGION
 from handlers.catalog import CONFIG, SCHEMA
-from handlers.settings import SHIPPED_TABLES
 from pinot.config import read_config
 from pinot.errors import Findings
 
-PINOT_TABLE: Final = "pinot_dynamo_ingestion"  # the seed's, one of the tables that are shipped
+PINOT_TABLE: Final = "pinot_dynamo_ingestion"  # the seed's
 TOPIC: Final = "stream.kinesis.topic.name"
 SHARDS: Final = 2
 
@@ -35,12 +35,12 @@ class PinotFiles:
 
 
 @contextmanager
-def seed_tables(shipped: Path = SHIPPED_TABLES, suffix: str = "") -> Iterator[PinotFiles]:
-    """Copy the seed's table out of the shipped ones: others among them need other items. Raises CommandError.
+def seed_tables(tables: Path = DEMO_TABLES, suffix: str = "") -> Iterator[PinotFiles]:
+    """Copy the seed's table out of a folder of tables, where others need other items. Raises CommandError.
 
     A suffix gives the table, its schema and its stream names of their own: ``…_suffix``, and the stream ``…-suffix``.
     """
-    source = shipped / PINOT_TABLE
+    source = tables / PINOT_TABLE
     if not source.is_dir():
         raise CommandError(f"The demo replicates to the Pinot table {PINOT_TABLE}, and there is no folder {source}")
     try:

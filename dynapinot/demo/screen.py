@@ -14,15 +14,18 @@ from rich.highlighter import JSONHighlighter
 from rich.table import Table
 from rich.text import Text
 
+from dynapinot.wording import counted, say
+
 _STYLES: Final = {"INSERT": "bold green", "MODIFY": "bold yellow", "REMOVE": "bold red"}
 _ID_LENGTH: Final = 8
 
 
 class Screen:
-    """Writes what happens, as it happens."""
+    """Writes what happens, as it happens; without ``shows_changes``, neither the changes nor their rows."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
+        self.shows_changes = True
 
     def waiting(self, why: str) -> AbstractContextManager[object]:
         """Show that something takes a moment, for the length of a block; nothing where there is no terminal."""
@@ -34,10 +37,12 @@ class Screen:
 
     def say(self, text: str) -> None:
         """Write a line as it is."""
-        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+        say(self._console, Text(text))
 
     def change(self, record: Mapping[str, Any]) -> None:
         """Show a change as it comes to the function."""
+        if not self.shows_changes:
+            return
         inner = record["dynamodb"]
         time = datetime.fromtimestamp(inner["ApproximateCreationDateTime"], UTC)
         name = record["eventName"]
@@ -46,6 +51,8 @@ class Screen:
 
     def row(self, shard: str, row: Mapping[str, Any]) -> None:
         """Show a row as it is on the stream."""
+        if not self.shows_changes:
+            return
         text = Text(json.dumps(row, ensure_ascii=False, separators=(", ", ": ")))
         JSONHighlighter().highlight(text)
         text.append(f"  on {shard}", "dim")
@@ -53,24 +60,29 @@ class Screen:
 
     def table(self, query: str, columns: Iterable[str], rows: Sequence[Mapping[str, Any]]) -> None:
         """Show what a query gives."""
-        self._console.print(f"\n{query}", style="bold cyan", markup=False, highlight=False, soft_wrap=True)
-        table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="dim")
+        is_piped = not self._console.is_terminal  # whoever reads it there wants a query in one line
+        self._console.print()
+        if is_piped:
+            self._console.print(query, style="bold cyan", markup=False, highlight=False, soft_wrap=True)
+        else:
+            say(self._console, Text(query, "bold cyan"))
+        table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
         for column in columns:
             table.add_column(column, no_wrap=True, justify="right" if column in _NUMBERS else "left")
         for row in rows:
             style = "red" if row.get("eventName") == "REMOVE" else ""
             table.add_row(*(Text(_cell(column, row.get(column))) for column in columns), style=style)
         self._console.print(table)
-        self._console.print(f"{len(rows)} rows", style="dim", highlight=False)
+        say(self._console, Text(counted(len(rows), "row"), "dim"))
 
     def verdict(self, text: str, different: Sequence[str]) -> None:
         """Say that both sides are equal, or what is different."""
         if not different:
-            self._console.print(f"= {text}", style="green", markup=False, highlight=False)
+            say(self._console, Text(f"= {text}", "green"))
             return
-        self._console.print(f"! {text}", style="bold red", markup=False, highlight=False)
+        say(self._console, Text(f"! {text}", "bold red"))
         for difference in different:
-            self._console.print(f"  {difference}", style="red", markup=False, highlight=False, soft_wrap=True)
+            say(self._console, Text(f"  {difference}", "red"))
 
     def _labelled(self, label: str, text: Text) -> None:
         if not self._console.is_terminal:

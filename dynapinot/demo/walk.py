@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field
+from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
 from dynapinot.defaults import MEETUPS
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 SETTINGS: Final = Settings(
     bisect_batch_on_function_error=True, maximum_retry_attempts=3, report_batch_item_failures=True
 )
+
+SHOWN: Final = 3  # of the published meetups, with their changes and rows
 
 LIVE: Final = ("meetup_id", "meetup_name", "venue_name", "group_city", "rsvp_count", "eventName")
 HISTORY: Final = ("ApproximateCreationDateTime", "eventName", "is_delete", "venue_name", "rsvp_count")
@@ -100,17 +103,23 @@ def walk(
     screen: Screen, table: Table, run_replication: Callable[[], None], compare: Callable[[], bool]
 ) -> tuple[dict[str, Any], bool]:
     """Publish, update one and delete it, and compare after each; return that one's key, and whether all was equal."""
-    screen.title(f"$ dynapinot publish --count {MEETUPS}")
+    screen.title(f"$ dynapinot demo publish --count {MEETUPS}")
+
+    published = count(1)
 
     def say_and_run(line: str) -> None:
         screen.say(line)
+        screen.shows_changes = next(published) <= SHOWN
         run_replication()
 
     key = publish(table, MEETUPS, say_and_run)[0]
+    screen.shows_changes = True
+    if MEETUPS > SHOWN:
+        screen.say(f"(The changes and rows of the first {SHOWN} are shown; those of {MEETUPS - SHOWN} more are not.)")
     is_equal = compare()
     arguments = f"--meetup_id {key['meetup_id']} --mtime {key['mtime']}"
     for name, command in (("update", update), ("delete", delete)):
-        screen.title(f"$ dynapinot {name} {arguments}")
+        screen.title(f"$ dynapinot demo {name} {arguments}")
         command(table, **key, say=screen.say)
         run_replication()
         is_equal = compare() and is_equal

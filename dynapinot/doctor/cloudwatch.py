@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from dynapinot.aws import Aws
 from dynapinot.doctor.finding import Diagnosis, Finding, error, warning
+from dynapinot.wording import counted
 from handlers.telemetry import NAMESPACE
 
 PART: Final = "CloudWatch"
@@ -81,7 +82,7 @@ def metric_findings(function: str, values: Mapping[str, float]) -> Iterator[Find
     dead_letters = int(values.get("dead_letters", 0))
     if dead_letters:
         problem = (
-            f"{dead_letters} changes became dead letters in the last 24 h, and Pinot shows these items' older values"
+            f"{counted(dead_letters, 'dead letter')} in the last 24 h, and Pinot shows older values of these items"
         )
         remedy = "Fix the cause (dynapinot drift shows it), then run dynapinot redrive"
         yield warning("dead_letters", f"{where}: DeadLetters", problem, remedy)

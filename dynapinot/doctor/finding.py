@@ -8,7 +8,7 @@ from typing import Final, Literal, NamedTuple, TypeAlias, TypeVar
 
 from botocore.exceptions import ClientError
 
-from dynapinot.aws import refusals
+from dynapinot.aws import AnotherServerError, refusals
 from dynapinot.errors import CommandError
 
 Level: TypeAlias = Literal["error", "warning", "note"]
@@ -95,13 +95,16 @@ class Diagnosis:
     def ask(self, what: str, call: Callable[[], _Answer], absent: Collection[str] = ()) -> _Answer | None:
         """Ask AWS or Pinot something; None, and noted as missed, when that may not or cannot be seen.
 
-        Raises AbsentError when AWS answers with one of the error codes that say it is not there.
+        Raises AbsentError when AWS answers with one of the error codes that say it is not there, and CommandError when
+        another server answers.
         """
         try:
             with refusals():
                 answer = call()
         except CommandError as error:
             cause = error.__context__
+            if isinstance(cause, AnotherServerError):
+                raise
             if isinstance(cause, ClientError) and cause.response["Error"]["Code"] in absent:
                 self.saw(what)
                 raise AbsentError(what) from None

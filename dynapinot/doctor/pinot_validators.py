@@ -14,7 +14,6 @@ from typing import Any, Final, NamedTuple
 
 from pinot.config_checks import at
 from pinot.errors import Findings
-from pinot.schema import is_true
 from pinot.values import INT32_MAX, INT32_MIN, INT64_MAX, INT64_MIN
 
 _KINDS: Final = ("dimensionFieldSpecs", "metricFieldSpecs", "dateTimeFieldSpecs")
@@ -173,14 +172,7 @@ def _look_at_quota(config: Mapping[str, Any], findings: Findings) -> None:
 
 
 def _look_at_order(config: Mapping[str, Any], columns: Mapping[str, _Column], findings: Findings) -> None:
-    drops = is_true(at(config, "upsertConfig.dropOutOfOrderRecord"))
     marks = at(config, "upsertConfig.outOfOrderRecordColumn")
-    if drops and (at(config, "upsertConfig.consistencyMode") or "NONE") != "NONE":
-        problem = "Pinot refuses it with a consistencyMode other than NONE"
-        findings.warning("upsertConfig.dropOutOfOrderRecord", problem, "Remove one of the two")
-    if drops and marks:
-        problem = "Pinot refuses it beside outOfOrderRecordColumn"
-        findings.warning("upsertConfig.dropOutOfOrderRecord", problem, "Remove one of the two")
     if marks and columns.get(str(marks), _NOTHING)[1:] != ("BOOLEAN", True):
         problem = f"Pinot refuses a column other than a single-value BOOLEAN, as {marks} is none"
         findings.warning("upsertConfig.outOfOrderRecordColumn", problem, "Name a BOOLEAN column, or remove it")

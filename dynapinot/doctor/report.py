@@ -22,6 +22,7 @@ from dynapinot.doctor import (
     template,
 )
 from dynapinot.doctor.finding import Diagnosis, Finding, Level
+from dynapinot.wording import say
 
 # The way a change goes, after what can be known of files.
 _PARTS: Final = (
@@ -45,18 +46,18 @@ def write(console: Console, diagnosis: Diagnosis) -> None:
     for part in _PARTS:
         found = diagnosis.parts.get(part)
         if found:
-            _say(console, Text(part, "bold"))
+            say(console, Text(part, "bold"))
             for finding in sorted(found, key=lambda finding: _LEVELS.index(finding.level)):
-                _say(console, _line(finding))
-            _say(console, Text())
+                say(console, _line(finding))
+            say(console, Text())
     if diagnosis.missed:
-        _say(console, Text("Not looked at", "bold"))
+        say(console, Text("Not looked at", "bold"))
         for missed in diagnosis.missed:
             level: Level = "warning" if missed in diagnosis.refused else "note"
-            _say(console, Text.assemble((f"{level:8}", _STYLES[level]), (missed.what, "bold"), f": {missed.why}"))
-        _say(console, Text())
-    _say(console, Text(f"Looked at: {', '.join(diagnosis.looked_at) or 'nothing'}", "dim"))
-    _say(console, _verdict(diagnosis))
+            say(console, Text.assemble((f"{level:8}", _STYLES[level]), (missed.what, "bold"), f": {missed.why}"))
+        say(console, Text())
+    say(console, Text(f"Looked at: {', '.join(diagnosis.looked_at) or 'nothing'}", "dim"))
+    say(console, _verdict(diagnosis))
 
 
 def document(diagnosis: Diagnosis) -> dict[str, Any]:
@@ -71,12 +72,16 @@ def document(diagnosis: Diagnosis) -> dict[str, Any]:
 
 def write_json(console: Console, diagnosis: Diagnosis) -> None:
     """Write a diagnosis for scripts."""
-    _say(console, Text(json.dumps(document(diagnosis), indent=2, ensure_ascii=False)))
+    console.print(Text(json.dumps(document(diagnosis), indent=2, ensure_ascii=False)), soft_wrap=True)
 
 
 def _line(finding: Finding) -> Text:
-    problem = f": {finding.problem}. {finding.remedy}."
-    return Text.assemble((f"{finding.level:8}", _STYLES[finding.level]), (finding.where, "bold"), problem)
+    rest = f": {_sentence(finding.problem)} {_sentence(finding.remedy)}"
+    return Text.assemble((f"{finding.level:8}", _STYLES[finding.level]), (finding.where, "bold"), rest)
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "?")) else f"{text}."
 
 
 def _verdict(diagnosis: Diagnosis) -> Text:
@@ -87,7 +92,3 @@ def _verdict(diagnosis: Diagnosis) -> Text:
     if diagnosis.exit_code:
         return Text(", ".join(summary), "bold red" if counts["error"] else "bold yellow")
     return Text(", ".join(("nothing wrong in what was looked at", *summary)), "green")
-
-
-def _say(console: Console, text: Text) -> None:
-    console.print(text, soft_wrap=True)

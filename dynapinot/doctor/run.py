@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 
 from dynapinot.aws import Aws
-from dynapinot.defaults import AUTH_VARIABLE
+from dynapinot.defaults import AUTH_VARIABLE, TABLES
 from dynapinot.doctor import (
     deployed,
     dynamodb,
@@ -30,10 +30,9 @@ from dynapinot.doctor.tables import Folder
 from dynapinot.doctor.template import Deployment
 from dynapinot.errors import CommandError
 from dynapinot.pinot_server import Broker, Controller
-from handlers.settings import SHIPPED_TABLES
 from pinot.table import Table
 
-TEMPLATE = SHIPPED_TABLES.parents[1] / "template.yaml"  # what the shipped tables are deployed with
+TEMPLATE = Path("template.yaml")  # what the tables of a checkout are deployed with
 
 Shards = Sequence[Mapping[str, Any]]
 
@@ -43,9 +42,10 @@ class Places:
     """Where to look beside the tables' files; what is None or empty is not looked at.
 
     ``only`` names the folders to look at, none for those that are replicated. ``dynamodb_table`` is that of plain items
-    among ``events``. ``template`` None is the project's own, for the shipped tables. ``parameters`` are ``Name=value``
-    that a deployment is given, before samconfig.toml's. ``aws`` looks at what the files name, without a ``function`` or
-    a ``stack``. ``auth_variable`` names the environment variable that has Pinot's token or user:password.
+    among ``events``. ``template`` None is the working directory's own, for its ``src/tables``. ``parameters`` are
+    ``Name=value`` that a deployment is given, before samconfig.toml's. ``aws`` looks at what the files name, without a
+    ``function`` or a ``stack``. ``auth_variable`` names the environment variable that has Pinot's token or
+    user:password.
     """
 
     template: Path | None = None
@@ -123,7 +123,7 @@ def _deployment(tables_dir: Path, places: Places, known: Deployment) -> Deployme
 def _template(tables_dir: Path, places: Places) -> Path | None:
     if places.template is not None:
         return places.template
-    return TEMPLATE if tables_dir.resolve() == SHIPPED_TABLES.resolve() and TEMPLATE.exists() else None
+    return TEMPLATE if tables_dir.resolve() == TABLES.resolve() and TEMPLATE.exists() else None
 
 
 def _look_at_template(
@@ -131,6 +131,11 @@ def _look_at_template(
 ) -> None:
     file = _template(tables_dir, places)
     if file is None:
+        ignored = [name for name in template.overrides(list(places.parameters)) if name != "Tables"]
+        if ignored:
+            raise CommandError(
+                f"--parameter {ignored[0]}: nothing checks it without the template: give --template FILE"
+            )
         diagnosis.miss("the template these tables are deployed with", "give --template FILE")
         return
     template.look(diagnosis, file, folders, _deployment(tables_dir, places, known))

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from dynapinot.doctor import pinot_validators, table_creation
 from dynapinot.doctor.finding import Diagnosis, Finding
-from handlers.catalog import CONFIG, SCHEMA, SOURCE, load_tables
+from handlers.catalog import CONFIG, SCHEMA, SOURCE, load_tables, table_folders
 from pinot import errors
 from pinot.compile import Files, compile_table
 from pinot.errors import Findings, TableError
@@ -45,15 +45,14 @@ def look(diagnosis: Diagnosis, tables_dir: Path, names: Collection[str] = ()) ->
         found += load_tables(tables_dir, names)[1]
     except TableError as error:
         found += error.findings
-    if tables_dir.is_dir():
-        for path in sorted(tables_dir.iterdir()):
-            if path.is_dir() and not path.name.startswith((".", "_")) and (not names or path.name in names):
-                documents = _documents(path)
-                if documents:
-                    folder, said = _examine(path, *documents)
-                    folders.append(folder)
-                    found += said
-                diagnosis.saw(f"{path}")
+    for path in table_folders(tables_dir):
+        if not names or path.name in names:
+            documents = _documents(path)
+            if documents:
+                folder, said = _examine(path, *documents)
+                folders.append(folder)
+                found += said
+            diagnosis.saw(f"{path}")
     diagnosis.add(PART, map(_finding, dict.fromkeys(found)))
     for folder in folders:
         diagnosis.add(PART, _notes(folder))

@@ -122,7 +122,7 @@ def _refusal(rule: Mapping[str, Any], value: str) -> str | None:
 def template_findings(template: Template, file: str, folders: Sequence[Folder]) -> Iterator[Finding]:
     """Check what a stack would be made of against the tables that it is to feed."""
     tables = [folder.table for folder in folders if folder.table]
-    unmatched = list(_unmatched(template, file, tables))
+    unmatched = list(_unmatched(template, file, folders))
     yield from unmatched
     for stream in template.resources("AWS::Kinesis::Stream"):
         yield from _stream_findings(stream, file, folders)
@@ -137,14 +137,16 @@ def template_findings(template: Template, file: str, folders: Sequence[Folder]) 
         yield from _table_findings(table, tables)
 
 
-def _unmatched(template: Template, file: str, tables: Sequence[Table]) -> Iterator[Finding]:
+def _unmatched(template: Template, file: str, folders: Sequence[Folder]) -> Iterator[Finding]:
     """Find the tables whose stream the function may not publish to."""
     patterns = list(_publishable(template))
     if UNKNOWN in patterns or not patterns:
         return
     names = sorted({pattern.rpartition("stream/")[2] for pattern in patterns})
-    for table in tables:
-        if any(_matches(pattern, table) for pattern in patterns):
+    tables = {folder.path.name: folder.table for folder in folders if folder.table}
+    matched = [name for name, table in tables.items() if any(_matches(pattern, table) for pattern in patterns)]
+    for name, table in tables.items():
+        if name in matched:
             continue
         where = f"{file}: {table.name}"
         if table.stream in names:
@@ -154,6 +156,11 @@ def _unmatched(template: Template, file: str, tables: Sequence[Table]) -> Iterat
         else:
             problem = f"table.json names the stream {table.stream}, and the function may publish to {', '.join(names)}"
             remedy = "Fix stream.kinesis.topic.name, or KinesisStreamName, or add its ARN (OtherKinesisStreamArns)"
+            if matched:
+                remedy = (
+                    f"If this stack is not for it, deploy with Tables={','.join(matched)}, or write its DynamoDB table"
+                    " as dynamodb_table in its source.toml. If it is, add the stream's ARN (OtherKinesisStreamArns)"
+                )
         yield error("stream_unmatched", where, problem, remedy, about=table.name)
 
 

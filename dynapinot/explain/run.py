@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +19,8 @@ from decoder.change import Change
 from dynapinot.errors import FOUND, OK
 from dynapinot.explain.attributes import AttributeLine, explain_attributes, explain_other_columns
 from dynapinot.folders import read_tables
-from dynapinot.samples import is_item, read_samples
+from dynapinot.samples import is_item, item_key, item_name, read_files
+from dynapinot.wording import counted, say
 from handlers.dead_letter import DeadLetter
 from handlers.planner import Plan, plan
 from heartbeat.probe import hash_key
@@ -37,10 +38,14 @@ _STYLES: Final = {"INSERT": "bold green", "MODIFY": "bold yellow", "REMOVE": "bo
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """The options: ``shards`` is the shard count of the stream, None if it is not known."""
+    """The options: ``shards`` is the shard count of the stream, None if it is not known.
+
+    ``only_failed`` leaves out rows, and changes that make none.
+    """
 
     shards: int | None = None
     verbose: bool = False
+    only_failed: bool = False
     as_json: bool = False
 
 
@@ -88,7 +93,9 @@ def _outcomes(batch: Plan, tables: Sequence[Table]) -> list[_Outcome]:
     return sorted([*rows, *dead_letters], key=lambda outcome: outcome.position)
 
 
-def _json_line(outcome: _Outcome, options: Options) -> str:
+def _json_line(outcome: _Outcome, options: Options, item: Mapping[str, Any] | None = None) -> str:
+    """Write an outcome; ``item`` says which item it is of, where there are files."""
+    place = {} if item is None else {"item": item}
     if outcome.dead_letter:
         dead_letter = outcome.dead_letter
         document = {
@@ -99,7 +106,7 @@ def _json_line(outcome: _Outcome, options: Options) -> str:
             "detail": dead_letter.error.detail,
         }
         # The standard library's writer takes any name an event can hold, half a surrogate pair too.
-        return json.dumps({"dead_letter": document})
+        return json.dumps({"dead_letter": document, **place})
     table, entry, change = outcome.table, outcome.entry, outcome.change
     if table is None or entry is None or change is None:
         raise AssertionError
@@ -109,6 +116,8 @@ def _json_line(outcome: _Outcome, options: Options) -> str:
         "partition_key": entry.key,
         "row": orjson.Fragment(entry.data),
     }
+    if item is not None:  # a name of a file may be what orjson does not write
+        line["item"] = orjson.Fragment(json.dumps(item))
     if options.shards:
         line["shard"] = shard_of(entry.key, options.shards)
     if options.verbose:
@@ -141,63 +150,79 @@ class _Page:
         self._options = options
         self._highlight = JSONHighlighter()
 
-    def show(self, batch: Plan) -> None:
-        """Show what became of a batch."""
+    def show(self, file: Path, batch: Plan) -> None:
+        """Show what became of a file's changes."""
         outcomes: defaultdict[int, list[_Outcome]] = defaultdict(list)
         for outcome in _outcomes(batch, self._tables):
             outcomes[outcome.position].append(outcome)
-        for position in range(len(batch.records)):
-            change = batch.changes.get(position)
-            self._print(_heading(position, change, batch.records[position]))
-            named = set()
-            for outcome in outcomes[position]:
-                named.add(outcome.table.name if outcome.table else None)
+        for position, record in enumerate(batch.records):
+            became = outcomes[position]
+            failed = [outcome for outcome in became if outcome.dead_letter]
+            if self._options.only_failed and not failed:
+                continue
+            change = batch.changes.get(position) or next((each.change for each in failed), None)
+            self._print(*_heading(file, position + 1, change, record, self._tables))
+            for outcome in failed if self._options.only_failed else became:
                 if outcome.dead_letter:
                     self._show_dead_letter(outcome.dead_letter)
                 elif outcome.table and outcome.entry and change:
                     self._show_row(outcome.table, outcome.entry, change)
-            for table in self._tables:
+            named = {outcome.table.name for outcome in became if outcome.table}
+            for table in () if self._options.only_failed else self._tables:
                 if change and table.replicates(change.table) and table.name not in named:
-                    self._print(Text(f"  {table.name}: no row, by its source.toml", "dim"))
+                    self._print((f"  {table.name}: no row, by its source.toml", "dim"))
 
     def _show_row(self, table: Table, entry: Entry, change: Change) -> None:
         shards, units = self._options.shards, _put_units(entry)
         shard = f", shard {shard_of(entry.key, shards)} of {shards}" if shards else ""
-        size = f"{entry.size} bytes, {units} PUT unit{'s' if units > 1 else ''}"
-        head = Text.assemble("  ", (table.name, "bold"), f": stream {table.stream}{shard}, {size}, ")
-        self._print(head.append(f"partition key {entry.key}", "dim"))
-        row = Text("    ").append(entry.data.decode())
-        self._highlight.highlight(row)
-        self._print(row)
+        size = f"{entry.size} bytes, {counted(units, 'PUT unit')}"
+        head = f": stream {table.stream}{shard}, {size}, "
+        self._print(("  ", ""), (table.name, "bold"), (head, ""), (f"partition key {entry.key}", "dim"))
+        self._print((f"    {entry.data.decode()}", ""), is_json=True)
         if not self._options.verbose:
             return
         lines = _attribute_lines(table, change, entry)
         names = [line.attribute if line.attribute.isprintable() else json.dumps(line.attribute) for line in lines]
         width = max(map(len, names), default=0)
         for name, line in zip(names, lines, strict=True):
-            self._print(Text(f"    {name:{width}}  {line.type:4}  ").append(line.why, "dim"))
+            self._print((f"    {name:{width}}  {line.type:4}  ", ""), (line.why, "dim"))
         for name, why in explain_other_columns(table, change).items():
-            self._print(Text(f"    column {name}: ").append(why, "dim"))
+            self._print((f"    column {name}: ", ""), (why, "dim"))
 
     def _show_dead_letter(self, dead_letter: DeadLetter) -> None:
         where = f" at {dead_letter.error.path}" if dead_letter.error.path else ""
         head = f"  {dead_letter.table}: " if dead_letter.table else "  "
-        text = Text(head).append(f"dead letter: {dead_letter.error.reason}", "bold red")
-        self._print(text.append(f"{where}: {dead_letter.error.detail}"))
+        reason = f"dead letter: {dead_letter.error.reason}"
+        self._print((head, ""), (reason, "bold red"), (f"{where}: {dead_letter.error.detail}", ""))
 
-    def _print(self, text: Text) -> None:
-        self._console.print(text, soft_wrap=True)
+    def _print(self, *parts: tuple[str, str], is_json: bool = False) -> None:
+        """Write a line of parts with their styles. Without a terminal they have none, and rich would take 1 ms."""
+        if not self._console.is_terminal:
+            self._console.file.write(f"{''.join(text for text, _ in parts)}\n")
+        elif is_json:
+            text = Text.assemble(*parts)
+            self._highlight.highlight(text)
+            self._console.print(text, soft_wrap=True)
+        else:
+            say(self._console, Text.assemble(*parts))
 
 
-def _heading(position: int, change: Change | None, record: object) -> Text:
+def _heading(
+    file: Path, number: int, change: Change | None, record: object, tables: Sequence[Table]
+) -> Iterator[tuple[str, str]]:
     if change is None:
-        return Text(f"{position + 1}. no change that can be read", "bold red")
+        yield f"{number}. no change that can be read", "bold red"
+        return
+    key = item_key(record, change, tables)
+    of = "" if key is None else f": {item_name(key, file, number)}"
     if is_item(record):
-        return Text(f"{position + 1}. an item", "bold")
+        yield f"{number}. an item{of}", "bold"
+        return
     time = datetime.fromtimestamp(change.timestamp_ms / 1000, UTC)
-    text = Text(f"{position + 1}. ").append(change.event_name, _STYLES[change.event_name])
+    yield f"{number}. ", ""
+    yield change.event_name, _STYLES[change.event_name]
     ttl = " by Time to Live" if change.ttl_delete else ""
-    return text.append(f"{ttl} in {change.table or 'an unnamed table'} at {time:%Y-%m-%d %H:%M:%S.%f}"[:-3] + " UTC")
+    yield f"{ttl} in {change.table or 'an unnamed table'} at {time:%Y-%m-%d %H:%M:%S.%f}"[:-3] + f" UTC{of}", ""
 
 
 def run(
@@ -213,13 +238,14 @@ def run(
 ) -> int:
     """Explain files; return the exit code: all became rows, or there are dead letters. Raises CommandError."""
     tables, warnings = read_tables(tables_dir, only)
-    samples = [read_samples(file, tables, now_ms=now_ms, dynamodb_table=dynamodb_table) for file in files]
+    samples = read_files(files, tables, now_ms=now_ms, dynamodb_table=dynamodb_table)
     for warning in warnings:
         warn(f"warning: {warning}")
     page = _Page(console, tables, options)
-    exit_code = OK
+    totals: Counter[str] = Counter()
+    reasons: Counter[str] = Counter()
     shown: set[str] = set()
-    for file, records in zip(files, samples, strict=True):
+    for file, records in samples.items():
         batch = plan(records, tables, max_record_bytes=MAX_RECORD_BYTES)
         for advice in _advice(batch):
             if advice not in shown:
@@ -228,15 +254,39 @@ def run(
         if not options.as_json and len(files) > 1:
             console.print(Text(str(file), "bold underline"))
         if options.as_json:
-            for outcome in _outcomes(batch, tables):
-                console.out(_json_line(outcome, options), highlight=False)
-            if batch.ignored:
-                warn(f"{batch.ignored} changes make no row of any table, by the tables' own source.toml")
+            _write_json(console, file, batch, tables, options)
         else:
-            page.show(batch)
-        if batch.dead_letters:
-            exit_code = FOUND
-    return exit_code
+            page.show(file, batch)
+        reasons.update(each.error.reason for each in batch.dead_letters)
+        totals["changes"] += len(records)
+        totals["rows"] += sum(map(len, batch.rows.values()))
+        totals["ignored"] += batch.ignored
+    if options.as_json and totals["ignored"]:
+        verb = "makes" if totals["ignored"] == 1 else "make"
+        warn(f"{counted(totals['ignored'], 'change')} {verb} no row of any table, by the tables' own source.toml")
+    elif not options.as_json and totals["changes"] > 1:
+        say(console, Text(_summary(totals, reasons), "bold"))
+    return FOUND if reasons else OK
+
+
+def _write_json(console: Console, file: Path, batch: Plan, tables: Sequence[Table], options: Options) -> None:
+    """Write lines past rich, which takes 100 us for each."""
+    for outcome in _outcomes(batch, tables):
+        if options.only_failed and not outcome.dead_letter:
+            continue
+        change = outcome.change
+        key = item_key(batch.records[outcome.position], change, tables) if change else None
+        item = {"file": str(file), "number": outcome.position + 1, "key": key}
+        console.file.write(f"{_json_line(outcome, options, item)}\n")
+
+
+def _summary(totals: Mapping[str, int], reasons: Counter[str]) -> str:
+    parts = [counted(totals["rows"], "row"), counted(reasons.total(), "dead letter")]
+    if reasons:
+        parts[-1] += f" ({', '.join(f'{reason} {count:,}' for reason, count in reasons.most_common())})"
+    if totals["ignored"]:
+        parts.append(f"{totals['ignored']:,} without a row, by source.toml")
+    return f"{counted(totals['changes'], 'change')}: {', '.join(parts)}"
 
 
 def _advice(batch: Plan) -> Iterator[str]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
+from dynapinot.defaults import TABLES
 from dynapinot.init.capacity import MAX_SHARDS, SHARD_BYTES, Shards
 from dynapinot.init.files import Naming
 from dynapinot.init.table_description import NEW_AND_OLD, TableDescription
@@ -26,35 +28,47 @@ class Step:
 
 
 def next_steps(
-    described: TableDescription, naming: Naming, shards: Shards, *, tables: str, shipped: bool
+    described: TableDescription,
+    naming: Naming,
+    shards: Shards,
+    *,
+    tables: str,
+    is_alone: bool,
+    endpoint_url: str | None = None,
 ) -> tuple[Step, ...]:
-    """List how to use the proposal; ``tables`` is the folder of tables, ``shipped`` if the function has it."""
+    """List how to use the proposal.
+
+    ``tables`` is the folder of tables, where the proposal may be alone. ``endpoint_url`` is where the table was found,
+    None at AWS.
+    """
+    at = f"--region {naming.region}" + (f" --endpoint-url {shlex.quote(endpoint_url)}" if endpoint_url else "")
+    this = f"--tables {shlex.quote(tables)}" + ("" if is_alone else f" --only {naming.pinot_table}")
     return (
-        _look(naming, tables),
-        *_stream(described),
-        _deploy(described, naming, shards, tables=tables, shipped=shipped),
-        _own_stream(naming, shards),
+        _look(naming, at, this),
+        *_stream(described, at),
+        _deploy(described, naming, shards, at, tables),
+        _own_stream(naming, shards, at),
         _pinot(naming, tables),
-        _check(naming, tables),
+        _check(naming, at, this),
     )
 
 
-def _look(naming: Naming, tables: str) -> Step:
-    scan = f"aws dynamodb scan --table-name {naming.dynamodb_table} --region {naming.region} --max-items 20"
+def _look(naming: Naming, at: str, this: str) -> Step:
+    scan = f"aws dynamodb scan --table-name {naming.dynamodb_table} {at} --max-items 20"
     return Step(
         title="See what items become",
         commands=(
             f"{scan} > items.json",
-            f"dynapinot explain items.json --tables {shlex.quote(tables)} --table {naming.dynamodb_table} --verbose",
+            f"dynapinot explain items.json {this} --table {naming.dynamodb_table} --verbose",
         ),
         note="Change in the three files what you know better: a primary key or a type is hard to change later.",
     )
 
 
-def _stream(described: TableDescription) -> Iterator[Step]:
+def _stream(described: TableDescription, at: str) -> Iterator[Step]:
     if described.view_type == NEW_AND_OLD:
         return
-    update = f"aws dynamodb update-table --table-name {described.name} --region {described.region}"
+    update = f"aws dynamodb update-table --table-name {described.name} {at}"
     enable = f"{update} --stream-specification StreamEnabled=true,StreamViewType={NEW_AND_OLD}"
     if described.view_type is None:
         yield Step(title="Switch the table's stream on", commands=(enable,))
@@ -68,7 +82,7 @@ def _stream(described: TableDescription) -> Iterator[Step]:
         title=f"Give the table's stream the view type {NEW_AND_OLD}; it is {described.view_type}, and {lacks}",
         commands=(
             f"{update} --stream-specification StreamEnabled=false",
-            f"aws dynamodb wait table-exists --table-name {described.name} --region {described.region}",
+            f"aws dynamodb wait table-exists --table-name {described.name} {at}",
             enable,
         ),
         note="The stream gets another ARN: whatever else reads it must be connected again.",
@@ -79,10 +93,9 @@ def _stack(naming: Naming) -> str:
     return f"dynapinot-{naming.pinot_table.replace('_', '-')}"
 
 
-def _deploy(described: TableDescription, naming: Naming, shards: Shards, *, tables: str, shipped: bool) -> Step:
+def _deploy(described: TableDescription, naming: Naming, shards: Shards, at: str, tables: str) -> Step:
     arn = (
-        f"$(aws dynamodb describe-table --table-name {described.name} --region {described.region}"
-        " --query Table.LatestStreamArn --output text)"
+        f"$(aws dynamodb describe-table --table-name {described.name} {at} --query Table.LatestStreamArn --output text)"
     )
     stack = _stack(naming)
     region = "" if naming.region == SAMCONFIG_REGION else f" --region {naming.region}"
@@ -96,7 +109,7 @@ def _deploy(described: TableDescription, naming: Naming, shards: Shards, *, tabl
         parameters.append(f"TableKeyArn={described.key_arn}")
     lines = [f".venv-sam/bin/sam deploy --stack-name {stack}{region} --parameter-overrides \\"]
     lines += [f"  {parameter} \\" for parameter in parameters]
-    copy = f"cp -r {shlex.quote(f'{tables}/{naming.pinot_table}')} src/tables/"
+    build = "make build" if Path(tables) == TABLES else f"make build TABLES={shlex.quote(str(Path(tables).absolute()))}"
     notes = []
     if described.key_arn:
         notes.append("TableKeyArn is only for a key of your own: leave it out if AWS manages that key.")
@@ -104,13 +117,13 @@ def _deploy(described: TableDescription, naming: Naming, shards: Shards, *, tabl
         notes.append(f"The template makes {MAX_SHARDS} shards at most: make the stream yourself, as below.")
     return Step(
         title="Deploy the function and its Kinesis stream",
-        commands=(*(() if shipped else (copy,)), "make build", "\n".join(lines).removesuffix(" \\")),
+        commands=(build, "\n".join(lines).removesuffix(" \\")),
         note=" ".join(notes),
     )
 
 
-def _own_stream(naming: Naming, shards: Shards) -> Step:
-    where = f"--stream-name {naming.stream} --region {naming.region}"
+def _own_stream(naming: Naming, shards: Shards, at: str) -> Step:
+    where = f"--stream-name {naming.stream} {at}"
     mode = "--stream-mode-details StreamMode=PROVISIONED"
     return Step(
         title="Or make the stream yourself before, and deploy with its KinesisStreamArn=… in place of KinesisStreamName"
@@ -134,11 +147,10 @@ def _pinot(naming: Naming, tables: str) -> Step:
     )
 
 
-def _check(naming: Naming, tables: str) -> Step:
-    files = f"--tables {shlex.quote(tables)} --region {naming.region}"
+def _check(naming: Naming, at: str, this: str) -> Step:
     return Step(
         title="Check the whole path",
-        commands=(f"dynapinot doctor {files} --stack {_stack(naming)} {_PINOT}",),
+        commands=(f"dynapinot doctor {this} {at} --stack {_stack(naming)} {_PINOT}",),
     )
 
 

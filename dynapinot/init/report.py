@@ -19,6 +19,7 @@ from dynapinot.init.columns import Column, record_keys
 from dynapinot.init.percentage import percent
 from dynapinot.init.profile import Seen
 from dynapinot.init.proposal import Proposal
+from dynapinot.wording import counted
 
 _SHOWN: Final = 60  # characters of a name; DynamoDB takes 64 KB of any
 _LISTED: Final = 20  # names in a line
@@ -34,7 +35,7 @@ def report(console: Console, proposal: Proposal, *, paths: bool) -> None:
     key = ", ".join(f"{shown(each.name)} ({each.kind}, {each.tag})" for each in described.key)
     page = _Page(console)
     page.title(f"{naming.dynamodb_table} in DynamoDB → {naming.pinot_table} in Pinot")
-    page.say(f"Key: {key}. About {described.items:,} items. {proposal.method}")
+    page.say(f"Key: {key}. About {counted(described.items, 'item')}. {proposal.method}")
     for warning in proposal.warnings:
         page.say(f"! {warning}", "bold red")
     page.columns(proposal.columns.columns)
@@ -43,7 +44,7 @@ def report(console: Console, proposal: Proposal, *, paths: bool) -> None:
     page.section("Names", _name_notes(proposal))
     page.section("Left out", _left_out(proposal))
     page.section("What you may want to change", _hints(proposal, paths=paths))
-    page.section(f"{proposal.shards.count} shards", _shards(proposal))
+    page.section(counted(proposal.shards.count, "shard"), _shards(proposal))
     page.section("Notes", proposal.notes)
     page.title("\nNext")
     for number, step in enumerate(proposal.steps, start=1):
@@ -220,9 +221,12 @@ def _shards(proposal: Proposal) -> Iterator[str]:
 
 def method_of(read: int, *, whole: bool, segments: int) -> str:
     """Say how the items were read."""
-    if whole:
-        return f"All {read:,} items that a scan found were read."
-    return f"{read:,} were read, from {segments:,} parts of the table in turn, not from its beginning alone."
+    if not whole:
+        verb, parts = "was" if read == 1 else "were", counted(segments, "part")
+        return f"{read:,} {verb} read, from {parts} of the table in turn, not from its beginning alone."
+    return (
+        f"All {read:,} items that a scan found were read." if read != 1 else "The one item that a scan found was read."
+    )
 
 
 def empty_warning(table: str) -> str:

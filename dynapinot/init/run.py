@@ -30,8 +30,8 @@ from dynapinot.init.proposal import Proposal, as_document
 from dynapinot.init.report import empty_warning, method_of, report, show_files, show_written
 from dynapinot.init.scan import Pace, Reading, read_items, reading_of
 from dynapinot.init.table_description import TableDescription, describe
-from handlers.catalog import CONFIG, SCHEMA, SOURCE, load_tables
-from handlers.settings import SHIPPED_TABLES
+from dynapinot.wording import counted
+from handlers.catalog import CONFIG, SCHEMA, SOURCE, load_tables, table_folders
 from pinot.errors import TableError
 from pinot.table import Table
 
@@ -49,7 +49,7 @@ class Options:
     """
 
     table: str
-    tables: Path = SHIPPED_TABLES
+    tables: Path
     name: str | None = None
     stream: str | None = None
     sample: int | None = SAMPLE_ITEMS
@@ -89,6 +89,7 @@ def run(console: Console, aws: Aws, options: Options, *, progress: Console | Non
         folder=folder,
         shards=_shards(aws, described, profile, options),
         neighbouring=neighbouring,
+        endpoint_url=aws.endpoint_url,
     )
     if not options.dry_run:
         write_files(folder, proposal.files)
@@ -146,8 +147,7 @@ def _neighbours(tables: Path, naming: Naming) -> tuple[str, ...]:
 
 
 def _others(tables: Path, pinot_table: str) -> Iterator[Table]:
-    folders = tables.iterdir() if tables.is_dir() else ()
-    for folder in sorted(folders):
+    for folder in table_folders(tables):
         if folder.name == pinot_table or not (folder / CONFIG).is_file():
             continue
         try:
@@ -214,9 +214,10 @@ def _propose(
     folder: Path,
     shards: Shards,
     neighbouring: tuple[str, ...],
+    endpoint_url: str | None,
 ) -> Proposal:
     columns = propose_columns(profile, described.key, leave_out=options.leave_out, paths=options.paths)
-    origin = f"Proposed by dynapinot init, by {profile.items:,} items. Change what you know better."
+    origin = f"Proposed by dynapinot init, by {counted(profile.items, 'item')}. Change what you know better."
     whole = reading.sample is None or profile.items < reading.sample
     warnings = [] if profile.items else [empty_warning(naming.dynamodb_table)]
     beside = neighbours(neighbouring, naming.pinot_table)
@@ -245,7 +246,8 @@ def _propose(
             naming,
             shards,
             tables=_short(options.tables),
-            shipped=options.tables.resolve() == SHIPPED_TABLES.resolve(),
+            is_alone=not any(each.name != naming.pinot_table for each in table_folders(options.tables)),
+            endpoint_url=endpoint_url,
         ),
     )
 

@@ -17,6 +17,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import boto3
 
+from dynapinot.aws import check_answers
+from dynapinot.errors import CommandError
+
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodbstreams import DynamoDBStreamsClient
@@ -45,8 +48,15 @@ def embedded_services(
     """Run the services on a free port of this machine; they start empty, and all they hold goes with them.
 
     ``elsewhere`` has further variables of the SDK: ``AWS_ENDPOINT_URL_KINESIS`` for a Kinesis that runs already, say.
+    Raises CommandError where moto is not installed.
     """
-    from moto.server import ThreadedMotoServer  # noqa: PLC0415  # takes a second that only the demo has
+    try:
+        from moto.server import ThreadedMotoServer  # noqa: PLC0415  # takes a second that only the demo has
+    except ImportError as error:
+        raise CommandError(
+            f"The embedded DynamoDB and Kinesis are moto's server, which is not installed ({error}). Install"
+            " dynapinot[demo], or run make setup in a checkout"
+        ) from None
 
     werkzeug = logging.getLogger("werkzeug")
     level = werkzeug.level
@@ -59,6 +69,7 @@ def embedded_services(
         variables = {**sdk_variables(f"http://{LOOPBACK}:{port}"), **elsewhere}
         with records_in_turn(), replaced_environment(variables), ExitStack() as clients:
             session = boto3.Session()
+            check_answers(session.events)
             services = Services(
                 environment=variables,
                 dynamodb=session.client("dynamodb"),

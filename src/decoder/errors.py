@@ -47,13 +47,13 @@ class MalformedError(ChangeError):
 
 def path_text(steps: tuple[str | int, ...]) -> str:
     """Render the steps of a path: ``("a", 1, "b c")`` is ``a[1]["b c"]``."""
-    text = ""
+    parts: list[str] = []
     for step in steps:
         if isinstance(step, int):
-            text += f"[{step}]"
+            parts.append(f"[{step}]")
         elif not _PLAIN_STEP.fullmatch(step):
             escaped = step.replace("\\", "\\\\").replace('"', '\\"')
-            text += f'["{escaped}"]'
+            parts.append(f'["{escaped}"]')
         else:
-            text += f".{step}" if text else step
-    return text
+            parts.append(f".{step}" if parts else step)
+    return "".join(parts)

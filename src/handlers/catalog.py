@@ -25,9 +25,13 @@ def load_tables(folder: Path, names: Collection[str] = ()) -> tuple[tuple[Table,
     """
     if not folder.is_dir():
         _refuse(folder, "the folder of tables", "it does not exist", "Create it, or set TABLES_DIR to the right one")
-    folders = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith((".", "_")))
+    folders = table_folders(folder)
     if not folders:
-        _refuse(folder, "the folder of tables", "it has no table", f"Add <table>/{SCHEMA} and <table>/{CONFIG}")
+        remedy = (
+            f"Add <table>/{SCHEMA} and <table>/{CONFIG}, as dynapinot init proposes them, or name another folder:"
+            " --tables, TABLES_DIR, or make build TABLES=…"
+        )
+        _refuse(folder, "the folder of tables", "it has no table", remedy)
     tables: list[Table] = []
     warnings: list[Finding] = []
     errors = _unknown(folder, names, [each.name for each in folders])
@@ -50,11 +54,17 @@ def load_tables(folder: Path, names: Collection[str] = ()) -> tuple[tuple[Table,
 def hashes(folder: Path, names: Collection[str] = ()) -> dict[str, str]:
     """Return a hash of each table's files, by the table's name, for tables that :func:`load_tables` can read."""
     found = {}
-    for each in sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith((".", "_"))):
+    for each in table_folders(folder):
         if not names or each.name in names:
             files = [(each / name).read_bytes() for name in (SCHEMA, CONFIG, SOURCE) if (each / name).exists()]
             found[_load_table(each)[0].name] = hashlib.sha256(b"\0".join(files)).hexdigest()
     return found
+
+
+def table_folders(folder: Path) -> list[Path]:
+    """Find the folders of tables in a folder, sorted by name; none if it does not exist. Files in it are not for it."""
+    inside = folder.iterdir() if folder.is_dir() else ()
+    return sorted(path for path in inside if path.is_dir() and not path.name.startswith((".", "_")))
 
 
 def _load_table(folder: Path) -> tuple[Table, tuple[Finding, ...]]:

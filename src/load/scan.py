@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import msgspec
 import orjson
 from botocore.exceptions import ClientError
+from botocore.parsers import ResponseParserError
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from decoder.sdk import to_sdk
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 _RESPONSE_EVENT: Final = "before-parse.dynamodb.Scan"
-_BODY: Final = "Body"
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html
 _THROTTLED: Final = frozenset(
     {"ProvisionedThroughputExceededException", "RequestLimitExceeded", "ThrottlingException", "LimitExceededException"}
@@ -44,7 +44,7 @@ class _Capacity(Struct):
 class _Page(Struct):
     Items: list[Raw]
     LastEvaluatedKey: Raw | UnsetType = UNSET
-    ConsumedCapacity: _Capacity | UnsetType = UNSET
+    ConsumedCapacity: _Capacity | None = None
 
 
 _decode_page: Final = msgspec.json.Decoder(_Page).decode
@@ -69,7 +69,7 @@ def page_reader(client: DynamoDBClient, table: str, reader: ScanReader) -> ScanP
     The SDK would make Python objects of every value, of which JSON is made again for the rows; so its parser gets no
     body, and the page is split into the JSON of its items.
     """
-    client.meta.events.register(_RESPONSE_EVENT, _keep_body, unique_id=_RESPONSE_EVENT)
+    client.meta.events.register(_RESPONSE_EVENT, _split_page, unique_id=_RESPONSE_EVENT)
 
     def read(segment: int, after: Mapping[str, object] | None) -> Page:
         start = {} if after is None else {"ExclusiveStartKey": to_sdk(after)}
@@ -82,22 +82,30 @@ def page_reader(client: DynamoDBClient, table: str, reader: ScanReader) -> ScanP
             **start,
             **reader.filter,
         )
-        page = _decode_page(response[_BODY])
-        capacity = page.ConsumedCapacity
         return Page(
-            items=page.Items,
-            last_key=None if page.LastEvaluatedKey is UNSET else page.LastEvaluatedKey,
-            read_units=0.0 if capacity is UNSET else capacity.CapacityUnits,
+            items=response["Items"],
+            last_key=response["LastEvaluatedKey"],
+            read_units=response["ConsumedCapacity"]["CapacityUnits"],
             date=parsedate_to_datetime(response["ResponseMetadata"]["HTTPHeaders"]["date"]).timestamp(),
         )
 
     return read
 
 
-def _keep_body(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: object) -> None:
-    if response_dict["status_code"] == HTTPStatus.OK:
-        customized_response_dict[_BODY] = response_dict["body"]
-        response_dict["body"] = b"{}"
+def _split_page(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: object) -> None:
+    """Give the members of a response with the JSON of items and keys; leave errors to the SDK."""
+    if response_dict["status_code"] != HTTPStatus.OK:
+        return
+    try:
+        page = _decode_page(response_dict["body"])
+    except msgspec.DecodeError as error:
+        raise ResponseParserError("the response to Scan is not a page of items") from error
+    response_dict["body"] = b"{}"
+    customized_response_dict |= {
+        "Items": page.Items,
+        "LastEvaluatedKey": None if page.LastEvaluatedKey is UNSET else page.LastEvaluatedKey,
+        "ConsumedCapacity": {"CapacityUnits": page.ConsumedCapacity.CapacityUnits if page.ConsumedCapacity else 0.0},
+    }
 
 
 class SegmentReader:

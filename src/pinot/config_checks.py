@@ -221,8 +221,8 @@ _RULES: Final = (
     ),
     _Rule(
         setting="upsertConfig.dropOutOfOrderRecord",
-        wrong=lambda enabled: enabled is True,
-        problem="Pinot refuses it beside a consistencyMode, and without one it refuses forceCommit",
+        wrong=is_true,
+        problem="Pinot refuses it beside a consistencyMode or outOfOrderRecordColumn, and alone it refuses forceCommit",
     ),
     _Rule(
         setting="dedupConfig.dedupEnabled",

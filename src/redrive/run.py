@@ -25,6 +25,9 @@ PORTION: Final = 500  # changes of an object whose rows are made and published t
 Publish: TypeAlias = Callable[[Target, Sequence[Entry]], Published]
 Reasons: TypeAlias = "Counter[tuple[str, str]]"  # (Pinot table or "all", reason) -> changes
 
+# Takes the key of an object, a failed change in it, None for all of it, and its Pinot tables and reasons.
+OnFailure: TypeAlias = Callable[[str, FailedChange | None, Sequence[tuple[str, str]]], None]
+
 
 class BucketError(Exception):
     """S3 refused a request for one object; the message is its code."""
@@ -84,20 +87,24 @@ class _Object:
     has_progress: bool
 
 
-def summarize(bucket: Bucket, on_object: Callable[[str], None] = lambda _: None) -> Summary:
+def summarize(
+    bucket: Bucket, on_object: Callable[[str], None] = lambda _: None, on_failure: OnFailure = lambda *_: None
+) -> Summary:
     """Count the failed changes in the bucket, by table and reason, and change nothing.
 
-    ``on_object`` is called with each object's key.
+    ``on_object`` is called with each object's key, ``on_failure`` with each failed change.
     """
     found = Summary()
     for key in bucket.list_keys():
-        opened = _open(bucket, key, found)
+        opened = _open(bucket, key, found, on_failure)
         if opened:
             left = [opened.changes[position] for position in opened.progress.left()]
             found.objects += 1
             found.changes += len(left)
             for each in left:
-                found.fail([(each.table or ALL_TABLES, each.reason)])
+                failures = [(each.table or ALL_TABLES, each.reason)]
+                found.fail(failures)
+                on_failure(key, each, failures)
         on_object(key)
     return found
 
@@ -111,17 +118,18 @@ def redrive(
     max_record_bytes: int,
     remaining: Callable[[], float],
     on_object: Callable[[str], None] = lambda _: None,
+    on_failure: OnFailure = lambda *_: None,
     portion: int = PORTION,
 ) -> Summary:
     """Bring the items of all failed changes up to date, and archive each object of which all changes are redriven.
 
     An interrupted run needs no clean-up: what it has redriven is archived, or known from the object's progress, and the
     next run does the rest. ``remaining`` returns the seconds left for reading items. Exceptions of the callables are
-    raised, except RedriveError and BucketError.
+    raised, except RedriveError and BucketError. ``on_failure`` is called with each change that still fails.
     """
-    run = _Run(bucket, tables, publish, max_record_bytes, remaining, portion)
+    run = _Run(bucket, tables, publish, max_record_bytes, remaining, portion, on_failure)
     for key in bucket.list_keys():
-        opened = _open(bucket, key, run.result)
+        opened = _open(bucket, key, run.result, on_failure)
         if opened and not run.redrive(opened, _cached(read_item)):
             run.result.unfinished = True
             break
@@ -129,7 +137,7 @@ def redrive(
     return run.result
 
 
-def _open(bucket: Bucket, key: str, result: Summary) -> _Object | None:
+def _open(bucket: Bucket, key: str, result: Summary, on_failure: OnFailure) -> _Object | None:
     """Read an object; return None if it does not exist any more, is empty, or cannot be read, which is counted."""
     try:
         body = bucket.fetch(key)
@@ -138,7 +146,9 @@ def _open(bucket: Bucket, key: str, result: Summary) -> _Object | None:
     except BucketError as error:
         result.objects += 1
         result.changes += 1
-        result.fail([(ALL_TABLES, f"{UNREADABLE} {error}")])
+        failures = [(ALL_TABLES, f"{UNREADABLE} {error}")]
+        result.fail(failures)
+        on_failure(key, None, failures)
         return None
     if body is None or not changes:
         return None
@@ -177,6 +187,7 @@ class _Run:
     max_record_bytes: int
     remaining: Callable[[], float]
     size: int  # of a portion
+    on_failure: OnFailure
     result: Summary = field(default_factory=Summary)
 
     def redrive(self, opened: _Object, read_item: ReadItem) -> bool:
@@ -230,6 +241,7 @@ class _Run:
             opened.progress.note(position, is_done=position not in portion.failures)
             if position in portion.failures:
                 self.result.fail(portion.failures[position])
+                self.on_failure(opened.key, opened.changes[position], portion.failures[position])
         done = len(portion.tried) - len(portion.failures)
         try:
             if opened.progress.is_complete:
@@ -241,7 +253,9 @@ class _Run:
                 opened.has_progress = True
         except BucketError as error:
             what = NOT_ARCHIVED if opened.progress.is_complete else NOT_KEPT
-            self.result.fail([(ALL_TABLES, f"{what} {error}")], done)
+            failures = [(ALL_TABLES, f"{what} {error}")]
+            self.result.fail(failures, done)
+            self.on_failure(opened.key, None, failures)
 
 
 def _cached(read_item: ReadItem) -> ReadItem:

@@ -9,8 +9,8 @@ import pytest
 from bench.decode import tables_of
 from bench.product import decode
 from bench.shapes import SEED_TABLE, SHAPES, SPARSE_COLUMNS, SPARSE_PRESENT, WIDE_ATTRIBUTES
+from dynapinot.defaults import DEMO_TABLES
 from handlers.planner import plan
-from handlers.settings import SHIPPED_TABLES
 from publisher.order import MAX_RECORD_BYTES
 
 EVENT_BYTES = 6 * 1024 * 1024  # an event source mapping's maximum
@@ -63,7 +63,7 @@ def test_the_sequence_numbers_of_changes_increase(name):
 
 
 def test_the_seeds_record_has_the_seeds_attributes_and_its_shipped_table():
-    (record,) = json.loads((SHIPPED_TABLES.parent.parent / "events" / "modify.json").read_text())["Records"]
+    (record,) = json.loads((DEMO_TABLES.parent.parent / "events" / "modify.json").read_text())["Records"]
     made = sample("seed")[0]
     assert {name: set(value) for name, value in image(made).items()} == {
         name: set(value) for name, value in image(record).items()

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from bench.prices import PRICES
+from dynapinot.defaults import DEMO_TABLES
 from dynapinot.explain.run import explain
 from handlers.catalog import load_tables
-from handlers.settings import SHIPPED_TABLES, Settings
+from handlers.settings import Settings
 from pinot.errors import Findings
 from pinot.source import read_source
 
@@ -26,7 +28,7 @@ def blocks(language):
 
 def test_the_readmes_event_becomes_the_readmes_row():
     event, row = (json.loads(block) for block in blocks("json"))
-    (line,) = explain(event["Records"], load_tables(SHIPPED_TABLES)[0])
+    (line,) = explain(event["Records"], load_tables(DEMO_TABLES)[0])
     got = json.loads(line)
     assert list(got["row"].items()) == list(row.items())
     assert f"under the partition key `{got['partition_key']}`" in README
@@ -38,6 +40,19 @@ def test_the_readmes_source_toml_can_be_read():
     assert (source.dynamodb_table, source.ttl_deletes) == ("app", "keep")
     assert source.when({"PK": {"S": "USER#1"}, "plan": {"M": {"status": {"S": "new"}}}}, True)
     assert source.columns == {"city": ("address", "city"), "order_version": "$version", "rest": "$rest"}
+
+
+def test_the_price_of_an_idle_stack_is_that_of_its_shards():
+    parameters = re.findall(
+        r"^  (\w+):\n    Type: Number\n    Default: (\d+)", (ROOT / "template.yaml").read_text(), re.MULTILINE
+    )
+    shards, hours = (int(dict(parameters)[name]) for name in ("KinesisShardCount", "KinesisRetentionHours"))
+    extended = shards * 730 * (PRICES.shard_hour + PRICES.extended_shard_hour)
+    price = f"${extended:.0f} a month for two shards that keep rows for 7 days"
+    assert (shards, hours) == (2, 7 * 24)
+    assert price in README.replace("\n   ", " ")
+    assert price in (ROOT / "docs" / "operations.md").read_text()
+    assert f"`KinesisRetentionHours=24` makes the shards ${shards * 730 * PRICES.shard_hour:.0f}" in README
 
 
 def test_the_readmes_make_targets_exist():

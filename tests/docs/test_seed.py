@@ -9,7 +9,7 @@ ROOT = Path(__file__).parent.parent.parent
 SHIPPED, SEED = (
     {name: json.loads((folder / f"{name}.json").read_text()) for name in ("schema", "table")}
     for folder in (
-        ROOT / "src" / "tables" / "pinot_dynamo_ingestion",
+        ROOT / "examples" / "meetups" / "tables" / "pinot_dynamo_ingestion",
         ROOT / "tests" / "tables" / "seed" / "pinot_dynamo_ingestion",
     )
 )

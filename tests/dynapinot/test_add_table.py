@@ -9,12 +9,12 @@ import pytest
 from rich.console import Console
 
 from dynapinot.add_table import add_table
+from dynapinot.defaults import DEMO_TABLES
 from dynapinot.errors import CommandError
 from dynapinot.pinot_server import Controller
-from handlers.settings import SHIPPED_TABLES
 from pinot_fake import Pinot, running
 
-FOLDER = SHIPPED_TABLES / "pinot_dynamo_ingestion"
+FOLDER = DEMO_TABLES / "pinot_dynamo_ingestion"
 
 
 @pytest.fixture

@@ -8,8 +8,7 @@ from publisher import order
 
 
 def test_the_defaults_that_the_function_has_too_are_equal():
-    assert (defaults.SHIPPED_TABLES, defaults.REDRIVE_ITEMS_PER_SECOND, defaults.MAX_RECORD_BYTES) == (
-        settings.SHIPPED_TABLES,
+    assert (defaults.REDRIVE_ITEMS_PER_SECOND, defaults.MAX_RECORD_BYTES) == (
         settings.REDRIVE_ITEMS_PER_SECOND,
         order.MAX_RECORD_BYTES,
     )

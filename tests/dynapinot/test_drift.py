@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -18,15 +19,21 @@ from decoder.change import decode_change
 from dynapinot import drift
 from dynapinot.aws import Aws
 from dynapinot.cli.app import app
+from dynapinot.defaults import DEMO_TABLES
 from dynapinot.drift import NOT_MAPPED, Drift, drift_in, drift_in_logs
 from kinesis_fake import publish_everything
 
 KEY = {"id": {"S": "a"}}
+STREAM_NAME = (
+    *("ingestionConfig", "streamIngestionConfig", "streamConfigMaps", "0"),
+    "stream.kinesis.topic.name",
+)
 ROOT = Path(__file__).parents[2]
 
 
 def found(*records, **parts):
-    return drift_in([decode_change(record) for record in records], [files.table(**parts)])
+    named = [(str(number), decode_change(record)) for number, record in enumerate(records)]
+    return list(drift_in(named, [files.table(**parts)]).drift)
 
 
 def test_an_attribute_that_no_column_takes_is_found_with_its_types():
@@ -36,15 +43,31 @@ def test_an_attribute_that_no_column_takes_is_found_with_its_types():
         modify(KEY, {"size": {"S": "big"}}),
     ]
     assert found(*records) == [
-        Drift(table="items", reason=NOT_MAPPED, where="size", column="", types={"N": 1, "S": 2}, count=3)
+        Drift(
+            table="items",
+            reason=NOT_MAPPED,
+            where="size",
+            column="",
+            types={"N": 1, "S": 2},
+            count=3,
+            items=["0", "1", "2"],
+        )
     ]
 
 
 def test_every_value_that_does_not_fit_is_found_not_only_the_first():
     image = {"name": {"M": {}}, "price": {"S": "cheap"}}
     assert found(insert(KEY, image), insert(KEY, {"price": {"BOOL": True}})) == [
-        Drift(table="items", reason="type_mismatch", where="name", column="name", types={"M": 1}, count=1),
-        Drift(table="items", reason="type_mismatch", where="price", column="price", types={"S": 1, "BOOL": 1}, count=2),
+        Drift(table="items", reason="type_mismatch", where="name", column="name", types={"M": 1}, count=1, items=["0"]),
+        Drift(
+            table="items",
+            reason="type_mismatch",
+            where="price",
+            column="price",
+            types={"S": 1, "BOOL": 1},
+            count=2,
+            items=["0", "1"],
+        ),
     ]
 
 
@@ -142,24 +165,28 @@ def on_samples(tables, tmp_path):
 def test_the_command_shows_drift_and_what_to_do(on_samples):
     result = on_samples([{**KEY, "size": {"S": "x"}, "price": {"BOOL": True}}])
     assert result.exit_code == 1
-    assert "Drift in 1 changes" in result.stdout
-    assert 'items: size: add a column size to schema.json, or say leave_out = ["size"] in source.toml' in result.stdout
+    assert "Drift in 1 change " in result.stdout
+    assert (
+        'items: size: add a column size to schema.json, or say leave_out = ["size"] in source.toml (id=a)\n'
+        in result.stdout
+    )
     assert "items: price: give column price a type that takes it, or fix the item" in result.stdout
 
 
 def test_the_command_reports_that_there_is_no_drift(on_samples):
     result = on_samples([{**KEY, "name": {"S": "x"}}])
-    assert (result.exit_code, result.stdout) == (
-        0,
-        "No drift in 1 changes: every attribute has its place and every value fits.\n",
-    )
+    assert result.exit_code == 0
+    assert result.stdout.splitlines() == [
+        "No drift in 1 change: every attribute has its place and every value fits.",
+        "Not looked at: items: column price, which no change fills",
+    ]
 
 
 def test_the_command_speaks_json(on_samples):
     result = on_samples([{**KEY, "size": {"S": "x"}}], "--json")
     assert result.exit_code == 1
     assert json.loads(result.stdout) == {
-        "looked_at": "1 changes",
+        "looked_at": "1 change",
         "drift": [
             {
                 "table": "items",
@@ -168,9 +195,12 @@ def test_the_command_speaks_json(on_samples):
                 "column": None,
                 "types": {"S": 1},
                 "count": 1,
+                "items": ["id=a"],
                 "remedy": 'add a column size to schema.json, or say leave_out = ["size"] in source.toml',
             }
         ],
+        "rows": {"items": 1},
+        "unfilled_columns": {"items": ["name", "price"]},
     }
 
 
@@ -195,6 +225,65 @@ def test_a_value_that_is_malformed_is_drift_since_it_is_a_dead_letter():
     assert (key.reason, key.where, key.column) == ("malformed", "id", "when")
 
 
+@pytest.mark.parametrize(
+    ("document", "options", "message"),
+    [
+        ([], [], "there is no change and no item"),
+        ({"Items": [], "Count": 0}, [], "there is no change and no item"),
+        ({"Records": [1, {}]}, [], "No record is a change that can be read"),
+        ([KEY], ["--table", "another"], "No folder replicates the 1 change of another"),
+        ({"Records": [remove(KEY, {})]}, ["--table", "app"], "No folder replicates the 1 change of meetups"),
+    ],
+)
+def test_what_is_not_looked_at_is_never_no_drift(on_samples, tables, document, options, message):
+    (tables / "items" / "source.toml").write_text('dynamodb_table = "app"')
+    for form in ([], ["--json"]):
+        result = on_samples(document, *options, *form)
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert message in result.stderr
+
+
+@pytest.mark.parametrize("document", [[{**KEY, "name": {"S": "y"}}], {"Records": [remove(KEY, {"name": {"S": "x"}})]}])
+def test_changes_none_of_which_is_a_row_are_not_looked_at(on_samples, tables, document):
+    (tables / "items" / "source.toml").write_text('when = { name = "x" }')
+    result = on_samples(document)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "None of 1 change has a new image that is a row, by when in source.toml" in result.stderr
+
+
+def test_changes_of_other_tables_are_left_out_and_named(on_samples, tables):
+    (tables / "items" / "source.toml").write_text('dynamodb_table = "app"')
+    result = on_samples({"Records": [insert(KEY, {}, table=name) for name in ("app", "b", "a", "a")]})
+    assert result.exit_code == 0
+    assert result.stderr == "3 changes of a, b: no folder replicates it, so these are left out\n"
+
+
+def test_tables_and_columns_that_no_change_shows_are_named(on_samples, tables):
+    other = tables / "others"
+    other.mkdir()
+    (other / "schema.json").write_text(json.dumps({**files.SCHEMA, "schemaName": "others"}))
+    config = files.with_setting({**files.CONFIG, "tableName": "others"}, STREAM_NAME, "others-stream")
+    (other / "table.json").write_text(json.dumps(config))
+    (other / "source.toml").write_text('when = { name = "x" }')
+    (tables / "items" / "source.toml").write_text('[columns]\nname = "adress.city"')
+    document = [{**KEY, "price": {"N": "1"}, "address": {"M": {"city": {"S": "Ulm"}}}}]
+    result = on_samples(document)
+    assert result.exit_code == 1  # for the address, which no column takes
+    assert result.stdout.splitlines()[-2:] == [
+        "Not looked at: items: column name, which no change fills",
+        "Not looked at: others: no change is a row of it, by when in source.toml",
+    ]
+    shown = json.loads(on_samples(document, "--json").stdout)
+    assert (shown["rows"], shown["unfilled_columns"]) == ({"items": 1, "others": 0}, {"items": ["name"]})
+
+
+def test_the_items_that_drift_are_named(on_samples):
+    items = [{"id": {"S": str(number)}, "price": {"S": "x"}} for number in range(150)]
+    assert "each such change is a dead letter (id=0; id=1; id=2 and 147 more)\n" in on_samples(items).stdout
+    (drift_found,) = json.loads(on_samples(items, "--json").stdout)["drift"]
+    assert (drift_found["count"], drift_found["items"]) == (150, [f"id={number}" for number in range(100)])
+
+
 def test_a_record_that_is_no_change_hides_no_drift(on_samples):
     result = on_samples({"Records": [1, insert(KEY, {"size": {"S": "x"}})]})
     assert result.exit_code == 1
@@ -204,7 +293,7 @@ def test_a_record_that_is_no_change_hides_no_drift(on_samples):
 
 def test_the_shipped_events_do_not_drift_but_for_the_undecodable_ones():
     events = [str(each) for each in (ROOT / "events").glob("*.json") if each.stem not in ("undecodable", "all-types")]
-    result = CliRunner().invoke(app, ["drift", *events, "--json"])
+    result = CliRunner().invoke(app, ["drift", *events, "--json", "--tables", str(DEMO_TABLES)])
     assert {each["where"] for each in json.loads(result.stdout)["drift"]} <= {"meetup_id"}
 
 
@@ -271,6 +360,24 @@ def test_a_log_group_that_is_not_there_is_reported(monkeypatch):
         result = CliRunner().invoke(app, ["drift", "--log-group", "/aws/lambda/nix", "--region", "eu-west-1"])
     assert result.exit_code == 2
     assert "AWS refused FilterLogEvents: ResourceNotFoundException" in result.stderr
+
+
+@pytest.mark.parametrize(("lines", "code"), [([], 2), (["START RequestId"], 0)])
+def test_a_log_without_a_line_is_not_looked_at(monkeypatch, lines, code):
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    with mock_aws():
+        client = boto3.client("logs", region_name="eu-west-1")
+        client.create_log_group(logGroupName="/aws/lambda/f")
+        client.create_log_stream(logGroupName="/aws/lambda/f", logStreamName="s")
+        events = [{"timestamp": time.time_ns() // 1_000_000, "message": line} for line in lines]
+        if events:
+            client.put_log_events(logGroupName="/aws/lambda/f", logStreamName="s", logEvents=events)
+        result = CliRunner().invoke(app, ["drift", "--log-group", "/aws/lambda/f", "--region", "eu-west-1"])
+    assert result.exit_code == code
+    assert (result.stdout or result.stderr).startswith(
+        "No drift in /aws/lambda/f since" if lines else "Error: There is nothing in /aws/lambda/f since"
+    )
 
 
 @pytest.mark.parametrize("arguments", [[], ["x.json", "--log-group", "y"]])

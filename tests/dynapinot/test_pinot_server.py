@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from dynapinot import pinot_server
+from dynapinot.defaults import DEMO_TABLES
 from dynapinot.errors import CommandError
 from dynapinot.folders import read_documents
 from dynapinot.pinot_server import Broker, Controller, Validation
-from handlers.settings import SHIPPED_TABLES
 from pinot_fake import Pinot, Table, result, running
 
-FOLDER = SHIPPED_TABLES / "pinot_dynamo_ingestion"
+FOLDER = DEMO_TABLES / "pinot_dynamo_ingestion"
 RECORDED = Path(__file__).parent / "doctor" / "recorded"
 SCHEMA = {"schemaName": "t"}
 CONFIG = {"tableName": "t_REALTIME"}

@@ -43,7 +43,7 @@ def test_rows_are_shown_as_a_table_and_null_is_seen(pinot, ask):
     pinot.answers["SELECT"] = result(["name", "n"], ["STRING", "LONG"], [["[red]:smile:", None]])
     code, (header, _, row, count), warnings = ask()
     assert (code, warnings) == (0, [])
-    assert (header.split(), row.split(), count) == (["name", "┃", "n"], ["[red]:smile:", "│", "null"], "1 rows")
+    assert (header.split(), row.split(), count) == (["name", "┃", "n"], ["[red]:smile:", "│", "null"], "1 row")
 
 
 def test_rows_are_lines_of_json_for_scripts_to_the_letter(pinot, console, ask):
@@ -84,7 +84,7 @@ def test_rows_too_wide_for_the_terminal_are_shown_with_a_line_for_each_column(pi
     names = [f"column_{number}" for number in range(10)]
     pinot.answers["SELECT"] = result(names, ["STRING"] * 10, [["x" * 9] * 10])
     _, lines, _ = ask()
-    assert lines == ["row 1", *(f"  {name}  {'x' * 9}" for name in names), "1 rows"]
+    assert lines == ["row 1", *(f"  {name}  {'x' * 9}" for name in names), "1 row"]
 
 
 def test_one_long_text_is_folded_in_a_table(pinot, ask):

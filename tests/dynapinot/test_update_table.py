@@ -8,14 +8,14 @@ import json
 import pytest
 from rich.console import Console
 
+from dynapinot.defaults import DEMO_TABLES
 from dynapinot.errors import CommandError
 from dynapinot.pinot_server import Controller
 from dynapinot.update_table import update_table
-from handlers.settings import SHIPPED_TABLES
 from pinot_fake import Pinot, Table, running
 
 NAME = "pinot_dynamo_ingestion"
-FOLDER = SHIPPED_TABLES / NAME
+FOLDER = DEMO_TABLES / NAME
 SCHEMA, CONFIG = (json.loads((FOLDER / file).read_text()) for file in ("schema.json", "table.json"))
 SEGMENTS = {f"{NAME}__{partition}__0__20240622T1848Z": {"Server_a": "CONSUMING"} for partition in (0, 1, 10)}
 

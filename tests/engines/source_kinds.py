@@ -231,7 +231,7 @@ _MEETUP_KEYS = tuple(
     for name in ("4dc2a627", "Zürich/1", "c" * 60)
     for place in range(3)
 )
-_SCHEMA, _CONFIG, _SOURCE = _folder("src/tables/pinot_dynamo_ingestion")
+_SCHEMA, _CONFIG, _SOURCE = _folder("examples/meetups/tables/pinot_dynamo_ingestion")
 SHIPPED = Kind(
     name="shipped",
     dynamodb_table="pinot-ingestion-demo",

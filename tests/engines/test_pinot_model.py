@@ -127,7 +127,7 @@ def test_the_model_reads_any_sent_value_as_pinot_does(pinot, drawn):
 # The model has only the mode FULL; for the seed's table see test_pinot_upsert.py.
 FOLDERS = sorted(
     path.parent
-    for pattern in ("src/tables/*", "tests/tables/every_type/*", "examples/*/tables/*")
+    for pattern in ("tests/tables/every_type/*", "examples/*/tables/*")
     for path in ROOT.glob(f"{pattern}/schema.json")
 )
 EVENTS = sorted([*ROOT.glob("events/*.json"), *ROOT.glob("examples/*/events/*.json")])

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.engines
 
 FOLDERS = sorted(
     path.parent
-    for pattern in ("src/tables/*", "tests/tables/*/*", "examples/*/tables/*")
+    for pattern in ("tests/tables/*/*", "examples/*/tables/*")
     for path in ROOT.glob(f"{pattern}/schema.json")
 )
 
@@ -69,6 +69,15 @@ CONFIGS = [
     ("upsertConfig.comparisonColumns", ["nix"], "The comparison column does not exist on schema"),
     ("upsertConfig.consistencyMode", "NIX", "not one of the values accepted for Enum class"),
     ("upsertConfig.dropOutOfOrderRecord", True, "dropOutOfOrderRecord cannot be enabled when consistencyMode is SYNC"),
+    (
+        "upsertConfig",
+        {
+            **{name: value for name, value in COMPLETE["upsertConfig"].items() if name != "consistencyMode"},
+            "dropOutOfOrderRecord": True,
+            "outOfOrderRecordColumn": "deleted",
+        },
+        "outOfOrderRecordColumn and dropOutOfOrderRecord shouldn't exist together",
+    ),
     (
         "upsertConfig.outOfOrderRecordColumn",
         "deleted",

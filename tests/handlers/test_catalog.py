@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from dynapinot.defaults import DEMO_TABLES
 from files import CONFIG, REMOVED, SCHEMA, with_column, with_setting
 from handlers.catalog import load_tables
-from handlers.settings import SHIPPED_TABLES
 from pinot.errors import TableError
 
 SEED = Path(__file__).parent.parent / "tables" / "seed"
@@ -76,7 +76,7 @@ def test_a_name_without_a_folder_is_reported_with_the_existing_folders(tmp_path)
 
 
 def test_the_shipped_table_is_loaded_without_a_warning():
-    tables, warnings = load_tables(SHIPPED_TABLES)
+    tables, warnings = load_tables(DEMO_TABLES)
     assert ([table.name for table in tables], warnings) == (["pinot_dynamo_ingestion"], ())
     assert [column.name for column in tables[0].primary_key] == ["meetup_id", "mtime"]
 

@@ -7,6 +7,7 @@ from decimal import Context, Decimal
 
 from decoder.change import decode_change
 from decoder.records import ParsedRecords, RawRecords
+from dynapinot.defaults import DEMO_TABLES
 from dynapinot.demo.comparison import expected
 from dynapinot.local.readback import read_value
 from dynapinot.local.replica import Replica, upsert_table
@@ -14,7 +15,6 @@ from files import CONFIG, with_setting
 from files import table as make_table
 from handlers.catalog import load_tables
 from handlers.planner import Plan, Planner, plan
-from handlers.settings import SHIPPED_TABLES
 from hostile.mutation import MULTIPLE, ROOT, SAMPLES
 from pinot.config import read_config
 from pinot.errors import Findings
@@ -79,7 +79,7 @@ def _folder(folder):
     return table, model(json.loads((files / "schema.json").read_text()), json.loads((files / "table.json").read_text()))
 
 
-SHIPPED = _folder(SHIPPED_TABLES)
+SHIPPED = _folder(DEMO_TABLES)
 SEED = _folder(ROOT / "tests" / "tables" / "seed")
 EVERY_TYPE = _folder(ROOT / "tests" / "tables" / "every_type")
 WIDE = _wide("wide")

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from email.utils import formatdate
+from functools import partial
 from types import SimpleNamespace
 
 import boto3
 import orjson
 import pytest
+from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ClientError
+from botocore.parsers import ResponseParserError
 from moto import mock_aws
 from msgspec import Raw
 
@@ -128,12 +131,22 @@ def test_errors_are_the_sdks_own(dynamodb):
         list(reading(scan, plan()))
 
 
+@pytest.mark.parametrize("body", [b"<html>", b"{}", b'{"Items":{}}'])
+def test_what_is_no_page_is_an_error(dynamodb, body):
+    scan = page_reader(dynamodb, "items", plan().reader)
+    answer = partial(AWSResponse, "http://x", 200, {"Date": formatdate(5)}, SimpleNamespace(stream=lambda **_: [body]))
+    dynamodb.meta.events.register("before-send.dynamodb.Scan", lambda **_: answer())
+    with pytest.raises(ResponseParserError, match="Scan"):
+        scan(0, None)
+
+
 def test_a_request_is_consistent_unless_it_is_said_and_installing_twice_does_no_harm():
     asked = []
 
     def scan(**request):
         asked.append(request)
-        return {"Body": b'{"Items":[],"Count":0}', "ResponseMetadata": {"HTTPHeaders": {"date": formatdate(5)}}}
+        members = {"Items": [], "LastEvaluatedKey": None, "ConsumedCapacity": {"CapacityUnits": 0.0}}
+        return {**members, "ResponseMetadata": {"HTTPHeaders": {"date": formatdate(5)}}}
 
     client = SimpleNamespace(scan=scan, meta=SimpleNamespace(events=SimpleNamespace(register=lambda *_, **__: None)))
     page = page_reader(client, "items", ScanReader(segments=3, margin=1))(2, None)

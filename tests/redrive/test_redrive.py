@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -145,14 +144,19 @@ def command(*options, tables):
 
 
 def cells(output):
-    return [re.findall(r"[\w./-]+", line) for line in output.splitlines() if line.startswith("│")]
+    return [
+        [cell.strip() for cell in line.strip("│").split("│")] for line in output.splitlines() if line.startswith("│")
+    ]
 
 
 def test_a_dry_run_counts_and_changes_nothing(aws):
     fail_changes(aws)
     code, output = command("--dry-run", tables=aws.tables)
     assert (code, "In the bucket" in output) == (1, True)
-    assert cells(output) == [["items", "type_mismatch", "2"], ["all", "RecordAgeExceeded", "2"]]
+    assert cells(output) == [
+        ["items", "type_mismatch", "id=bad; id=fixed", "2"],
+        ["all", "RecordAgeExceeded", "id=there; id=gone", "2"],
+    ]
     assert keys_in(aws.s3) == sorted([*DEAD_LETTERS, BATCH])
     assert rows_on(aws.kinesis) == []
 
@@ -160,8 +164,8 @@ def test_a_dry_run_counts_and_changes_nothing(aws):
 def test_the_command_does_what_the_function_does(aws):
     fail_changes(aws)
     code, output = command("--items-per-second", "1000", tables=aws.tables)
-    assert (code, "3 changes made good by 3 rows, of 3 objects" in output) == (1, True)
-    assert cells(output) == [["items", "type_mismatch", "1"]]
+    assert (code, "3 changes redriven by 3 rows, of 3 objects" in output) == (1, True)
+    assert cells(output) == [["items", "type_mismatch", "id=bad", "1"]]
     assert without_time(rows_on(aws.kinesis)) == EXPECTED
 
 
@@ -182,9 +186,33 @@ def test_archived_objects_are_never_listed(aws):
     assert list(open_bucket(aws.s3, "dead", ("redriven/",)).list_keys()) == []
 
 
-def test_an_empty_bucket_is_a_success(aws):
-    assert command(tables=aws.tables)[0] == 0
-    assert "In the bucket: nothing" in command("--dry-run", tables=aws.tables)[1]
+def test_the_items_that_fail_are_named_in_json_too(aws):
+    fail_changes(aws)
+    aws.s3.put_object(Bucket="dead", Key="dead-letters/odd", Body=b"?")
+    code, output = command("--items-per-second", "1000", "--json", tables=aws.tables)
+    assert (code, json.loads(output)["failing"]) == (
+        1,
+        [
+            {"table": "items", "reason": "type_mismatch", "changes": 1, "items": ["id=bad"]},
+            {"table": "all", "reason": "unreadable_object", "changes": 1, "items": ["dead-letters/odd"]},
+        ],
+    )
+
+
+def test_only_the_first_items_are_named(aws, monkeypatch):
+    monkeypatch.setattr("dynapinot.redrive.MOST_ITEMS", 1)
+    fail_changes(aws)
+    assert [each["items"] for each in json.loads(command("--dry-run", "--json", tables=aws.tables)[1])["failing"]] == [
+        *(["id=bad"], ["id=there"])
+    ]
+
+
+@pytest.mark.parametrize("options", [(), ("--dry-run",), ("--prefix", "nix/")])
+def test_an_empty_bucket_is_a_success_and_said_to_be_empty(aws, options):
+    code, output = command(*options, tables=aws.tables)
+    places = "nix/" if "--prefix" in options else "dead-letters/ and aws/lambda/"
+    assert code == 0
+    assert output.splitlines()[-1] == f"There is no object below {places} in dead, so nothing was looked at"
 
 
 @pytest.mark.parametrize(

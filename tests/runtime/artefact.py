@@ -27,6 +27,8 @@ TEMPLATE: Final = ROOT / "template.yaml"
 RUNTIME: Final = ROOT / ".venv-runtime"
 SAM: Final = ROOT / ".venv-sam"
 
+TABLES: Final = "examples/meetups/tables"
+
 SHIPPED: Final = "arm64"  # the template's architecture, in Lambda's words
 BUILD_TIMEOUT_S: Final = 600
 KEPT: Final = 3  # artefacts of earlier sources
@@ -35,7 +37,7 @@ KEPT: Final = 3  # artefacts of earlier sources
 _MACHINES: Final = {"x86_64": ("x86_64", "x86_64"), "aarch64": ("arm64", "aarch64"), "arm64": ("arm64", "aarch64")}
 
 # The inputs and tools of the build, besides the Makefile's target.
-_SOURCES: Final = ("src", "template.yaml", "requirements/sam.txt")
+_SOURCES: Final = ("src", TABLES, "scripts/put-tables", "template.yaml", "requirements/sam.txt")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,9 +135,10 @@ def _build(folder: Path, architecture: str, function: str = "") -> None:
     template = folder / f"{architecture}.yaml"
     arm64, this = (f"Architectures: [{each}]" for each in (SHIPPED, architecture))
     template.write_text(_replaced(TEMPLATE.read_text(), arm64, this))
-    options = f"--parallel --template-file {template} --base-dir {ROOT} --build-dir {folder / architecture} {function}"
+    options = f"--parallel --template-file {template} --base-dir {ROOT} {function}"
     wheels = _replaced(_lambda_wheels(), *(dict(_MACHINES.values())[each] for each in (SHIPPED, architecture)))
-    command = ["make", "build", f"BUILD_OPTIONS={options}", f"LAMBDA_WHEELS={wheels}"]
+    where = (f"TABLES={TABLES}", f"BUILD_DIR={folder / architecture}")
+    command = ["make", "build", *where, f"BUILD_OPTIONS={options}", f"LAMBDA_WHEELS={wheels}"]
     environment = {
         name: value
         for name, value in os.environ.items()

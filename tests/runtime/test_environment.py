@@ -8,8 +8,7 @@ import shutil
 
 import pytest
 
-from dynapinot.defaults import MEETUPS_TABLE
-from handlers.settings import SHIPPED_TABLES
+from dynapinot.defaults import DEMO_TABLES, MEETUPS_TABLE
 from runtime.emulator import FunctionError
 
 pytestmark = pytest.mark.engines
@@ -90,7 +89,7 @@ def test_an_invalid_file_is_reported_with_line_and_column_and_the_function_runs_
     start, variables, tmp_path
 ):
     tables = tmp_path / "tables"
-    shutil.copytree(SHIPPED_TABLES, tables)
+    shutil.copytree(DEMO_TABLES, tables)
     file = tables / variables["TABLES"] / "table.json"
     right = file.read_text()
     file.write_text(right.replace(":", "", 1))

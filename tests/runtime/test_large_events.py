@@ -7,12 +7,12 @@ import time
 
 import pytest
 
+from dynapinot.defaults import DEMO_TABLES
 from dynapinot.demo.pinot_table import PINOT_TABLE, SHARDS
 from dynapinot.local.kinesis_stream import StreamReader
 from files import CONFIG, STREAM, with_column, with_setting
 from handlers.catalog import load_tables
 from handlers.planner import plan
-from handlers.settings import SHIPPED_TABLES
 from limits.events import EVENTS, PAYLOAD_BYTES, compact
 from print_counts import print_counts
 from publisher.order import MAX_RECORD_BYTES
@@ -50,7 +50,7 @@ def test_every_change_of_the_largest_event_is_published_and_memory_does_not_grow
     seconds = time.monotonic() - before
     first = function.usage()
 
-    tables, _ = load_tables(SHIPPED_TABLES, [PINOT_TABLE])
+    tables, _ = load_tables(DEMO_TABLES, [PINOT_TABLE])
     [entries] = plan(json.loads(event)["Records"], tables, max_record_bytes=MAX_RECORD_BYTES).rows.values()
     rows = [(record.key, record.data) for record in StreamReader(services.kinesis, files.stream).read()]
     assert sorted(rows) == sorted((entry.key, entry.data) for entry in entries)

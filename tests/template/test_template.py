@@ -33,7 +33,7 @@ pytestmark = pytest.mark.template
 
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
-SHIPPED = ROOT / "src" / "tables" / "pinot_dynamo_ingestion"
+DEMO = ROOT / "examples" / "meetups" / "tables" / "pinot_dynamo_ingestion"
 
 MAX_ARTEFACT_BYTES = 5_400_000  # unpacked; it was 5.1 MB with Powertools 3.37, orjson 3.13 and msgspec 0.22
 
@@ -179,7 +179,7 @@ def stack(case, translated):
 
 @pytest.fixture(scope="module")
 def table():
-    return json.loads((SHIPPED / "table.json").read_text())
+    return json.loads((DEMO / "table.json").read_text())
 
 
 NOTHING = object()
@@ -378,7 +378,7 @@ MADE_BY_SAM = {"AWS::Lambda::EventInvokeConfig", "AWS::Lambda::Permission", "AWS
 
 def test_the_build_is_a_small_artefact_of_the_code_and_its_locked_dependencies_for_arm64(tmp_path):
     tool(".venv-sam", "sam")
-    build = run("make", "build", f"BUILD_OPTIONS=--debug --build-dir {tmp_path}", env={})
+    build = run("make", "build", f"TABLES={DEMO.parent}", f"BUILD_DIR={tmp_path}", "BUILD_OPTIONS=--debug", env={})
     # sam would download those by version alone, without the hashes of src/requirements.txt
     assert "Downloading missing wheels: set()" in build.stderr
 
@@ -390,14 +390,29 @@ def test_the_build_is_a_small_artefact_of_the_code_and_its_locked_dependencies_f
         *("aws_lambda_powertools", "jmespath", "msgspec", "orjson", "typing_extensions.py"),
     }
     assert (artefact / "handlers" / "stream.py").is_file()
-    assert (artefact / "tables" / "pinot_dynamo_ingestion" / "schema.json").is_file()
-    assert (artefact / "tables" / "pinot_dynamo_ingestion" / "table.json").is_file()
+    for function in ("Replicator", "Redrive", "Heartbeat"):
+        tables = tmp_path / function / "tables"
+        assert sorted(str(path.relative_to(tables)) for path in tables.rglob("*")) == [
+            "pinot_dynamo_ingestion",
+            "pinot_dynamo_ingestion/schema.json",
+            "pinot_dynamo_ingestion/table.json",
+        ]
     assert sorted(path.name for path in files if path.suffix == ".so") == [
         "_core.cpython-313-aarch64-linux-gnu.so",
         "orjson.cpython-313-aarch64-linux-gnu.so",
     ]
     assert [path for path in files if path.name.startswith("test_") or path.suffix == ".pyc"] == []
     assert sum(path.stat().st_size for path in files) < MAX_ARTEFACT_BYTES
+
+
+def test_a_build_without_a_table_is_refused_with_the_remedy_and_before_anything_is_built(tmp_path):
+    (tmp_path / "README.md").touch()
+    command = ["make", "build", f"TABLES={tmp_path}", f"BUILD_DIR={tmp_path / 'built'}"]
+    build = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert build.returncode == 2
+    assert build.stderr.startswith(f"There is no table in {tmp_path}, and the function replicates nothing else. Run ")
+    assert "make build TABLES=examples/meetups/tables" in build.stderr
+    assert [each.name for each in tmp_path.iterdir()] == ["README.md"]
 
 
 # The deployed resources
@@ -972,18 +987,16 @@ def test_resources_that_cannot_be_recreated_are_retained(translated):
 
 @every_case
 def test_the_outputs_are_what_a_pinot_user_needs_next(case, stack):
-    add_table = (
-        "pinot-admin.sh AddTable -schemaFile src/tables/pinot_dynamo_ingestion/schema.json "
-        "-tableConfigFile src/tables/pinot_dynamo_ingestion/table.json -exec"
-    )
+    folder = DEMO.relative_to(ROOT)
+    add_table = f"pinot-admin.sh AddTable -schemaFile {folder}/schema.json -tableConfigFile {folder}/table.json -exec"
+    of_the_demo = {"AddTableCommand": add_table, "DemoTableName": {"Ref": "DemoTable"}}
     assert stack["Outputs"] == {
         "KinesisStreamName": kinesis_stream_name(case),
         "Region": {BOTH: "eu-central-1", BOTH_ALL_ON: "eu-west-1"}.get(case, {"Ref": "AWS::Region"}),
-        "AddTableCommand": add_table,
         "DeadLetterBucketName": {"Ref": "DeadLetterBucket"},
         "FunctionName": {"Ref": "Replicator"},
         "DashboardName": {"Ref": "Dashboard"},
-        **({"DemoTableName": {"Ref": "DemoTable"}} if "TableStreamArn" not in CASES[case] else {}),
+        **(of_the_demo if "TableStreamArn" not in CASES[case] else {}),
         **({"LoadStateMachineArn": {"Ref": "LoadStateMachine"}} if "Load" in CASES[case] else {}),
         **({"AlarmTopicArn": {"Ref": "AlarmTopic"}} if "AlarmEmail" in CASES[case] else {}),
     }
@@ -1406,7 +1419,7 @@ def test_the_new_stream_is_the_one_that_the_shipped_table_config_consumes(transl
 
 
 def test_the_demo_table_has_the_shipped_schemas_primary_key(translated):
-    schema = json.loads((SHIPPED / "schema.json").read_text())
+    schema = json.loads((DEMO / "schema.json").read_text())
     types = {
         column["name"]: column["dataType"]
         for specs in ("dimensionFieldSpecs", "metricFieldSpecs", "dateTimeFieldSpecs")

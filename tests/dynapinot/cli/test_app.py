@@ -12,9 +12,11 @@ import pytest
 from click.testing import CliRunner
 
 from dynapinot.cli.app import app
+from dynapinot.defaults import DEMO_TABLES
 from handlers.version import VERSION
 
-COMMANDS = app.commands
+DEMO = app.commands["demo"]
+COMMANDS = {**app.commands, **{f"demo {name}": command for name, command in DEMO.commands.items()}}
 OPTIONS = {
     (command, option): parameter
     for command, group in COMMANDS.items()
@@ -31,7 +33,7 @@ HEAVY = {
 
 
 def help_of(command, option="--help"):
-    result = CliRunner().invoke(app, [command, option])
+    result = CliRunner().invoke(app, [*command.split(), option])
     assert result.exit_code == 0
     return re.sub(r"\s+", " ", result.stdout)
 
@@ -52,10 +54,22 @@ def test_the_help_lists_every_command_under_a_heading_with_its_first_paragraph()
     assert result.exit_code == 0
     headings = re.findall(r"^(\S.*):$", result.stdout, re.MULTILINE)
     assert headings == ["Options", "Set up a table", "Inspect changes and rows", "Operate", "Try the demo"]
-    assert re.findall(r"^  ([a-z][a-z-]*)  ", result.stdout, re.MULTILINE) == list(COMMANDS)
+    assert re.findall(r"^  ([a-z][a-z-]*)  ", result.stdout, re.MULTILINE) == list(app.commands)
     text = re.sub(r"\s+", " ", result.stdout)
-    for command in COMMANDS.values():
+    for command in app.commands.values():
         assert " ".join(command.help.partition("\n\n")[0].split()) in text
+
+
+def test_the_help_of_the_demo_lists_the_seeds_commands():
+    assert "Change the demo's DynamoDB table: publish Put random meetups" in help_of("demo")
+
+
+def test_an_option_of_the_demo_is_not_ignored_before_one_of_its_commands():
+    result = CliRunner().invoke(app, ["demo", "--clean", "publish"])
+    assert (result.exit_code, result.stderr.splitlines()[-1]) == (
+        2,
+        "Error: Give the options of publish after its name",
+    )
 
 
 def test_the_version_is_printed():
@@ -79,8 +93,10 @@ def example_lines():
     ids=lambda value: value if isinstance(value, str) else " ".join(value)[:60],
 )
 def test_every_example_can_be_parsed(command, words):
-    assert words[:2] == ["dynapinot", command]
-    COMMANDS[command].make_context(command, words[2:], resilient_parsing=False)
+    assert words[0] == "dynapinot"
+    name = next(name for name in sorted(COMMANDS, reverse=True) if words[1:][: len(name.split())] == name.split())
+    assert name.startswith(command)
+    COMMANDS[name].make_context(name, words[1 + len(name.split()) :], resilient_parsing=False)
 
 
 @pytest.mark.parametrize(("command", "option"), [each for each in OPTIONS if each[1].startswith("--")])
@@ -100,8 +116,21 @@ def test_commands_that_call_aws_take_a_region_and_an_endpoint():
 
 def test_commands_that_find_something_can_write_json():
     assert {command for command, option in OPTIONS if option == "--json"} == COMMANDS.keys() - {
-        *("demo", "publish", "update", "delete", "add-table", "update-table")
+        *("demo", "demo publish", "demo update", "demo delete", "add-table", "update-table")
     }
+
+
+@pytest.mark.parametrize(
+    ("command", "shown"),
+    [("init", "The Kinesis stream; by default <name>-stream."), ("drift", "instead of files: /aws/lambda/<stack>.")],
+)
+def test_words_in_angle_brackets_are_shown(command, shown):
+    assert shown in help_of(command)
+
+
+def test_the_exit_codes_say_what_nothing_looked_at_is():
+    assert "2 if there is no change" in help_of("explain")
+    assert "2 if nothing was looked at" in help_of("drift")
 
 
 def test_files_are_shown_as_one_argument_that_repeats():
@@ -128,7 +157,7 @@ def imported_by(*arguments, **variables):
 
 @pytest.mark.parametrize(
     "arguments",
-    [("--version",), ("--help",), ("-h",), *((command, "--help") for command in COMMANDS)],
+    [("--version",), ("--help",), ("-h",), *((*command.split(), "--help") for command in COMMANDS)],
     ids=" ".join,
 )
 def test_the_version_and_the_help_import_nothing_that_takes_long(arguments):
@@ -142,10 +171,15 @@ def test_completion_imports_nothing_that_takes_long(words):
 
 
 def test_a_command_that_runs_imports_what_it_needs():
-    assert imported_by("explain", "events/insert.json") >= {"decoder", "pinot", "publisher", "rich"}
+    assert imported_by("explain", "events/insert.json", "--tables", str(DEMO_TABLES)) >= {
+        "decoder",
+        "pinot",
+        "publisher",
+        "rich",
+    }
 
 
 def test_nothing_is_coloured_where_there_is_no_terminal():
-    result = CliRunner().invoke(app, ["explain", "events/insert.json", "--verbose"])
+    result = CliRunner().invoke(app, ["explain", "events/insert.json", "--tables", str(DEMO_TABLES), "--verbose"])
     assert result.exit_code == 0
     assert "\x1b" not in result.output

@@ -62,10 +62,11 @@ def test_the_command_walks_shows_and_exits_0():
     lines = done.stdout.splitlines()
     assert len([line for line in lines if line.startswith("Publish item with meetup_id: ")]) == 10
     changes = [line.split()[1] for line in lines if line.startswith("  change ")]
-    assert changes == ["INSERT"] * 10 + ["MODIFY", "REMOVE"]
+    assert changes == ["INSERT"] * 3 + ["MODIFY", "REMOVE"]
+    assert "(The changes and rows of the first 3 are shown; those of 7 more are not.)" in lines
     rows = [json.loads(re.sub(r"  on shardId-0*[01]$", "", line[9:])) for line in lines if line.startswith("  row ")]
     assert [row["eventName"] for row in rows] == changes
-    assert [row["is_delete"] for row in rows] == [False] * 11 + [True]
+    assert [row["is_delete"] for row in rows] == [False] * 4 + [True]
     assert "location" not in rows[0]
     assert "Column location is in no row: Pinot computes it" in done.stdout
     after_history = done.stdout.split("SET skipUpsert=true;")[1].splitlines()
@@ -145,4 +146,8 @@ def test_a_terminal_gets_colours_and_whole_lines(monkeypatch):
     plain = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", output.getvalue())
     assert "\x1b[" in output.getvalue()
     assert max(len(line) for line in plain.splitlines() if line.startswith("   ")) <= 80
+    assert re.search(
+        r"^ApproximateCreationDateTime +eventName +is_delete +venue_name +rsvp_count *$", plain, re.MULTILINE
+    )
+    assert re.search(r"rsvp_count, eventName *\nFROM pinot_dynamo_ingestion\n", plain)
     assert REGION not in plain

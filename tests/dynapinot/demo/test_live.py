@@ -17,6 +17,7 @@ from rich.console import Console
 
 from decoder.change import decode_change
 from dynapinot import pinot_server
+from dynapinot.defaults import DEMO_TABLES
 from dynapinot.demo import live
 from dynapinot.demo.meetups import create_meetups_table
 from dynapinot.demo.options import Options
@@ -24,7 +25,6 @@ from dynapinot.demo.pinot_table import PINOT_TABLE, stream_config
 from dynapinot.errors import FOUND, OK, CommandError
 from dynapinot.folders import read_documents
 from handlers.catalog import load_tables
-from handlers.settings import SHIPPED_TABLES
 from pinot_fake import Table, running
 from reading_pinot import ReadingPinot
 
@@ -100,7 +100,7 @@ def test_pinot_gets_the_shipped_table_with_the_emulator_in_its_stream_and_the_fu
         pinot,
         lambda folder: seen.append(json.loads((folder / NAME / "table.json").read_text())) or load_handler(folder),
     )
-    schema, config = read_documents(SHIPPED_TABLES / NAME)
+    schema, config = read_documents(DEMO_TABLES / NAME)
     made = pinot.tables[NAME]
     assert seen == [config]
     added = stream_config(made.config).items() - stream_config(config).items()

@@ -5,7 +5,10 @@ from __future__ import annotations
 import ast
 import os
 import re
+import subprocess
+import sys
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -14,6 +17,7 @@ from dynapinot.cli.app import app
 from dynapinot.defaults import MEETUPS_TABLE
 from dynapinot.demo.meetups import create_meetups_table
 
+ROOT = Path(__file__).parents[3]
 UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
 ATTRIBUTES = {
     "meetup_id": "S",
@@ -31,7 +35,7 @@ ATTRIBUTES = {
 
 
 def run(*arguments, code=0):
-    result = CliRunner().invoke(app, arguments)
+    result = CliRunner().invoke(app, ["demo", *arguments])
     assert result.exit_code == code, result.output
     return (result.stderr if code else result.stdout).splitlines()
 
@@ -177,3 +181,18 @@ def test_the_meetups_table_has_the_stream_a_replica_needs(services, meetups_stre
     ]
     assert table["LatestStreamArn"] == meetups_stream
     assert table["StreamSpecification"]["StreamViewType"] == "NEW_AND_OLD_IMAGES"
+
+
+@pytest.mark.usefixtures("meetups_stream")
+def test_the_scripts_of_the_seeds_names_do_the_same(services):
+    def script(name, *arguments):
+        command = [sys.executable, ROOT / "scripts" / f"{name}.py", *arguments]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+
+    published, end = script("publish_data", "--count", "1")
+    assert end == "DynamoDB insertion completed."
+    meetup_id, mtime = re.search(r"meetup_id: (\S+) and mtime = (\d+)", published).groups()
+    key = ("--meetup_id", meetup_id, "--mtime", mtime)
+    assert script("update_data", *key)[0] == f"Updated item in DynamoDB with meetup_id: {meetup_id} and mtime: {mtime}"
+    assert script("delete_data", *key) == [f"Deleted item with meetup_id: {meetup_id} and mtime: {mtime}"]
+    assert items(services) == []

@@ -7,10 +7,10 @@ import shutil
 
 import pytest
 
+from dynapinot.defaults import DEMO_TABLES
 from dynapinot.demo.pinot_table import PINOT_TABLE, seed_tables, stream_config
 from dynapinot.errors import CommandError
 from dynapinot.local.services import embedded_services
-from handlers.settings import SHIPPED_TABLES
 
 
 def test_the_seed_s_table_is_copied_without_the_others(tmp_path):
@@ -18,7 +18,7 @@ def test_the_seed_s_table_is_copied_without_the_others(tmp_path):
     for name in (PINOT_TABLE, "another"):
         folder = shipped / name
         folder.mkdir(parents=True)
-        for file in (SHIPPED_TABLES / PINOT_TABLE).iterdir():
+        for file in (DEMO_TABLES / PINOT_TABLE).iterdir():
             (folder / file.name).write_bytes(file.read_bytes())
     with seed_tables(shipped) as files:
         assert [each.name for each in files.folder.iterdir()] == [PINOT_TABLE]
@@ -62,7 +62,7 @@ def test_the_settings_of_the_stream_are_found_in_both_places_pinot_reads(config)
     ],
 )
 def test_a_seed_table_that_cannot_be_used_is_an_error(tmp_path, file, text, said):
-    shutil.copytree(SHIPPED_TABLES / PINOT_TABLE, tmp_path / PINOT_TABLE)
+    shutil.copytree(DEMO_TABLES / PINOT_TABLE, tmp_path / PINOT_TABLE)
     path = tmp_path / PINOT_TABLE / file
     path.unlink()
     if text is not None:
@@ -72,7 +72,7 @@ def test_a_seed_table_that_cannot_be_used_is_an_error(tmp_path, file, text, said
 
 
 def test_a_stream_of_another_region_is_made_there(tmp_path):
-    shutil.copytree(SHIPPED_TABLES / PINOT_TABLE, tmp_path / PINOT_TABLE)
+    shutil.copytree(DEMO_TABLES / PINOT_TABLE, tmp_path / PINOT_TABLE)
     path = tmp_path / PINOT_TABLE / "table.json"
     path.write_text(path.read_text().replace('"us-east-1"', '"eu-west-1"'))
     with seed_tables(tmp_path) as files, embedded_services(files.region) as services:

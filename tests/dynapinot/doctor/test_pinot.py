@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from dynapinot.defaults import DEMO_TABLES
 from dynapinot.doctor import pinot, tables
 from dynapinot.doctor.finding import Diagnosis
 from dynapinot.doctor.kinesis import PART as KINESIS
 from dynapinot.errors import CommandError
 from dynapinot.pinot_server import Answer, Broker, Controller
 from files import REMOVED, with_setting
-from handlers.settings import SHIPPED_TABLES
 from pinot_fake import Pinot, Table, result, running
 
 RECORDED = Path(__file__).parent / "recorded"
@@ -33,7 +33,7 @@ def deployed(**changes):
 
 def found_in(fake, *, shards=SHARDS, query=False):
     diagnosis = Diagnosis()
-    (folder,) = tables.look(Diagnosis(), SHIPPED_TABLES)
+    (folder,) = tables.look(Diagnosis(), DEMO_TABLES)
     with running(fake):
         pinot.look(diagnosis, Controller(fake.url), folder, shards=shards)
         if query:
@@ -58,7 +58,7 @@ def test_a_table_that_pinot_does_not_have_is_reported_with_how_to_create_it():
 
 def test_a_refusal_by_pinot_is_reported_in_its_own_words():
     fake = Pinot(tables={NAME: deployed()}, refusal="The upsert table cannot have star-tree index.")
-    assert found_in(fake) == [("error", "pinot_refuses", str(SHIPPED_TABLES / NAME))]
+    assert found_in(fake) == [("error", "pinot_refuses", str(DEMO_TABLES / NAME))]
 
 
 def test_properties_that_pinot_does_not_know_are_reported_except_those_the_files_report():
@@ -68,7 +68,7 @@ def test_properties_that_pinot_does_not_know_are_reported_except_those_the_files
         "/realtime/segmentsConfig/schemaName": "x",
         "/schema/dimensionFieldSpecs/0/notNull": False,
     }
-    file = SHIPPED_TABLES / NAME / "table.json"
+    file = DEMO_TABLES / NAME / "table.json"
     assert found_in(fake) == [("warning", "pinot_unrecognized", f"{file}: upsertConfig.snapshots")]
 
 
@@ -136,7 +136,7 @@ def test_a_disabled_table_is_one_fault_for_the_controller_and_the_broker():
 )
 def test_a_query_that_fails_has_the_remedy_of_its_error(code, finding, remedy):
     diagnosis = Diagnosis()
-    (folder,) = tables.look(Diagnosis(), SHIPPED_TABLES)
+    (folder,) = tables.look(Diagnosis(), DEMO_TABLES)
     with running(Pinot(answers={"SELECT": [{"errorCode": code, "message": "…"}]})) as fake:
         pinot.look_by_query(diagnosis, Broker(fake.url), folder, NOW_MS)
     (found,) = diagnosis.findings
@@ -224,7 +224,7 @@ def test_another_table_on_the_same_stream_is_reported():
 def test_the_rows_that_queries_see_are_a_note(answer, expected):
     fake = Pinot(tables={NAME: deployed()}, answers={"SELECT COUNT(*)": answer})
     diagnosis = Diagnosis()
-    (folder,) = tables.look(Diagnosis(), SHIPPED_TABLES)
+    (folder,) = tables.look(Diagnosis(), DEMO_TABLES)
     with running(fake):
         pinot.look_by_query(diagnosis, Broker(fake.url), folder, NOW_MS)
     (finding,) = diagnosis.findings
@@ -250,14 +250,14 @@ def test_a_table_without_a_column_for_the_time_is_counted():
 
 
 def test_a_table_without_its_schema_is_reported():
-    (folder,) = tables.look(Diagnosis(), SHIPPED_TABLES)
+    (folder,) = tables.look(Diagnosis(), DEMO_TABLES)
     (finding,) = pinot.deployed_findings(folder, None, DEPLOYED["realtime"])
     assert (finding.level, finding.code, finding.where) == ("error", "pinot_schema", f"table {NAME}")
 
 
 def test_a_check_that_the_controller_does_not_answer_is_listed_and_hides_nothing_else(monkeypatch):
     diagnosis = Diagnosis()
-    (folder,) = tables.look(Diagnosis(), SHIPPED_TABLES)
+    (folder,) = tables.look(Diagnosis(), DEMO_TABLES)
     monkeypatch.setattr(Controller, "validate", refuse)
     monkeypatch.setattr(Controller, "is_paused", refuse)
     with running(Pinot(tables={NAME: deployed(config={**DEPLOYED["realtime"], "tierConfigs": []})})) as fake:

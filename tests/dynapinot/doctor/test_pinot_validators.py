@@ -7,7 +7,7 @@ import pytest
 from dynapinot.doctor import tables
 from dynapinot.doctor.finding import Diagnosis
 from dynapinot.doctor.pinot_validators import look_at_config, look_at_schema
-from files import SCHEMA, with_column, with_setting
+from files import CONFIG, SCHEMA, with_column, with_setting
 from pinot.errors import Findings
 from validators import REFUSED_BY_VALIDATORS, TAKEN_BY_VALIDATORS
 
@@ -61,3 +61,26 @@ def test_a_region_that_is_none_is_reported_once(folder, whole_config, region, fo
     diagnosis = Diagnosis()
     tables.look(diagnosis, folder(config=with_setting(whole_config, stream, region)))
     assert [each.remedy for each in diagnosis.findings] == found
+
+
+OUT_OF_ORDER = [
+    {"dropOutOfOrderRecord": True},
+    {"dropOutOfOrderRecord": "true"},
+    {"dropOutOfOrderRecord": True, "outOfOrderRecordColumn": "name"},
+    {"dropOutOfOrderRecord": True, "outOfOrderRecordColumn": "deleted", "consistencyMode": "NONE"},
+]
+
+
+@pytest.mark.parametrize(
+    ("schema", "config"),
+    [
+        *REFUSED_BY_VALIDATORS,
+        *((SCHEMA, {**CONFIG, "upsertConfig": {**CONFIG["upsertConfig"], **settings}}) for settings in OUT_OF_ORDER),
+    ],
+)
+def test_doctor_says_once_that_pinot_refuses_a_setting(folder, whole_config, schema, config):
+    diagnosis = Diagnosis()
+    tables.look(diagnosis, folder(schema=schema, config={**whole_config, **config}))
+    refused = [each.where for each in diagnosis.findings if "refuses" in each.problem]
+    assert refused
+    assert len(refused) == len(set(refused))

@@ -14,12 +14,12 @@ from rich.console import Console
 from changes import insert
 from dynapinot import pinot_server
 from dynapinot.cli.app import app
+from dynapinot.defaults import DEMO_TABLES
 from dynapinot.doctor.finding import AbsentError, Diagnosis, error, note, warning
 from dynapinot.doctor.report import document, write
 from dynapinot.doctor.run import Places, diagnose, run
 from dynapinot.errors import CommandError
 from files import REMOVED, SCHEMA, with_setting
-from handlers.settings import SHIPPED_TABLES
 from pinot_fake import Pinot, Table, result, running
 
 ROOT = Path(__file__).parents[3]
@@ -63,7 +63,7 @@ def test_the_exit_code_is_the_worst_findings(folder, console, whole_config, sett
 
 def test_a_finding_is_a_line_under_its_part_with_its_remedy(folder, console, whole_config, tmp_path):
     (tmp_path / "event.json").write_text(
-        json.dumps({"Records": [insert({"id": {"S": "a"}}, {"price": {"S": "[b]:x:"}})]})
+        json.dumps({"Records": [insert({"id": {"S": "a"}}, {"name": {"S": "x"}, "price": {"S": "[b]:x:"}})]})
     )
     directory = folder(config=with_setting(whole_config, "upsertConfig.mode", "PARTIAL"))
     run(console, directory, Places(events=[tmp_path / "event.json"]), now_ms=NOW_MS)
@@ -71,10 +71,34 @@ def test_a_finding_is_a_line_under_its_part_with_its_remedy(folder, console, who
     assert (written[0], written[2:4], written[5]) == ("Tables' files", ["", "Samples"], "")
     where = f"{directory}/items/table.json: upsertConfig.mode"
     assert written[1] == f'warning {where}: {PARTIAL}. Write "mode": "FULL".'
-    assert written[4].startswith("error   items: price: 1 of 1 changes would be dead letters (type_mismatch): ")
-    assert written[4].endswith(". Change the column's type, or the item, or let Pinot convert it.")
+    assert written[4].startswith("error   items: price: 1 of 1 change would be a dead letter (type_mismatch): ")
+    assert written[4].endswith(" (id=a). Change the column's type, or the item, or let Pinot convert it.")
     assert written[-2:] == [f"Looked at: {directory}/items, {tmp_path}/event.json", "1 error, 1 warning"]
     assert "\x1b" not in console.file.getvalue()
+
+
+def test_a_parameter_that_nothing_checks_is_refused(folder, console):
+    directory = folder()
+    with pytest.raises(CommandError, match="--parameter X: nothing checks it without the template: give --template"):
+        run(console, directory, Places(parameters=["Tables=items", "X=y"]), now_ms=NOW_MS)
+    assert run(console, directory, Places(parameters=["Tables=items"]), now_ms=NOW_MS) == 0
+
+
+def test_lines_break_between_words_in_a_terminal_and_nowhere_else(folder, whole_config):
+    directory = folder(config=with_setting(whole_config, "upsertConfig.mode", "PARTIAL"))
+    for is_terminal in (True, False):
+        shown = Console(file=io.StringIO(), width=60, force_terminal=is_terminal, color_system=None)
+        run(shown, directory, Places(), now_ms=NOW_MS)
+        written = shown.file.getvalue()
+        assert (max(map(len, written.splitlines())) <= 60) == is_terminal
+        assert PARTIAL in " ".join(written.split())
+
+
+def test_a_question_ends_a_sentence_without_a_period(console):
+    diagnosis = Diagnosis()
+    diagnosis.add("Template", [error("x", "here", "is it running?", "Start it")])
+    write(console, diagnosis)
+    assert lines(console)[1] == "error   here: is it running? Start it."
 
 
 def test_errors_come_before_warnings_and_notes_and_parts_in_the_way_a_change_goes(console):
@@ -268,16 +292,27 @@ def test_a_check_that_was_asked_for_and_not_possible_exits_1(monkeypatch):
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "test")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
-    arguments = ["doctor", "--function", "f", "--region", "us-east-1", "--endpoint-url", "http://127.0.0.1:9"]
-    result = CliRunner().invoke(app, arguments)
+    arguments = ["--function", "f", "--region", "us-east-1", "--endpoint-url", "http://127.0.0.1:9"]
+    result = CliRunner().invoke(app, ["doctor", "--tables", str(DEMO_TABLES), *arguments])
     assert result.exit_code == 1
     assert "warning Lambda" in result.stdout.replace("  ", " ")
     assert "that could not be looked at" in result.stdout.splitlines()[-1]
     assert "nothing wrong" not in result.stdout
 
 
+def test_the_template_of_a_checkout_is_looked_at_with_its_own_tables_only(folder, tmp_path, monkeypatch):
+    directory = folder()
+    checkout = tmp_path / "checkout"
+    shutil.copytree(directory, checkout / "src" / "tables")
+    shutil.copy(ROOT / "template.yaml", checkout)
+    monkeypatch.chdir(checkout)
+    own, other = (diagnose(tables, Places(), now_ms=NOW_MS) for tables in (Path("src/tables"), directory))
+    assert own.looked_at == ["src/tables/items", "template.yaml"]
+    assert other.looked_at == [str(directory / "items")]
+
+
 def test_only_the_folders_that_are_named_are_looked_at(tmp_path):
-    shutil.copytree(SHIPPED_TABLES, tmp_path / "tables")
+    shutil.copytree(DEMO_TABLES, tmp_path / "tables")
     (tmp_path / "tables" / "broken").mkdir()
     tables = ["doctor", "--tables", str(tmp_path / "tables")]
     assert CliRunner().invoke(app, tables).exit_code == 2

@@ -17,6 +17,7 @@ from files import CONFIG, SCHEMA, table, with_column, with_setting
 DOCS = Path(__file__).parents[3] / "docs"
 KEY = {"id": {"S": "a"}}
 FULL = {"name": {"S": "x"}, "price": {"N": "1.5"}}
+MILLISECONDS = "Write milliseconds, or declare the column LONG"
 MICROSECONDS = 1719082124026123
 
 
@@ -33,6 +34,82 @@ def in_view(view_type, record):
 def at(time, record, **more):
     inner = {**record["dynamodb"], "ApproximateCreationDateTime": time, **more}
     return {**record, "dynamodb": inner, "recordFormat": "application/json"}
+
+
+def read(tmp_path, document, *tables):
+    (tmp_path / "items.json").write_text(json.dumps(document))
+    diagnosis = Diagnosis()
+    samples.look(diagnosis, [tmp_path / "items.json"], tables or [table()], now_ms=1719090000000)
+    return diagnosis.findings
+
+
+def test_dead_letters_name_the_first_items_by_key_or_place(tmp_path):
+    keys = [{"id": {"S": str(number)}} for number in range(20)]
+    (finding,) = read(tmp_path, [{**key, "name": {"S": "x"}, "price": {"S": "x"}} for key in keys])
+    assert finding.problem.endswith(" (id=0; id=1; id=2 and 17 more)")
+    (finding,) = read(tmp_path, {"Records": [insert(KEY, FULL), {"dynamodb": {}}]})
+    assert finding.problem.endswith(f" ({tmp_path}/items.json: 2)")
+
+
+def test_samples_without_a_change_are_an_error(tmp_path):
+    with pytest.raises(CommandError, match="there is no change and no item, so nothing was looked at"):
+        read(tmp_path, {"Items": []})
+
+
+def test_a_table_of_which_no_sample_is_a_row_is_found():
+    findings = list(sample_findings([insert(KEY, FULL)] * 2, [table(source={"when": {"name": "y"}})]))
+    assert [(each.level, each.code, each.where) for each in findings] == [("warning", "no_rows", "items: when")]
+    assert findings[0].problem == "none of 2 items is a row, so nothing of the table was looked at"
+    malformed = table(source={"when": {"id": "a"}})
+    assert [code for _, code, _ in found_in([insert({"id": {"S": 5}}, {})], malformed)] == [
+        *("dead_letter.malformed", "no_rows")
+    ]
+
+
+def test_columns_that_no_sample_fills_are_found():
+    schema = with_column("statuss", "STRING")
+    path = table(schema, source={"columns": {"name": "address.cty"}})
+    records = [insert(KEY, {"address": {"M": {"city": {"S": "Ulm"}}}, "price": {"NULL": True}}) for _ in range(2)]
+    (finding,) = [each for each in sample_findings(records, [path]) if each.code == "columns_unfilled"]
+    assert (finding.level, finding.where) == ("warning", "items: columns name, statuss, price")
+    assert finding.problem == "no sample fills them, in 2 rows"
+    assert found_in([insert(KEY, {"price": {"N": "1"}})]) == [("warning", "columns_unfilled", "items: column name")]
+
+
+def test_a_value_that_does_not_fit_fills_its_column():
+    findings = found_in([insert(KEY, {"name": {"S": "x"}, "price": {"S": "x"}})])
+    assert [code for _, code, _ in findings] == ["dead_letter.type_mismatch"]
+
+
+def test_plain_items_that_share_a_row_are_found(tmp_path):
+    customers = [{"id": {"S": id_}, "name": {"S": name}, "price": {"N": "1"}} for id_, name in ("ax", "ay", "by", "by")]
+    (finding,) = read(tmp_path, customers)
+    assert (finding.level, finding.code) == ("error", "rows_shared")
+    assert finding.problem == "2 of 3 items share 1 row, and each hides others"
+
+
+@pytest.mark.parametrize(
+    ("data_type", "value", "problem", "remedy"),
+    [
+        ("TIMESTAMP", {"N": "1719082124"}, "the number looks like seconds (id=a)", MILLISECONDS),
+        ("TIMESTAMP", {"N": "1719082124000000"}, "Are they microseconds? (id=a)", MILLISECONDS),
+        ("STRING", {"S": "x" * 600}, "maxLength of 512 (id=a)", "Raise maxLength in the schema"),
+    ],
+)
+def test_what_to_do_is_said_once(data_type, value, problem, remedy):
+    records = [insert(KEY, {**FULL, "extra": value})]
+    (finding,) = sample_findings(records, [table(with_column("extra", data_type))])
+    assert finding.problem.endswith(problem)
+    assert finding.remedy == remedy
+
+
+def test_the_advice_for_one_column_stands_in_for_that_for_all():
+    schema = {**SCHEMA, "primaryKeyColumns": ["ID"], "dimensionFieldSpecs": [{"name": "ID", "dataType": "STRING"}]}
+    schema["dimensionFieldSpecs"] += SCHEMA["dimensionFieldSpecs"][1:]
+    findings = list(sample_findings([insert(KEY, FULL)], [table(schema)]))
+    (finding,) = [each for each in findings if each.code == "dead_letter.missing_key"]
+    assert finding.remedy == "The item has id: write ID = 'id' in source.toml, below [columns]"
+    assert "source.toml" not in finding.problem
 
 
 def test_good_changes_give_no_findings():

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
 
+from dynapinot.defaults import DEMO_TABLES
 from dynapinot.doctor import tables, template
 from dynapinot.doctor.finding import Diagnosis
 from dynapinot.doctor.template import Deployment, overrides, read_samconfig
 from dynapinot.errors import CommandError
 from files import CONFIG, REMOVED, SCHEMA, with_column, with_setting
-from handlers.settings import SHIPPED_TABLES
 
 ROOT = Path(__file__).parents[3]
 OWN = ROOT / "template.yaml"
@@ -20,7 +21,7 @@ EXAMPLE = ROOT / "examples" / "single-table" / "tables"
 STREAM_ARN = "arn:aws:kinesis:{}:123456789012:stream/{}"
 
 
-def found_in(file, folder=SHIPPED_TABLES, region="us-east-1", **parameters):
+def found_in(file, folder=DEMO_TABLES, region="us-east-1", **parameters):
     diagnosis = Diagnosis()
     folders = tables.look(Diagnosis(), folder)
     template.look(diagnosis, file, folders, Deployment(parameters=parameters, region=region))
@@ -101,6 +102,18 @@ def test_several_tables_need_each_others_streams():
     assert [code for _, code, _ in found_in(OWN, EXAMPLE)] == ["stream_unmatched"] * 3
     others = ",".join(STREAM_ARN.format("us-east-1", name) for name in names[1:])
     assert found_in(OWN, EXAMPLE, KinesisStreamName=names[0], OtherKinesisStreamArns=others) == []
+
+
+def test_another_folder_that_takes_the_tables_changes_is_left_out_by_its_name(folder, tmp_path):
+    directory = folder()
+    shutil.copytree(DEMO_TABLES, directory, dirs_exist_ok=True)
+    diagnosis = Diagnosis()
+    deployment = Deployment(parameters={"KinesisStreamName": "items-stream"}, region="eu-west-1")
+    template.look(diagnosis, OWN, tables.look(Diagnosis(), directory), deployment)
+    (unmatched,) = [each for each in diagnosis.findings if each.code == "stream_unmatched"]
+    assert unmatched.about == "pinot_dynamo_ingestion"
+    assert "deploy with Tables=items, or write" in unmatched.remedy
+    assert "its DynamoDB table as dynamodb_table in its source.toml" in unmatched.remedy
 
 
 def test_a_stream_that_no_table_uses_is_reported(folder):

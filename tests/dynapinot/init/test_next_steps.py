@@ -32,8 +32,8 @@ TABLE = TableDescription(
 )
 
 
-def steps_of(described=TABLE, naming=NAMING, shards=SHARDS, *, shipped=True):
-    steps = next_steps(described, naming, shards, tables="src/tables", shipped=shipped)
+def steps_of(described=TABLE, naming=NAMING, shards=SHARDS, *, tables="src/tables", is_alone=True):
+    steps = next_steps(described, naming, shards, tables=tables, is_alone=is_alone)
     return {step.title.partition(";")[0].partition(",")[0]: step for step in steps}
 
 
@@ -45,6 +45,18 @@ def test_a_table_whose_stream_is_right_needs_no_other():
         "Make the Pinot table",
         "Check the whole path",
     ]
+
+
+def test_every_command_that_calls_aws_has_the_endpoint_of_the_table():
+    described = replace(TABLE, view_type="KEYS_ONLY")
+    arguments = {"tables": "src/tables", "is_alone": True}
+    without = next_steps(described, NAMING, SHARDS, **arguments)
+    steps = next_steps(described, NAMING, SHARDS, **arguments, endpoint_url="http://localhost:8000/?a b")
+    for step, plain in zip(steps, without, strict=True):
+        for command, other in zip(step.commands, plain.commands, strict=True):
+            calls = command.count("aws ") + ("dynapinot doctor" in command)
+            assert command.count(" --region eu-west-1 --endpoint-url 'http://localhost:8000/?a b'") == calls
+            assert command.replace(" --endpoint-url 'http://localhost:8000/?a b'", "") == other
 
 
 def test_a_table_without_a_stream_gets_one():
@@ -77,10 +89,9 @@ def test_a_stream_of_another_view_type_is_switched_off_and_on(view_type, lacks):
 
 
 def test_the_stack_replicates_this_table_alone_and_makes_the_stream():
-    step = steps_of(shipped=False)["Deploy the function and its Kinesis stream"]
+    step = steps_of(tables="/my/tables")["Deploy the function and its Kinesis stream"]
     assert step.commands == (
-        "cp -r src/tables/my_app src/tables/",
-        "make build",
+        "make build TABLES=/my/tables",
         (
             ".venv-sam/bin/sam deploy --stack-name dynapinot-my-app --region eu-west-1 --parameter-overrides \\\n"
             "  Tables=my_app \\\n"
@@ -100,6 +111,18 @@ def test_an_encrypted_table_and_many_shards_change_how_it_is_deployed():
     assert "--region us-east-1 --parameter-overrides" not in step.commands[1]  # samconfig.toml has that one
     assert step.commands[1].endswith(f"KinesisShardCount=501 \\\n  TableKeyArn={KEY_ARN}")
     assert "500 shards at most" in step.note
+
+
+@pytest.mark.parametrize(
+    ("is_alone", "which"), [(True, "--tables src/tables"), (False, "--tables src/tables --only my_app")]
+)
+def test_beside_other_folders_the_commands_name_the_proposal(is_alone, which):
+    steps = steps_of(is_alone=is_alone)
+    assert (
+        steps["See what items become"].commands[1] == f"dynapinot explain items.json {which} --table my-app --verbose"
+    )
+    (command,) = steps["Check the whole path"].commands
+    assert command.startswith(f"dynapinot doctor {which} --region eu-west-1 --stack dynapinot-my-app ")
 
 
 def test_a_stream_of_ones_own_is_provisioned_and_keeps_a_week():

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import io
 import json
+import shlex
+import shutil
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError
+from click.testing import CliRunner
 from rich.console import Console
 
 from dynapinot.aws import Aws
-from dynapinot.defaults import MEETUPS_TABLE
+from dynapinot.cli.app import app
+from dynapinot.defaults import DEMO_TABLES, MEETUPS_TABLE
 from dynapinot.demo import meetups
 from dynapinot.demo.meetups import create_meetups_table
 from dynapinot.errors import FOUND, OK, CommandError
@@ -399,5 +402,14 @@ def test_commands_are_not_broken_into_lines(demo, tmp_path):
     )
 
 
-def test_the_shipped_folder_is_where_the_function_looks():
-    assert Options(table="app").tables == Path(__file__).parents[3] / "src" / "tables"
+def test_the_first_command_works_beside_another_table_that_takes_the_changes_too(demo, tmp_path, monkeypatch):
+    shutil.copytree(DEMO_TABLES, tmp_path, dirs_exist_ok=True)
+    document = json.loads(run(tmp_path, table=demo, name="mine", as_json=True)[1])
+    words = shlex.split(document["next_steps"][0]["commands"][1])
+    assert words[:3] == ["dynapinot", "explain", "items.json"]
+    item = AWS.client("dynamodb").scan(TableName=demo, Limit=1)
+    (tmp_path / "items.json").write_text(json.dumps(item))
+    monkeypatch.chdir(tmp_path)
+    explained = CliRunner().invoke(app, words[1:])
+    assert explained.exit_code == 0, explained.output
+    assert "pinot_dynamo_ingestion" not in explained.stdout

@@ -6,11 +6,11 @@ import json
 
 import pytest
 
+from dynapinot.defaults import DEMO_TABLES
 from dynapinot.local.readback import RowError
 from dynapinot.local.replica import Replica, UpsertTable, read_upsert_table
-from handlers.settings import SHIPPED_TABLES
 
-FOLDER = SHIPPED_TABLES / "pinot_dynamo_ingestion"
+FOLDER = DEMO_TABLES / "pinot_dynamo_ingestion"
 
 
 def table(comparison_type="LONG", delete_type="BOOLEAN"):

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 
+import pytest
+
+from dynapinot.errors import CommandError
 from dynapinot.local.services import embedded_services
 
 
@@ -19,6 +23,12 @@ def test_the_environment_is_as_it_was_afterwards(monkeypatch):
         os.environ["LEFT_BEHIND"] = "1"
     assert dict(os.environ) == before
     assert logging.getLogger("werkzeug").level == level
+
+
+def test_without_moto_the_extra_to_install_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "moto.server", None)
+    with pytest.raises(CommandError, match=r"moto's server, which is not .*\. Install dynapinot\[demo\], or"):
+        embedded_services().__enter__()
 
 
 def test_services_start_empty_and_do_not_share_a_port():
