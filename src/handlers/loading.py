@@ -90,8 +90,8 @@ def planned_tables(plan: Plan, tables: Iterable[Table], hashes: Mapping[str, str
 class Surroundings:
     """What a worker gets from outside: AWS, the time, and how to publish and store within the time that is left.
 
-    ``clock`` is monotonic, ``now`` is in epoch seconds; ``remaining`` returns the seconds left for reading. ``lag``
-    returns the age in seconds of the live path's oldest change, None where it is not known.
+    ``clock`` is monotonic, ``wall_clock`` is in epoch seconds; ``remaining`` returns the seconds left for reading.
+    ``lag`` returns the age in seconds of the live path's oldest change, None where it is not known.
     """
 
     dynamodb: DynamoDBClient
@@ -100,7 +100,7 @@ class Surroundings:
     lag: Callable[[], float | None]
     remaining: Callable[[], float]
     clock: Callable[[], float]
-    now: Callable[[], float]
+    wall_clock: Callable[[], float]
     sleep: Callable[[float], None]
     max_record_bytes: int
 
@@ -120,7 +120,7 @@ def worker_of(plan: Plan, files: LoadFiles, tables: Sequence[Table], around: Sur
         lag=around.lag,
         remaining=around.remaining,
         clock=around.clock,
-        now=around.now,
+        wall_clock=around.wall_clock,
     )
 
 

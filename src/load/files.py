@@ -70,7 +70,7 @@ class LoadFiles:
                 self.save_json(PLAN, what)
             case Unit():
                 self.save_json(_unit_name(what.number), what)
-            case Control():
+            case _:
                 self.save_json(CONTROL, what)
 
     def save_json(self, name: str, document: Any) -> None:  # noqa: ANN401  # whatever msgspec encodes

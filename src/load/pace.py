@@ -86,7 +86,8 @@ class StreamPace:
         if is_rejected:
             self._rate = max(SLOWEST, self._rate / 2)
             self._raised = now
-        elif now - self._raised >= 1:
-            self._rate = min(1.0, self._rate * RAISE)
-            self._raised = now
+        else:
+            seconds = int(now - self._raised)
+            self._rate = min(1.0, self._rate * RAISE**seconds)
+            self._raised += seconds
         self._budget.spend(max(shard_seconds, default=0.0) * self._workers / self.share / self._rate)

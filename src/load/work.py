@@ -69,7 +69,7 @@ class Worker:
     lag: Callable[[], float | None]
     remaining: Callable[[], float]
     clock: Callable[[], float]
-    now: Callable[[], float]  # in epoch seconds
+    wall_clock: Callable[[], float]  # in epoch seconds
 
 
 class Result(NamedTuple):
@@ -162,5 +162,5 @@ class _Work:
             read_units=self.unit.read_units + portion.read_units,
             rejected=self.unit.rejected + sum(sent.errors.values()),
             dead_letters=dead_letters,
-            updated=self._worker.now(),
+            updated=self._worker.wall_clock(),
         )
