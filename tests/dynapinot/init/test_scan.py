@@ -117,15 +117,6 @@ def test_spending_stays_within_the_units_per_second():
     assert (40 - 2 * THREADS) * 20 / 10 <= seconds <= 40 * 20 / 10
 
 
-def test_unused_capacity_is_not_saved_for_later():
-    clock = FakeClock()
-    pace = Budget(10, clock=clock, sleep=clock.sleep)
-    clock.now += 3_600
-    pace.spend(20)
-    pace.wait()
-    assert clock.slept == [2.0]
-
-
 def described(*, items, size=0, read_units=0):
     return TableDescription(
         name="app",
