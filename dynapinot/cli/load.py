@@ -31,7 +31,7 @@ _trust = click.option(
     "--trust-live-path",
     "trusts_live_path",
     is_flag=True,
-    help="Look for no function. Pinot never shows changes that are made meanwhile and that nothing replicates: only for "
+    help="Look for no function. Pinot never shows changes that are made meanwhile and that nothing replicates: for "
     "emulators, or where something else replicates them.",
 )
 _price_file = click.option("--price-file", type=options.PATH, help="Another file of prices than prices.toml.")
@@ -165,9 +165,13 @@ def load_command(context: click.Context, /, **given: Any) -> None:  # noqa: ANN4
             is_agreed=given["is_agreed"],
             is_new=given["is_new"],
             as_json=given["as_json"],
-            asks=_ask if sys.stdin.isatty() and not given["as_json"] else None,
+            asks=_ask if _can_ask() and not given["as_json"] else None,
         )
         raise Exit(run(console(), asked))
+
+
+def _can_ask() -> bool:
+    return sys.stdin.isatty()
 
 
 def _ask() -> bool:

@@ -52,7 +52,7 @@ def deployed_hashes(function: Mapping[str, Any], fetch: Fetch = fetch_code) -> M
                 names = [name for name in archive.namelist() if (_CODE / name).is_relative_to(folder)]
                 archive.extractall(unpacked, names)
             return hashes(Path(unpacked) / folder.relative_to(_CODE))
+        except TableError as error:  # which is a ValueError
+            raise UnknownFilesError(f"its tables cannot be read: {error}") from None
         except (ValueError, OSError, zipfile.BadZipFile):
             raise UnknownFilesError(f"its code has no folder {folder}") from None
-        except TableError as error:
-            raise UnknownFilesError(f"its tables cannot be read: {error}") from None

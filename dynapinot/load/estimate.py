@@ -125,7 +125,7 @@ def lines(found: Estimate, plan: Plan, described: TableDescription, *, as_of: st
 
 def money(amount: float) -> str:
     """Write dollars."""
-    return f"${amount:,.2f}" if amount >= 1 or not amount else f"${amount:.4f}"
+    return "under $0.01" if 0 < amount < 0.01 else f"${amount:,.2f}"  # noqa: PLR2004  # a cent
 
 
 def size(count: float) -> str:

@@ -38,7 +38,6 @@ class Pool:
 
     def __init__(self, units: Iterable[Unit], stop: threading.Event, *, clock: Callable[[], float]) -> None:
         self.units = {unit.number: unit for unit in units}
-        self.is_stopped_by_operator = False
         self._stop = stop
         self._clock = clock
         self._waiting: dict[int, str] = {}
@@ -96,8 +95,7 @@ class Pool:
             reason = self._attempt(worker, number)
             if reason is None:
                 return
-            if reason == "stop":
-                self.is_stopped_by_operator = True
+            if reason == "stop":  # by the operator
                 self._stop.set()
                 return
             self._waiting[number] = reason

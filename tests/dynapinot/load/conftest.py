@@ -51,15 +51,12 @@ class World:
     def ids(self):
         return [row["id"] for row in self.rows()]
 
-    def words(self, *words):
-        """A command's words, with what finds the load."""
-        beginning = [*words, "--bucket", BUCKET]
-        if words[0] != "load" or len(words) == 1 or words[1].startswith("-") or words[1] == "resume":
-            beginning += ["--trust-live-path", "--tables", str(self.tables)]
-        return beginning
-
-    def command(self, *words, **options):
-        return CliRunner().invoke(app, self.words(*words), catch_exceptions=False, **options)
+    def command(self, *words, bucket=BUCKET, trusted=True, **options):
+        """Run a command with what it takes to find the load."""
+        given = [*words, "--bucket", bucket]
+        if words[0] == "load" and (words[1].startswith("-") or words[1] == "resume"):
+            given += ["--tables", str(self.tables), *(["--trust-live-path"] if trusted else [])]
+        return CliRunner().invoke(app, given, catch_exceptions=False, **options)
 
     def load(self, *words):
         return self.command("load", "--table", TABLE, "--here", "--yes", *words)
