@@ -27,7 +27,6 @@ class Lag:
         clock: Callable[[], float],
         wall_clock: Callable[[], float],
     ) -> None:
-        self.problem: str | None = None  # why the last answer is missing
         self._client = client
         self._function = function
         self._clock = clock
@@ -56,9 +55,7 @@ class Lag:
                 Period=60,
                 Statistics=["Maximum"],
             )["Datapoints"]
-        except (ClientError, BotoCoreError) as error:
-            self.problem = str(error)
+        except (ClientError, BotoCoreError):
             return None
-        self.problem = None
         newest = max(found, key=lambda each: each["Timestamp"], default=None)
         return None if newest is None else float(newest["Maximum"]) / 1_000
