@@ -10,6 +10,11 @@ from typing import TYPE_CHECKING
 from decoder.records import Records
 from handlers.planner import Planner
 from handlers.relay import Publish, Store, relay
+from load.export.folder import Folder
+from load.export.manifest import read_export
+from load.export.s3 import open_bucket
+from load.export.stream import fetcher
+from load.export_file import FileReader
 from load.files import LoadFiles
 from load.pace import Budget, Size, StreamPace
 from load.plan import ExportReader, Plan
@@ -21,6 +26,7 @@ from publisher.order import Published
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_s3 import S3Client
 
 
 class PlanError(Exception):
@@ -40,7 +46,7 @@ class _Counted:
     def _count(self, target: Target, entries: Iterable[Entry]) -> Iterator[Entry]:
         rows = size = 0
         for entry in entries:
-            rows, size = rows + 1, size + entry.size
+            rows, size = rows + 1, size + len(entry.data) + len(entry.key)
             yield entry
         self.sizes[target] = Size(rows, size)
 
@@ -95,6 +101,7 @@ class Surroundings:
     """
 
     dynamodb: DynamoDBClient
+    s3: S3Client
     publish: Publish
     store: Store
     lag: Callable[[], float | None]
@@ -106,7 +113,10 @@ class Surroundings:
 
 
 def worker_of(plan: Plan, files: LoadFiles, tables: Sequence[Table], around: Surroundings) -> Worker:
-    """Put a worker together. It may work on one unit after the other, but only on one at a time."""
+    """Put a worker together. It may work on one unit after the other, but only on one at a time.
+
+    Raises FilesError, and ExportError for an export that cannot be read.
+    """
     control = files.control()
     planner = Planner(tables, max_record_bytes=around.max_record_bytes)
     return Worker(
@@ -127,7 +137,9 @@ def worker_of(plan: Plan, files: LoadFiles, tables: Sequence[Table], around: Sur
 def _reader(plan: Plan, tables: Sequence[Table], around: Surroundings) -> Read:
     reader = plan.reader
     if isinstance(reader, ExportReader):
-        raise PlanError("exports cannot be read yet")
+        open_object = open_bucket(around.s3, reader.bucket, sleep=around.sleep)
+        export = read_export(fetcher(open_object), Folder(reader.bucket, reader.folder))
+        return FileReader(open_object, export, plan, reader, tables)
     rate = reader.units_per_second
     return SegmentReader(
         page_reader(around.dynamodb, plan.table, reader),
