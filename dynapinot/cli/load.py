@@ -24,7 +24,10 @@ _SHARE: Final = click.FloatRange(min=0.001, max=1)
 
 _stack = click.option("--stack", help="The stack that replicates the table; it has the bucket and the function.")
 _bucket = click.option(
-    "--bucket", help="The stack's dead letter bucket, which has the load's files; with --stack it is known."
+    "--bucket",
+    envvar="DEAD_LETTER_BUCKET",
+    show_envvar=True,
+    help="The stack's dead letter bucket, which has the load's files; with --stack it is known.",
 )
 _function = click.option("--function", help="The function that replicates the changes; with --stack it is known.")
 _trust = click.option(
@@ -103,7 +106,7 @@ def _named(given: Mapping[str, Any]) -> Named:
 )
 @click.option("--workers", type=options.AT_LEAST_ONE, help="How many read and send at a time; by default what is best.")
 @click.option(
-    "--read-capacity",
+    "--read-units",
     type=click.FloatRange(min=0, min_open=True),
     help="How many read units to use per second; by default a quarter of what is provisioned, on demand 6,000.",
 )
@@ -153,7 +156,7 @@ def load_command(context: click.Context, /, **given: Any) -> None:  # noqa: ANN4
             source=given["source"],
             choices=Choices(
                 workers=given["workers"],
-                read_units=given["read_capacity"],
+                read_units=given["read_units"],
                 consistent=not given["eventually_consistent"],
                 where=given["where"],
                 where_names=given["where_names"],

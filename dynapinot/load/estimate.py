@@ -15,6 +15,7 @@ from load.plan import ExportReader, Plan, ScanReader, Total
 
 MILLION: Final = 1_000_000
 GIB: Final = 1024**3
+GB: Final = 1_000_000_000
 
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-operations.html
 READ_UNIT_BYTES: Final = 4_096
@@ -50,8 +51,13 @@ class Estimate:
         return sum(self.dollars.values())
 
 
-def estimate(plan: Plan, described: TableDescription, prices: Prices, *, share: float, in_stack: bool) -> Estimate:
-    """Estimate a load. A row is taken to be as large as its item, and every item to be a row of each Pinot table."""
+def estimate(
+    plan: Plan, described: TableDescription, prices: Prices, *, share: float, in_stack: bool, exports: bool = False
+) -> Estimate:
+    """Estimate a load. A row is taken to be as large as its item, and every item to be a row of each Pinot table.
+
+    ``exports`` is whether an export is asked for; DynamoDB needs some minutes for it, which are not counted.
+    """
     items, size = plan.items or 0, plan.bytes or 0
     item_bytes = size / items if items else 0.0
     rows = items * len(plan.tables)
@@ -74,6 +80,8 @@ def estimate(plan: Plan, described: TableDescription, prices: Prices, *, share: 
     working = rows / (ROWS_PER_WORKER * plan.workers)
     seconds, slowest = max((sending, "the streams' shards"), (reading, "the table's reads"), (working, "the workers"))
     dollars["PUT units"] = put_units * prices.million_put_units / MILLION
+    if exports:
+        dollars["export"] = size / GB * prices.exported_gb
     if in_stack:
         dollars["Lambda"] = seconds * plan.workers * LAMBDA_GB * prices.gb_second
     return Estimate(
@@ -104,7 +112,7 @@ def spent(total: Total, prices: Prices, *, on_demand: bool) -> float:
 def lines(found: Estimate, plan: Plan, described: TableDescription, *, as_of: str, region: str) -> Sequence[str]:
     """Write an estimate, a line for each thing."""
     if isinstance(plan.reader, ExportReader):
-        way = f"an export, {plan.reader.files:,} files"
+        way = "an export to S3"
     else:
         consistency = "strongly consistent" if plan.reader.consistent else "eventually consistent"
         way = f"a {consistency} Scan of {plan.reader.segments:,} segments"
@@ -113,9 +121,10 @@ def lines(found: Estimate, plan: Plan, described: TableDescription, *, as_of: st
     capacity = "on demand" if described.on_demand else f"of {described.read_units:,}/s that are provisioned"
     costs = ", ".join(f"{what} {money(amount)}" for what, amount in found.dollars.items())
     streams = ", ".join(f"{name} ({planned.shards} shards)" for name, planned in plan.tables.items())
+    reads = f"{way}: {found.read_units:,.0f} read units {capacity}" if found.read_units else way
     return (
         f"Table     {plan.table}: {found.items or 0:,} items, {size(found.bytes or 0)}; counted every six hours",
-        f"Reads     {way}: {found.read_units:,.0f} read units {capacity}",
+        f"Reads     {reads}",
         f"Rows      {found.rows:,} at most, to {streams}: {found.put_units:,} PUT units",
         f"Time      {duration(found.seconds)}, which {found.slowest} decide; {plan.workers} workers",
         f"Cost      {money(found.total)}: {costs} (prices of {region}, {as_of})",

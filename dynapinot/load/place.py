@@ -80,7 +80,9 @@ class Place:
     def state_machine(self) -> str:
         """Return the state machine's ARN. Raises CommandError if there is none."""
         if self.machine is None:
-            raise CommandError(f"--stack names no stack with the output {OUTPUT}: deploy it again, or give --here")
+            raise CommandError(
+                f"--stack names no stack with the output {OUTPUT}: deploy it with Load=enabled, or give --here"
+            )
         return self.machine
 
 
@@ -92,7 +94,7 @@ def find_place(named: Named) -> Place:
         outputs = dict(deployed.find_stack(diagnosis, named.aws, named.stack)[0])
         if diagnosis.refused:
             raise CommandError(diagnosis.refused[0].why)
-    bucket = named.bucket or outputs.get(_BUCKET)
+    bucket = outputs.get(_BUCKET) or named.bucket
     if not bucket:
         raise CommandError("Give --stack, or the stack's dead letter --bucket: the load's files are there")
     client = named.aws.client("s3")

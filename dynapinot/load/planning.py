@@ -13,7 +13,7 @@ from dynapinot.errors import CommandError
 from dynapinot.init.scan import PROVISIONED_SHARE
 from dynapinot.init.table_description import TableDescription
 from load.pace import SHARD_ROWS
-from load.plan import Plan, PlannedTable, ScanReader
+from load.plan import ExportReader, Plan, PlannedTable, ScanReader
 from snapshot.version import CONSISTENT_READ, EVENTUAL_READ, GLOBAL_TABLE_READ
 
 SEGMENT_BYTES: Final = 256 * 1024 * 1024
@@ -52,13 +52,12 @@ class Choices:
 def make_plan(
     described: TableDescription,
     tables: Mapping[str, PlannedTable],
-    choices: Choices,
+    reader: ScanReader | ExportReader,
     *,
     began: int,
-    in_stack: bool,
+    workers: int,
 ) -> Plan:
-    """Plan a load by Scan. ``began`` is in epoch seconds, by DynamoDB's clock. Raises CommandError."""
-    workers = choices.workers or (workers_for(tables) if in_stack else WORKERS_HERE)
+    """Plan a load. ``began`` is in epoch seconds, by DynamoDB's clock."""
     return Plan(
         id=f"{datetime.fromtimestamp(began, UTC):%Y%m%dT%H%M%SZ}-{described.name[:_NAME_IN_ID]}",
         table=described.name,
@@ -66,16 +65,21 @@ def make_plan(
         keys=tuple(attribute.name for attribute in described.key),
         began=began,
         tables=tables,
-        reader=ScanReader(
-            segments=segments_for(described.bytes, workers),
-            margin=margin_of(described, consistent=choices.consistent),
-            consistent=choices.consistent,
-            filter=filter_of(choices),
-            units_per_second=read_rate(described, choices.read_units),
-        ),
+        reader=reader,
         workers=workers,
         items=described.items or None,
         bytes=described.bytes or None,
+    )
+
+
+def scan_reader(described: TableDescription, choices: Choices, *, workers: int) -> ScanReader:
+    """Plan how to read a table by Scan. Raises CommandError."""
+    return ScanReader(
+        segments=segments_for(described.bytes, workers),
+        margin=margin_of(described, consistent=choices.consistent),
+        consistent=choices.consistent,
+        filter=filter_of(choices),
+        units_per_second=read_rate(described, choices.read_units),
     )
 
 

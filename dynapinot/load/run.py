@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -12,17 +12,20 @@ from typing import Final
 import msgspec
 from rich.console import Console
 
-from dynapinot.aws import refusals
+from dynapinot.aws import Aws, refusals
 from dynapinot.errors import OK, CommandError
+from dynapinot.load import exporting
 from dynapinot.load.estimate import Estimate, as_document, duration, estimate, lines
 from dynapinot.load.place import Named, Place, find_place
-from dynapinot.load.planning import Choices, make_plan
+from dynapinot.load.planning import WORKERS_HERE, Choices, make_plan, scan_reader, workers_for
 from dynapinot.load.preconditions import Ready, Where, check, check_deleted_keys, dynamodb_time
 from dynapinot.load.session import Session, execute
 from dynapinot.load.state import files_errors, unfinished_load
 from dynapinot.pinot_server import Controller
 from dynapinot.prices import FILE, PriceFile, read_prices
-from load.plan import Control, Plan, ScanReader
+from load.export.folder import Folder
+from load.plan import Control, ExportReader, Plan, ScanReader
+from snapshot.version import EXPORT
 
 SCAN: Final = "scan"
 
@@ -52,21 +55,26 @@ class Options:
 def run(console: Console, options: Options) -> int:
     """Load a table; return the exit code. Raises CommandError."""
     named = options.named
-    if options.source != SCAN:
-        # The seam for the export reader: here an export is asked for and waited for, or the folder's manifests are
-        # read, and the plan gets an ExportReader.
-        raise CommandError("--from: this version reads by a Scan only")
     if not (options.only_estimates or options.is_agreed or options.asks):
         raise CommandError("Nobody can be asked here: look at --estimate, then give --yes")
+    existing = None if options.source in (SCAN, exporting.REQUESTED) else exporting.folder_of(options.source)
+    if options.choices.where and options.source != SCAN:
+        raise CommandError("--where is for a Scan: an export has all items")
     place = find_place(named)
     state_machine = None if options.is_here or options.only_estimates else place.state_machine()
     prices = read_prices(options.price_file)
     ready = preconditions(named, place, table=options.table, controller=options.controller)
-    plan = partial(make_plan, ready.described, ready.planned, options.choices, in_stack=not options.is_here)
-    draft = plan(began=dynamodb_time(named.aws, ready.described.name))
-    found = estimate(draft, ready.described, prices.prices, share=options.control.share, in_stack=not options.is_here)
+    draft, more = _draft(options, place, ready, existing)
+    found = estimate(
+        draft,
+        ready.described,
+        prices.prices,
+        share=options.control.share,
+        in_stack=not options.is_here,
+        exports=options.source == exporting.REQUESTED,
+    )
     check_deleted_keys(ready, found.seconds)
-    _show(console, ready, draft, found, prices, as_json=options.as_json)
+    _show(console, ready, draft, found, prices, as_json=options.as_json, assumed=[*ready.assumed, *more])
     if options.only_estimates:
         return OK
     if not options.is_new:
@@ -75,11 +83,10 @@ def run(console: Console, options: Options) -> int:
     if not options.is_agreed and not (options.asks and options.asks()):
         console.print("Nothing was done")
         return OK
-    began = _wait_for_live_path(console, named, draft, ready, as_json=options.as_json)
     session = Session(
         named=named,
         place=place,
-        plan=plan(began=began),
+        plan=_plan(console, options, place, ready, draft),
         ready=ready,
         prices=prices,
         console=console,
@@ -89,6 +96,44 @@ def run(console: Console, options: Options) -> int:
         session.files.save(session.plan)
         session.files.save(options.control)
     return execute(session, state_machine)
+
+
+def _draft(options: Options, place: Place, ready: Ready, existing: Folder | None) -> tuple[Plan, Sequence[str]]:
+    """Plan a load as of now; and what is assumed of an export that is there. Raises CommandError."""
+    workers = options.choices.workers or (WORKERS_HERE if options.is_here else workers_for(ready.planned))
+    now, described = dynamodb_time(options.named.aws, ready.described.name), ready.described
+    plan = partial(make_plan, described, ready.planned, began=now, workers=workers)
+    if existing:
+        export = exporting.read(options.named.aws.client("s3"), existing, sleep=time.sleep)
+        reader = exporting.reader_of(export, described, since=ready.since)
+        return msgspec.structs.replace(plan(reader), items=export.items), exporting.assumed(export, now=now)
+    if options.source == exporting.REQUESTED:
+        return plan(ExportReader(bucket=place.bucket, folder="", files=0, second=0)), ()
+    return plan(scan_reader(described, options.choices, workers=workers)), ()
+
+
+def _plan(console: Console, options: Options, place: Place, ready: Ready, draft: Plan) -> Plan:
+    """Make the plan to keep: its times are as late as the live path needs them, and an export is complete."""
+    aws, described = options.named.aws, ready.described
+    say = partial(_say, console, as_json=options.as_json)
+    requests = options.source == exporting.REQUESTED
+    margin = draft.reader.margin if isinstance(draft.reader, ScanReader) else EXPORT if requests else 0
+    began = _wait_for_live_path(aws, draft.table, ready.since + margin, margin, say)
+    plan = make_plan(described, ready.planned, draft.reader, began=began, workers=draft.workers)
+    if not requests:
+        return msgspec.structs.replace(plan, items=draft.items)
+    folder = exporting.request(
+        aws.client("dynamodb"),
+        described,
+        second=began,
+        bucket=place.bucket,
+        load=plan.id,
+        say=say,
+        sleep=time.sleep,
+    )
+    export = exporting.read(aws.client("s3"), folder, sleep=time.sleep)
+    reader = exporting.reader_of(export, described, since=ready.since)
+    return msgspec.structs.replace(plan, reader=reader, items=export.items)
 
 
 def preconditions(named: Named, place: Place, *, table: str | None, controller: Controller | None = None) -> Ready:
@@ -115,14 +160,16 @@ def _refuse_unfinished(named: Named, place: Place, table: str) -> None:
         raise CommandError(f"The load {unfinished} of {table} is not done: go on with {command}, or give --new")
 
 
-def _show(console: Console, ready: Ready, plan: Plan, found: Estimate, prices: PriceFile, *, as_json: bool) -> None:
+def _show(
+    console: Console, ready: Ready, plan: Plan, found: Estimate, prices: PriceFile, *, as_json: bool, assumed: list[str]
+) -> None:
     if as_json:
         document = {"event": "estimate", "table": plan.table, **as_document(found), "workers": plan.workers}
-        document |= {"prices": prices.as_of, "region": prices.region, "assumed": list(ready.assumed)}
+        document |= {"prices": prices.as_of, "region": prices.region, "assumed": assumed}
         console.out(msgspec.json.encode(document).decode(), highlight=False)
         return
     written = lines(found, plan, ready.described, as_of=prices.as_of, region=prices.region)
-    for line in (*written, *(f"Assumed   {assumed}" for assumed in ready.assumed)):
+    for line in (*written, *(f"Assumed   {each}" for each in assumed)):
         console.print(line, soft_wrap=True, markup=False, highlight=False)
 
 
@@ -133,12 +180,14 @@ def _try_filter(named: Named, plan: Plan) -> None:
             named.aws.client("dynamodb").scan(TableName=plan.table, Limit=1, **plan.reader.filter)
 
 
-def _wait_for_live_path(console: Console, named: Named, plan: Plan, ready: Ready, *, as_json: bool) -> int:
+def _wait_for_live_path(aws: Aws, table: str, until: int, margin: int, say: Callable[[str], None]) -> int:
     """Wait until the first read is late enough; return its time, in epoch seconds by DynamoDB's clock."""
-    margin = plan.reader.margin if isinstance(plan.reader, ScanReader) else 0
-    while (left := ready.since + margin - (now := dynamodb_time(named.aws, plan.table))) > 0:
-        if not as_json:
-            why = f"the first read has to be {margin} s after live changes began to come"
-            console.print(f"Waiting {duration(left)}: {why}", soft_wrap=True, highlight=False)
+    while (left := until - (now := dynamodb_time(aws, table))) > 0:
+        say(f"Waiting {duration(left)}: the first read has to be {margin} s after live changes began to come")
         time.sleep(left)
     return now
+
+
+def _say(console: Console, text: str, *, as_json: bool) -> None:
+    if not as_json:
+        console.print(text, soft_wrap=True, markup=False, highlight=False)

@@ -31,6 +31,7 @@ from dynapinot.prices import PriceFile
 from handlers import clients
 from handlers.deadline import seconds_from_now
 from handlers.loading import PlanError, Surroundings, planned_tables, worker_of
+from load.export.errors import ExportError
 from load.files import REPORT, FilesError, LoadFiles
 from load.plan import Plan, Total
 from load.work import Worker
@@ -43,7 +44,10 @@ SECONDS_FOR_ROWS: Final = 60.0  # of one portion, before the stream's error coun
 MAX_WORKERS_HERE: Final = 2 * WORKERS_HERE  # of a plan that was made for a stack
 
 # What a worker raises that a person can do something about.
-_KNOWN: Final = (PlanError, FilesError, NoProgressError, UnavailableError, MalformedError, ClientError, BotoCoreError)
+_KNOWN: Final = (
+    *(PlanError, FilesError, NoProgressError, UnavailableError, MalformedError, ExportError, ClientError),
+    BotoCoreError,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +115,7 @@ def _in_stack(session: Session, state_machine: str) -> int:
         display.event("unwatched", status=status, stop=stop)
         display.say(f"The load goes on in the stack. Look at it by: {status}. End it by: {stop}")
         return OK
-    return _report(session, display, total)
+    return _end(session, display, total, "stopped")
 
 
 def _here(session: Session) -> int:
@@ -138,15 +142,15 @@ def _here(session: Session) -> int:
         finally:
             _leave_sign(session, display, has_ended=True)
         display.show(pool.total, lag=lag())
-    if pool.total.done < pool.total.units:
-        why = "interrupted" if is_interrupted else "stopped"
+    return _end(session, display, pool.total, "interrupted" if is_interrupted else "stopped")
+
+
+def _end(session: Session, display: Display, total: Total, why: str) -> int:
+    """Report, or say how to go on with what is not done; return the exit code."""
+    if total.done < total.units:
         display.event(why, resume=session.resume)
         display.say(f"The load is {why}; what was sent is noted. Go on with: {session.resume}")
         return FAILED
-    return _report(session, display, pool.total)
-
-
-def _report(session: Session, display: Display, total: Total) -> int:
     report = report_of(session.plan, total, now=time.time(), dollars=session.dollars)
     if not is_reported(session.files):
         with files_errors():
@@ -194,6 +198,7 @@ def _workers(session: Session, stop: threading.Event, lag: Callable[[], float | 
     for _ in range(count):
         around = Surroundings(
             dynamodb=clients.dynamodb(),
+            s3=s3,
             publish=publish,
             store=partial(store, put=put, remaining=lambda: math.inf),
             lag=lag,

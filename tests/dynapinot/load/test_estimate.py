@@ -101,9 +101,10 @@ def test_a_table_of_unknown_size_has_no_numbers():
 def test_an_export_reads_nothing_of_the_table():
     reader = ExportReader(bucket="b", folder="f", files=3, second=1)
     made = msgspec.structs.replace(plan(items=1_000, item_bytes=4_096), reader=reader)
-    found = estimate(made, ON_DEMAND, PRICES, share=0.5, in_stack=False)
+    found = estimate(made, ON_DEMAND, PRICES, share=0.5, in_stack=False, exports=True)
     assert (found.read_units, "read units" in found.dollars) == (0.0, False)
-    assert "an export, 3 files" in "\n".join(lines(found, made, ON_DEMAND, as_of="2025", region="eu-west-1"))
+    assert found.dollars["export"] == pytest.approx(0.0004096)  # 4.096 MB at 10 cents a GB
+    assert "Reads     an export to S3\n" in "\n".join(lines(found, made, ON_DEMAND, as_of="2025", region="eu-west-1"))
 
 
 def test_what_a_load_cost_so_far_is_counted_by_its_rows_or_its_bytes():

@@ -9,7 +9,7 @@ import pytest
 from dynapinot.errors import CommandError
 from dynapinot.init.columns import KeyAttribute
 from dynapinot.init.table_description import TableDescription
-from dynapinot.load.planning import Choices, make_plan
+from dynapinot.load.planning import WORKERS_HERE, Choices, make_plan, scan_reader, workers_for
 from load.plan import PlannedTable
 
 MIB = 1024 * 1024
@@ -34,8 +34,9 @@ TABLE = TableDescription(
 TABLES = {"items": PlannedTable(files="hash", shards=4)}
 
 
-def plan(described=TABLE, tables=TABLES, *, in_stack=False, **choices):
-    return make_plan(described, tables, Choices(**choices), began=1_764_000_000, in_stack=in_stack)
+def plan(described=TABLE, *, workers=WORKERS_HERE, **choices):
+    reader = scan_reader(described, Choices(**choices), workers=workers)
+    return make_plan(described, TABLES, reader, began=1_764_000_000, workers=workers)
 
 
 def test_a_plan_has_what_workers_need():
@@ -67,7 +68,7 @@ def test_a_segment_is_about_256_mib_and_no_worker_is_idle(size, workers, segment
 )
 def test_a_stack_has_as_many_workers_as_use_the_streams(shards, workers):
     tables = {str(number): PlannedTable(files="", shards=count) for number, count in enumerate(shards)}
-    assert plan(tables=tables, in_stack=True).workers == workers
+    assert workers_for(tables) == workers
 
 
 @pytest.mark.parametrize(
