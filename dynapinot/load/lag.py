@@ -27,6 +27,7 @@ class Lag:
         clock: Callable[[], float],
         wall_clock: Callable[[], float],
     ) -> None:
+        self.problem: str | None = None  # why CloudWatch did not answer the last time
         self._client = client
         self._function = function
         self._clock = clock
@@ -55,7 +56,9 @@ class Lag:
                 Period=60,
                 Statistics=["Maximum"],
             )["Datapoints"]
-        except (ClientError, BotoCoreError):
+        except (ClientError, BotoCoreError) as error:
+            self.problem = str(error)
             return None
+        self.problem = None
         newest = max(found, key=lambda each: each["Timestamp"], default=None)
         return None if newest is None else float(newest["Maximum"]) / 1_000

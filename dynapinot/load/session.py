@@ -127,6 +127,8 @@ def _here(session: Session) -> int:
     with session.display() as display:
         display.event("started", units=session.plan.units)
         display.say(f"The load {session.plan.id} has {session.plan.units} units")
+        if isinstance(lag, Lag) and lag() is None and lag.problem:
+            display.say(f"It cannot wait for live changes that lag, because their age is not known: {lag.problem}")
 
         def tick(total: Total, state: str) -> None:
             nonlocal seen

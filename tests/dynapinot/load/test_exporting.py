@@ -107,7 +107,7 @@ def test_of_an_old_export_it_is_assumed_that_changes_were_replicated(world, expo
     [
         ({"write": incremental_export, "from_ms": 1, "to_ms": NOW_S * 1000}, "a load needs a full export"),
         ({"arn": ARN + "s"}, f"is of {ARN}s, and not of {ARN}"),
-        ({"at": 1_700_000_000}, "s too old: changes that were made after it are not all replicated"),
+        ({"at": 1_700_000_000}, "s too old: not all changes after it were replicated"),
     ],
     ids=["incremental", "other table", "old"],
 )

@@ -33,7 +33,7 @@ def test_it_is_the_newest_iterator_age_and_asked_for_every_30_seconds():
     now[0] = 29.9
     assert lag() == 1.5
     now[0] = 30.0
-    assert lag() == 3.0
+    assert (lag(), lag.problem) == (3.0, None)
     now[0] = 60.0
     assert lag() is None
     assert len(client.asked) == 3
@@ -47,3 +47,4 @@ def test_a_cloudwatch_that_cannot_be_asked_leaves_it_unknown():
     refused = ClientError({"Error": {"Code": "AccessDenied"}}, "GetMetricStatistics")
     lag = Lag(CloudWatch(refused), "replicator", clock=lambda: 0.0, wall_clock=lambda: NOW)
     assert lag() is None
+    assert "AccessDenied" in lag.problem

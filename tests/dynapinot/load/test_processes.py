@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from contextlib import contextmanager
 
+import pytest
+
 from dynapinot.errors import FAILED, OK
 
 # With states that are kept often, and a look at the operator's wishes as often.
 RUN = """
+import atexit, pathlib, sys
+status = pathlib.Path("/proc/self/status")
+if status.exists():
+    peak = lambda: next(line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
+    atexit.register(lambda: print(peak()))
 import load.work
 load.work.SAVE_SECONDS = 0.1
 load.work.CONTROL_SECONDS = 0.1
@@ -56,7 +65,7 @@ def wait_for_rows(world, seen, least):
 
 
 def output_of(running):
-    return running.communicate(timeout=60)[0]
+    return running.communicate(timeout=120)[0]
 
 
 def everything():
@@ -123,3 +132,21 @@ def test_a_load_is_paused_paced_and_resumed_while_it_runs(world):
     assert running.returncode == OK, output
     seen += world.ids()
     assert sorted(seen) == sorted(everything())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells the peak of a process")
+def test_the_largest_items_and_many_small_ones_take_less_than_200_mib(world):
+    schema = world.tables / "items" / "schema.json"
+    document = json.loads(schema.read_text())
+    document["dimensionFieldSpecs"][1]["maxLengthExceedStrategy"] = "NO_ACTION"
+    schema.write_text(json.dumps(document))
+    world.put_many(2_000, name={"S": "x" * 200})
+    for number in range(50):
+        item = {"id": {"S": f"large-{number}"}, "name": {"S": "x" * 404_000}}
+        world.services.dynamodb.put_item(TableName="app", Item=item)
+    with process(world, *LOAD, "--share", "1") as running:
+        output = output_of(running)
+    assert running.returncode == OK, output
+    assert "Loaded app: 2,050 items, 2,050 rows" in output
+    (peak,) = re.findall(r"VmHWM:\s+(\d+) kB", output)
+    assert int(peak) / 1024 < 200
