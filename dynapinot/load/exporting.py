@@ -74,8 +74,8 @@ def reader_of(export: Export, table: TableDescription, *, since: int) -> ExportR
         raise CommandError(f"{url} is of {export.table_arn}, and not of {table.arn}: fix --from or --table")
     if export.time - EXPORT < since:
         raise CommandError(
-            f"{url} is {since + EXPORT - export.time} s too old: not all changes after it were replicated, or by another "
-            "deployment of the function. Ask for another by --from export"
+            f"{url} is {since + EXPORT - export.time} s too old: not all changes after it were replicated, or not by "
+            "the function as it is deployed. Ask for another by --from export"
         )
     return ExportReader(
         bucket=export.folder.bucket, folder=export.folder.key, files=len(export.files), second=export.time - EXPORT

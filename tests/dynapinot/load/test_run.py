@@ -106,7 +106,6 @@ def test_the_operator_is_asked(world, monkeypatch, answer, rows):
     [
         (("--here",), "Nobody can be asked here: look at --estimate, then give --yes"),
         (("--yes",), "Give --here to load in this process, or --stack to load in the stack"),
-        (("--here", "--yes", "--from", "export"), "--from: this version reads by a Scan only"),
         (("--here", "--yes", "--price-file", "none.toml"), "none.toml: the prices cannot be read"),
         (("--here", "--yes", "--where", "no ("), "AWS refused Scan: ValidationException"),
     ],
