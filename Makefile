@@ -45,7 +45,7 @@ check: setup ## Lint, formatting and types
 TWO_PROCESSES := -n 2 --dist worksteal
 
 .PHONY: test
-test: check .venv-sam/.ready .venv-checkov/.ready .venv-aws/.ready .venv-runtime/.ready .venv-bench/.ready ## Everything CI runs
+test: check .venv-sam/.ready .venv-checkov/.ready .venv-aws/.ready .venv-runtime/.ready .venv-ministack/.ready .venv-bench/.ready ## Everything CI runs
 	$(BIN)/pytest $(TWO_PROCESSES) --cov --cov-report=term
 
 FAST := not template and not engines and not bench and not slow
@@ -117,7 +117,7 @@ lock: $(UV) ## Lock the newest versions of everything in requirements/*.in
 	$(UV) pip compile --quiet --upgrade $(LOCK) --python-version 3.11 requirements/uv.in -o requirements/uv.txt
 	set -e; for each in $(TOOLS); do \
 	  $(UV) pip compile --quiet --upgrade $(LOCK) --python-version 3.13 requirements/$$each.in -o requirements/$$each.txt; done
-TOOLS := sam checkov audit aws runtime bench
+TOOLS := sam checkov audit aws runtime ministack bench
 LOCK := --universal --generate-hashes --no-emit-index-url --no-header --no-annotate
 
 .PHONY: clean

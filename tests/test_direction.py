@@ -46,7 +46,7 @@ PURE_STANDARD = {
 }
 PURE_OUTSIDE = {"msgspec", "orjson"}
 PURE = {"decoder", "pinot", "snapshot"}
-ROOTS = {"handlers/stream.py", "handlers/heartbeat.py", "handlers/redrive.py"}
+ROOTS = {"handlers/stream.py", "handlers/heartbeat.py", "handlers/redrive.py", "handlers/load.py"}
 
 
 def imports(file):

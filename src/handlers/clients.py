@@ -23,6 +23,7 @@ from publisher.kinesis import Sender
 from publisher.order import Limits, Published
 
 if TYPE_CHECKING:
+    from mypy_boto3_cloudwatch import CloudWatchClient
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_kinesis import KinesisClient
     from mypy_boto3_s3 import S3Client
@@ -92,6 +93,12 @@ def s3() -> S3Client:
 def dynamodb() -> DynamoDBClient:
     """Connect DynamoDB."""
     client: DynamoDBClient = _client("dynamodb")
+    return client
+
+
+def cloudwatch() -> CloudWatchClient:
+    """Connect CloudWatch."""
+    client: CloudWatchClient = _client("cloudwatch")
     return client
 
 

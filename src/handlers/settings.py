@@ -38,7 +38,7 @@ class Settings:
     ``dead_letter_bucket`` is for the changes that can never become rows. ``powertools_service_name`` distinguishes this
     stack's logs and metrics from another's. The limits are Kinesis' own unless the stream is configured otherwise.
     ``event_parser`` is one of ``handlers.parser.PARSERS``. ``redrive_items_per_second`` limits the rate at which a
-    redrive reads items.
+    redrive reads items. ``replicating_function`` names the function whose lag a load waits for.
     """
 
     dead_letter_bucket: str
@@ -50,6 +50,7 @@ class Settings:
     kinesis_max_request_bytes: int
     kinesis_max_record_bytes: int
     redrive_items_per_second: int
+    replicating_function: str
 
     @property
     def limits(self) -> Limits:
@@ -72,6 +73,7 @@ class Settings:
             kinesis_max_request_bytes=_number(environment, "KINESIS_MAX_REQUEST_BYTES", MAX_REQUEST_BYTES),
             kinesis_max_record_bytes=_number(environment, "KINESIS_MAX_RECORD_BYTES", MAX_RECORD_BYTES),
             redrive_items_per_second=_number(environment, "REDRIVE_ITEMS_PER_SECOND", REDRIVE_ITEMS_PER_SECOND),
+            replicating_function=environment.get("REPLICATING_FUNCTION", ""),
         )
         if settings.kinesis_max_record_bytes > settings.kinesis_max_request_bytes:
             raise SettingsError(

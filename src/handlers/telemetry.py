@@ -135,9 +135,22 @@ def measure_heartbeat(metrics: Metrics, results: Sequence[ProbeResult]) -> None:
         metrics.flush_metrics()
 
 
+def measure_load(metrics: Metrics, *, rows: int, failures: int, is_progress: bool) -> None:
+    """Emit what an invocation of a load did for its unit: rows, dead letters, and whether it is further than before."""
+    metrics.add_metric(name="LoadedRows", unit=MetricUnit.Count, value=rows)
+    metrics.add_metric(name="LoadFailures", unit=MetricUnit.Count, value=failures)
+    metrics.add_metric(name="LoadProgress", unit=MetricUnit.Count, value=is_progress)
+    metrics.flush_metrics()
+
+
 def log_redrive(logger: Logger, result: Mapping[str, object]) -> None:
     """Log how a scheduled redrive ended."""
     logger.info("redrive ended", result=result)
+
+
+def log_load_step(logger: Logger, step: str, result: Mapping[str, object]) -> None:
+    """Log how a step of a load ended."""
+    logger.info("load step ended", step=step, result=result)
 
 
 def log_missing_heartbeats(logger: Logger, results: Iterable[ProbeResult]) -> None:

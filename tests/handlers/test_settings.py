@@ -18,6 +18,7 @@ def test_only_the_bucket_is_required():
         kinesis_max_request_bytes=5 * 1024 * 1024,
         kinesis_max_record_bytes=1024 * 1024,
         redrive_items_per_second=50,
+        replicating_function="",
     )
 
 
@@ -37,6 +38,7 @@ def test_everything_can_be_configured():
         "KINESIS_MAX_REQUEST_BYTES": "10485760",
         "KINESIS_MAX_RECORD_BYTES": "10485760",
         "REDRIVE_ITEMS_PER_SECOND": "5",
+        "REPLICATING_FUNCTION": "the-function",
     }
     assert Settings.from_mapping(environment) == Settings(
         dead_letter_bucket="dead",
@@ -48,6 +50,7 @@ def test_everything_can_be_configured():
         kinesis_max_request_bytes=10485760,
         kinesis_max_record_bytes=10485760,
         redrive_items_per_second=5,
+        replicating_function="the-function",
     )
 
 

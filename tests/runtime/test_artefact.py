@@ -65,6 +65,7 @@ def test_all_functions_have_the_same_artefact_and_different_handlers(artefact):
         "Replicator": "handlers.stream.handler",
         "Redrive": "handlers.redrive.handler",
         "Heartbeat": "handlers.heartbeat.handler",
+        "Loader": "handlers.load.handler",
     }
 
 

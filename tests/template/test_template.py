@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import copy
 import json
 import os
 import re
@@ -19,11 +20,14 @@ from files import table as a_table
 from handlers.parser import PARSERS
 from handlers.planner import Planner
 from handlers.relay import relay
-from handlers.telemetry import NAMESPACE, measure, measure_heartbeat, measure_redrive
+from handlers.telemetry import NAMESPACE, measure, measure_heartbeat, measure_load, measure_redrive
 from kinesis_fake import publish_everything
+from load.files import PREFIX as LOADS
 from publisher.order import MAX_RECORD_BYTES, MAX_REQUEST_BYTES
 from redrive.bucket import ARCHIVE, PREFIXES, PROGRESS
 from redrive.run import Summary
+from state_machine import FILE as STATE_MACHINE
+from state_machine import deployed_definition
 
 pytestmark = pytest.mark.template
 
@@ -44,13 +48,15 @@ CHANGES_KEY = "arn:aws:kms:eu-west-1:123456789012:key/44444444-4444-4444-4444-44
 OTHER_STREAMS = [f"arn:aws:kinesis:eu-west-1:123456789012:stream/{name}" for name in ("people-rows", "lines.of_orders")]
 OTHER_KEYS = [f"arn:aws:kms:eu-west-1:123456789012:key/{digit * 8}-5555-5555-5555-555555555555" for digit in "56"]
 STACK_KEY = "arn:aws:kms:eu-west-1:123456789012:key/33333333-3333-3333-3333-333333333333"
+EXPORT_BUCKET = "exports-of-orders"
+EXPORT_KEY = "arn:aws:kms:eu-west-1:123456789012:key/77777777-7777-7777-7777-777777777777"
 TOPIC = "arn:aws:sns:eu-west-1:123456789012:on-call"
 _, PARTITION, _, REGION, ACCOUNT, _ = TABLE_STREAM.split(":", 5)  # the stack's
 
 NEW, TABLE, BOTH = "all new", "existing table", "existing table and stream in another region, both with keys"
 KINESIS, KINESIS_ALL_ON = "changes from Kinesis", "changes from Kinesis, several streams, all keys, all options on"
 NEW_ALL_ON, BOTH_ALL_ON = "all new, all options on", "existing table and stream, all keys, all options on"
-SCHEDULES = {"RedriveSchedule": "rate(1 hour)", "HeartbeatSchedule": "rate(5 minutes)"}
+OPTIONS = {"RedriveSchedule": "rate(1 hour)", "HeartbeatSchedule": "rate(5 minutes)", "Load": "enabled"}
 CASES = {
     NEW: {},
     TABLE: {"TableStreamArn": TABLE_STREAM},
@@ -60,19 +66,21 @@ CASES = {
         "KinesisStreamArn": KINESIS_STREAM,
         "KinesisKeyArn": KINESIS_KEY,
     },
-    NEW_ALL_ON: {**SCHEDULES, "AlarmEmail": "on-call@example.com", "StackKeyArn": STACK_KEY},
+    NEW_ALL_ON: {**OPTIONS, "AlarmEmail": "on-call@example.com", "StackKeyArn": STACK_KEY},
     BOTH_ALL_ON: {
-        **SCHEDULES,
+        **OPTIONS,
         "TableStreamArn": TABLE_STREAM,
         "TableKeyArn": TABLE_KEY,
         "KinesisStreamArn": KINESIS_STREAM.replace("eu-central-1", REGION),
         "KinesisKeyArn": KINESIS_KEY,
         "StackKeyArn": STACK_KEY,
         "AlarmTopicArn": TOPIC,
+        "LoadExportBucketName": EXPORT_BUCKET,
+        "LoadExportKeyArn": EXPORT_KEY,
     },
     KINESIS: {"TableStreamArn": CHANGES},
     KINESIS_ALL_ON: {
-        **SCHEDULES,
+        **OPTIONS,
         "TableStreamArn": CHANGES,
         "TableArn": TABLE_ARN,
         "TableKeyArn": TABLE_KEY,
@@ -87,11 +95,16 @@ CASES = {
 }
 every_case = pytest.mark.parametrize("case", CASES)
 
-with_schedules = pytest.mark.parametrize("case", [NEW_ALL_ON, BOTH_ALL_ON, KINESIS_ALL_ON])
+with_options = pytest.mark.parametrize("case", [NEW_ALL_ON, BOTH_ALL_ON, KINESIS_ALL_ON])
 
 # Statements about all resources, by resource and Sid, each with its reason. All others name their resources.
 EVERYTHING = {
     ("DeadLetterBucketPolicy", "OnlyTls"): "It denies: to everybody, whatever they do, unless they do it over TLS.",
+}
+WIDE = {
+    **EVERYTHING,
+    ("LoaderRole", "ReadIteratorAge"): "CloudWatch knows no permission to read a single metric.",
+    ("LoadStateMachineRole", "FollowUnits"): "The executions of this state machine, whose names are made as it runs.",
 }
 
 IN_THIS_ACCOUNT = {"StringEquals": {"s3:ResourceAccount": {"Ref": "AWS::AccountId"}}}
@@ -305,14 +318,10 @@ def allow_keys(case, *statements):
     return [allow(sid, actions, OTHER_KEYS if "," in arn else arn) for sid, actions, arn in found if arn is not None]
 
 
-def role(policy, *statements):
+def role(policy, *statements, service="lambda", **more):
+    trusted = {"Effect": "Allow", "Principal": {"Service": f"{service}.amazonaws.com"}, "Action": "sts:AssumeRole"}
     return {
-        "AssumeRolePolicyDocument": {
-            "Version": "2012-10-17",
-            "Statement": [
-                {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
-            ],
-        },
+        "AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": [{**trusted, **more}]},
         "Policies": [
             {"PolicyName": policy, "PolicyDocument": {"Version": "2012-10-17", "Statement": [*statements]}},
         ],
@@ -338,7 +347,8 @@ def test_cfn_lint_reports_nothing_about_the_translated_template(translated, with
 
 
 def test_checkov_reports_only_findings_that_are_suppressed_with_a_reason(translated, tmp_path):
-    template = translated[NEW]  # it still has both sides of all conditions
+    template = copy.deepcopy(translated[NEW])  # it still has both sides of all conditions
+    template["Parameters"]["Load"]["Default"] = "enabled"  # checkov decides this condition, by the default
     file = tmp_path / "template.json"
     file.write_text(json.dumps(template))
     report = json.loads(
@@ -465,7 +475,7 @@ def test_nothing_runs_on_a_schedule_by_default(case, stack):
     assert scheduled == (expected if "RedriveSchedule" in CASES[case] else set())
 
 
-@with_schedules
+@with_options
 def test_the_redrive_runs_as_scheduled_and_never_concurrently(case, stack):
     resources = stack["Resources"]
     assert resources["Redrive"] == {
@@ -503,7 +513,7 @@ def test_the_redrive_runs_as_scheduled_and_never_concurrently(case, stack):
     }
 
 
-@with_schedules
+@with_options
 def test_the_heartbeat_runs_as_scheduled_and_has_its_table(case, stack):
     resources = stack["Resources"]
     assert resources["Heartbeat"] == {
@@ -532,7 +542,7 @@ def test_the_heartbeat_runs_as_scheduled_and_has_its_table(case, stack):
     }
 
 
-@with_schedules
+@with_options
 def test_only_its_schedule_may_invoke_a_scheduled_function(case, stack):
     assert {
         name: (each["FunctionName"], each["Action"], each["Principal"], each["SourceArn"])
@@ -547,6 +557,88 @@ def test_only_its_schedule_may_invoke_a_scheduled_function(case, stack):
         )
         for name in ("Redrive", "Heartbeat")
     }
+
+
+@every_case
+def test_nothing_can_be_loaded_by_default(case, stack):
+    loading = {name for name in stack["Resources"] if name.startswith("Load")}
+    expected = {
+        *("Loader", "LoaderLogs", "LoaderRole", "LoadStateMachine", "LoadStateMachineRole"),
+        *("LoadFailed", "LoadWithoutProgress"),
+    }
+    assert loading == (expected if "Load" in CASES[case] else set())
+
+
+@with_options
+def test_the_loader_is_this_code_and_the_steps_of_a_state_machine(case, stack):
+    resources = stack["Resources"]
+    assert resources["Loader"] == {
+        "Description": "Loads the items that a DynamoDB table has already onto the Kinesis stream",
+        "Code": {"S3Bucket": "bucket", "S3Key": "key"},
+        "Handler": "handlers.load.handler",
+        "Runtime": "python3.13",
+        "Architectures": ["arm64"],
+        "MemorySize": 512,
+        "Timeout": 590,
+        "Role": attribute("LoaderRole", "Arn"),
+        "LoggingConfig": {"LogFormat": "JSON", "LogGroup": {"Ref": "LoaderLogs"}},
+        "Environment": {
+            "Variables": {
+                **in_every_function(case),
+                "DEAD_LETTER_BUCKET": {"Ref": "DeadLetterBucket"},
+                "KINESIS_MAX_RECORD_BYTES": 1_048_576,
+                "REPLICATING_FUNCTION": {"Ref": "Replicator"},
+            }
+        },
+        "Tags": [{"Key": "lambda:createdBy", "Value": "SAM"}],
+    }
+    assert resources["LoadStateMachine"] == {
+        "StateMachineName": {"Fn::Sub": "${AWS::StackName}-load"},
+        "StateMachineType": "STANDARD",
+        "RoleArn": attribute("LoadStateMachineRole", "Arn"),
+        "DefinitionS3Location": {"Bucket": "bucket", "Key": "key"},
+        "DefinitionSubstitutions": {"LoaderArn": attribute("Loader", "Arn"), "Partition": {"Ref": "AWS::Partition"}},
+        "Tags": [{"Key": "stateMachine:createdBy", "Value": "SAM"}],
+    }
+
+
+def test_the_definition_has_exactly_the_substitutions_of_the_template(translated):
+    properties = translated[NEW]["Resources"]["LoadStateMachine"]["Properties"]
+    assert set(VARIABLE.findall(STATE_MACHINE.read_text())) == properties["DefinitionSubstitutions"].keys()
+    [path] = re.findall(r"^ +DefinitionUri: (\S+)$", (ROOT / "template.yaml").read_text(), re.MULTILINE)
+    assert ROOT / path == STATE_MACHINE
+
+
+def test_a_step_times_out_after_its_function_and_ends_within_a_period_of_the_alarm(translated):
+    """So that a unit that is worked on is seen to be, in each period."""
+    resources = deployed(translated[NEW_ALL_ON], CASES[NEW_ALL_ON])["Resources"]
+    timeout = resources["Loader"]["Timeout"]
+    units = deployed_definition()["States"]["Units"]
+    assert {step["TimeoutSeconds"] for step in tasks(deployed_definition())} == {660}
+    assert timeout < 600 == resources["LoadWithoutProgress"]["Metrics"][1]["MetricStat"]["Period"]
+    assert units["ResultPath"] is None, "the results of many units do not fit into a state"
+
+
+def tasks(definition):
+    states = [*definition["States"].values(), *definition["States"]["Units"]["ItemProcessor"]["States"].values()]
+    return [state for state in states if state["Type"] == "Task"]
+
+
+def test_cfn_lint_reports_nothing_about_the_state_machine(tmp_path):
+    """It does not look into the file of a template that SAM translates: so the definition is part of one here."""
+    properties = {"RoleArn": f"arn:aws:iam::{ACCOUNT}:role/load", "Definition": deployed_definition()}
+    template = {"Resources": {"Load": {"Type": "AWS::StepFunctions::StateMachine", "Properties": properties}}}
+
+    def lint(name):
+        file = tmp_path / name
+        file.write_text(json.dumps(template))
+        command = [tool(".venv-sam", "cfn-lint"), "--include-checks", "I", "--", file]
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+    sound = lint("sound.json")
+    assert (sound.returncode, sound.stdout) == (0, "")
+    properties["Definition"]["States"]["Units"]["MaxConcurencyPath"] = "$.workers"
+    assert "E3601" in lint("misspelt.json").stdout
 
 
 READ_DYNAMODB = [f"dynamodb:{call}" for call in ("DescribeStream", "GetRecords", "GetShardIterator", "ListStreams")]
@@ -576,7 +668,7 @@ def test_the_function_has_only_the_permissions_it_needs(case, stack):
     )
 
 
-@with_schedules
+@with_options
 def test_the_redrive_may_move_dead_letters_read_items_and_publish_rows(case, stack):
     assert stack["Resources"]["RedriveRole"] == role(
         "redrive",
@@ -618,7 +710,7 @@ def test_the_redrive_may_move_dead_letters_read_items_and_publish_rows(case, sta
     )
 
 
-@with_schedules
+@with_options
 def test_the_heartbeat_may_write_its_items_and_read_the_stream(case, stack):
     find = ["kinesis:GetRecords", "kinesis:GetShardIterator", "kinesis:ListShards"]
     assert stack["Resources"]["HeartbeatRole"] == role(
@@ -636,14 +728,74 @@ def test_the_heartbeat_may_write_its_items_and_read_the_stream(case, stack):
     )
 
 
+@with_options
+def test_the_loader_may_scan_publish_and_keep_its_files_and_delete_nothing(case, stack):
+    bucket = "${DeadLetterBucket.Arn}"
+    prefix = {"StringLikeIfExists": {"s3:prefix": f"{LOADS}*"}}
+    export = {"Fn::Sub": "arn:${AWS::Partition}:s3:::${LoadExportBucketName}/*"}
+    reads_export = "LoadExportBucketName" in CASES[case]
+    assert stack["Resources"]["LoaderRole"] == role(
+        "load",
+        allow(
+            *("FindLoads", "s3:ListBucket", attribute("DeadLetterBucket", "Arn")),
+            Condition={**IN_THIS_ACCOUNT, **prefix},
+        ),
+        allow(
+            *("KeepLoads", ["s3:GetObject", "s3:PutObject"], {"Fn::Sub": f"{bucket}/{LOADS}*"}),
+            Condition=IN_THIS_ACCOUNT,
+        ),
+        allow("StoreDeadLetters", "s3:PutObject", {"Fn::Sub": f"{bucket}/dead-letters/*"}, Condition=IN_THIS_ACCOUNT),
+        allow("ReadItems", "dynamodb:Scan", table_arn(case)),
+        *([allow("ReadExport", "s3:GetObject", export, Condition=IN_THIS_ACCOUNT)] if reads_export else []),
+        allow("PublishRows", "kinesis:PutRecords", kinesis_stream(case)),
+        *others(case, "PublishOtherRows", "kinesis:PutRecords"),
+        allow("ReadIteratorAge", "cloudwatch:GetMetricData", "*"),
+        allow("WriteLogs", ["logs:CreateLogStream", "logs:PutLogEvents"], attribute("LoaderLogs", "Arn")),
+        *allow_keys(
+            case,
+            ("TableKeyArn", "DecryptItems", "kms:Decrypt"),
+            ("LoadExportKeyArn", "DecryptExport", "kms:Decrypt"),
+            ("KinesisKeyArn", "EncryptRows", "kms:GenerateDataKey"),
+            ("OtherKinesisKeyArns", "EncryptOtherRows", "kms:GenerateDataKey"),
+            ("StackKeyArn", "ReadAndWriteLoads", ["kms:Decrypt", "kms:GenerateDataKey"]),
+        ),
+    )
+
+
+@with_options
+def test_the_state_machine_may_invoke_its_function_read_the_units_and_run_itself(case, stack):
+    arn = "arn:${AWS::Partition}:states:${AWS::Region}:${AWS::AccountId}"
+    assert stack["Resources"]["LoadStateMachineRole"] == role(
+        "run",
+        allow("DoSteps", "lambda:InvokeFunction", attribute("Loader", "Arn")),
+        allow(
+            *("ReadUnits", "s3:GetObject", {"Fn::Sub": f"${{DeadLetterBucket.Arn}}/{LOADS}*/units.json"}),
+            Condition=IN_THIS_ACCOUNT,
+        ),
+        allow("StartUnits", "states:StartExecution", {"Fn::Sub": f"{arn}:stateMachine:${{AWS::StackName}}-load"}),
+        allow(
+            "FollowUnits",
+            ["states:DescribeExecution", "states:StopExecution"],
+            [{"Fn::Sub": f"{arn}:execution:${{AWS::StackName}}-load{rest}"} for rest in (":*", "/*")],
+        ),
+        *allow_keys(case, ("StackKeyArn", "DecryptUnits", "kms:Decrypt")),
+        service="states",
+        Condition={"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}},
+    )
+
+
 @every_case
 def test_there_are_no_other_roles_or_policies(case, stack, translated):
     resources = translated[case]["Resources"]
     iam = {name for name in stack["Resources"] if resources[name]["Type"].startswith("AWS::IAM::")}
-    schedules = {"RedriveRole", "HeartbeatRole"} if "RedriveSchedule" in CASES[case] else set()
-    assert iam == {"ReplicatorRole"} | schedules
+    options = {"RedriveRole", "HeartbeatRole", "LoaderRole", "LoadStateMachineRole"}
+    assert iam == {"ReplicatorRole"} | (options if "RedriveSchedule" in CASES[case] else set())
     assert {resources[name]["Type"] for name in iam} == {"AWS::IAM::Role"}
-    roles = {name: each["Role"] for name, each in stack["Resources"].items() if "Role" in each}
+    roles = {
+        name: each.get("Role") or each["RoleArn"]
+        for name, each in stack["Resources"].items()
+        if each.keys() & {"Role", "RoleArn"}
+    }
     assert roles == {name.removesuffix("Role"): attribute(name, "Arn") for name in iam}
 
 
@@ -656,8 +808,9 @@ def test_a_statement_about_all_resources_has_a_reason(case, stack):
         for statement in document["Statement"]
         if any(is_everything(statement.get(part)) for part in ("Action", "Resource", "Principal"))
     }
-    assert wide == set(EVERYTHING)
-    assert all(len(reason) > 20 for reason in EVERYTHING.values())
+    expected = WIDE if "Load" in CASES[case] else EVERYTHING
+    assert wide == set(expected)
+    assert all(len(reason) > 20 for reason in WIDE.values())
 
 
 def policies(resource):
@@ -674,7 +827,7 @@ def is_everything(value):
     """Return whether there is a "*" anywhere but in a path below a named resource."""
     match value:
         case str():
-            return "*" in re.sub(r"^\$\{\w+\.Arn\}/.*", "", value)
+            return "*" in re.sub(r"^(\$\{\w+\.Arn\}|arn:\$\{AWS::Partition\}:s3:::\$\{\w+\})/.*", "", value)
         case list():
             return any(is_everything(each) for each in value)
         case {"AWS": principal} | {"Service": principal}:
@@ -742,6 +895,7 @@ def test_logs_expire_and_are_encrypted_with_the_stacks_key(case, stack, translat
     if "RedriveSchedule" in CASES[case]:
         names["RedriveLogs"] = "/aws/lambda/${AWS::StackName}-redrive"
         names["HeartbeatLogs"] = "/aws/lambda/${AWS::StackName}-heartbeat"
+        names["LoaderLogs"] = "/aws/lambda/${AWS::StackName}-load"
     key = {"KmsKeyId": STACK_KEY} if "StackKeyArn" in CASES[case] else {}
     assert groups == {
         name: {"LogGroupName": {"Fn::Sub": group}, "RetentionInDays": 30, **key} for name, group in names.items()
@@ -809,6 +963,7 @@ def test_resources_that_cannot_be_recreated_are_retained(translated):
         "KinesisStream": ("RetainExceptOnCreate", "Retain"),
         "DemoTable": ("Delete", "Delete"),
         "HeartbeatLogs": ("Delete", "Delete"),
+        "LoaderLogs": ("Delete", "Delete"),
         "RedriveLogs": ("Delete", "Delete"),
         "ReplicatorLogs": ("Delete", "Delete"),
         "ShardCountChangeLogs": ("Delete", "Delete"),
@@ -829,6 +984,7 @@ def test_the_outputs_are_what_a_pinot_user_needs_next(case, stack):
         "FunctionName": {"Ref": "Replicator"},
         "DashboardName": {"Ref": "Dashboard"},
         **({"DemoTableName": {"Ref": "DemoTable"}} if "TableStreamArn" not in CASES[case] else {}),
+        **({"LoadStateMachineArn": {"Ref": "LoadStateMachine"}} if "Load" in CASES[case] else {}),
         **({"AlarmTopicArn": {"Ref": "AlarmTopic"}} if "AlarmEmail" in CASES[case] else {}),
     }
 
@@ -853,7 +1009,9 @@ ALARMS = {  # the watched metric: (namespace, metric, dimension, its value, stat
     "ShardCountChange": ("AWS/Events", "TriggeredRules", "RuleName", "ShardCountChanges", "Sum"),
     "HeartbeatsMissing": ("dynapinot", "HeartbeatsMissing", "service", "AWS::StackName", "Maximum"),
     "RedriveErrors": ("AWS/Lambda", "Errors", "FunctionName", "Redrive", "Sum"),
+    "LoadFailed": ("AWS/States", "ExecutionsFailed", "StateMachineArn", "LoadStateMachine", "Sum"),
 }
+COMPUTED = "LoadWithoutProgress"  # of several metrics, so that it has a test of its own
 # the condition: (comparison, threshold, seconds, periods, the treatment of missing data)
 AT_ONCE = ("GreaterThanThreshold", 0, 300, 1, "notBreaching")
 FOR_15_MINUTES = ("GreaterThanThreshold", 0, 300, 3, "notBreaching")
@@ -869,7 +1027,7 @@ SOUNDS = {
 }
 ALL_CLEAR = {  # alarms for a state, which ends, rather than for an event
     *("IteratorAgeOver5Minutes", "IteratorAgeOver6Hours", "IteratorAgeOver18Hours", "NotPolling", "Throttles"),
-    *("KinesisWriteThrottling", "HeartbeatsMissing"),
+    *("KinesisWriteThrottling", "HeartbeatsMissing", COMPUTED),
 }
 
 
@@ -886,7 +1044,7 @@ def alarms(case, translated):
 def alarms_of(case):
     names = set(ALARMS)
     if "RedriveSchedule" not in CASES[case]:
-        names -= {"HeartbeatsMissing", "RedriveErrors"}
+        names -= {"HeartbeatsMissing", "RedriveErrors", "LoadFailed"}
     if case == BOTH:  # whose stream is in another region, where alarms do not see it
         names -= {"KinesisWriteThrottling", "ShardCountChange"}
     return names
@@ -899,6 +1057,7 @@ def plain(value):
 @every_case
 def test_alarms_watch_the_right_metrics_and_treat_missing_data_correctly(case, translated):
     found = alarms(case, translated)
+    found.pop(COMPUTED, None)
     watched = {**ALARMS, "KinesisWriteThrottling": list(ALARMS["KinesisWriteThrottling"])}
     watched["KinesisWriteThrottling"][3] = plain(kinesis_stream_name(case))
     assert {
@@ -915,13 +1074,51 @@ def test_alarms_watch_the_right_metrics_and_treat_missing_data_correctly(case, t
     }
 
 
+@with_options
+def test_a_load_without_progress_for_30_minutes_raises_an_alarm(case, translated):
+    alarm = alarms(case, translated)[COMPUTED]
+    computed, *read = alarm["Metrics"]
+    assert {each["Id"]: (each["MetricStat"], each["ReturnData"]) for each in read} == {
+        identity: (
+            {
+                "Metric": {
+                    "Namespace": namespace,
+                    "MetricName": name,
+                    "Dimensions": [{"Name": dimension, "Value": {"Ref": value}}],
+                },
+                "Period": 600,
+                "Stat": "Sum",
+            },
+            False,
+        )
+        for identity, namespace, name, dimension, value in [
+            ("calls", "AWS/Lambda", "Invocations", "FunctionName", "Loader"),
+            ("refused", "AWS/Lambda", "Throttles", "FunctionName", "Loader"),
+            ("progress", "dynapinot", "LoadProgress", "service", "AWS::StackName"),
+        ]
+    }
+    parts = ("ComparisonOperator", "Threshold", "EvaluationPeriods", "TreatMissingData")
+    assert [alarm[part] for part in parts] == ["GreaterThanThreshold", 0, 3, "notBreaching"]
+    assert computed["ReturnData"]
+    [summands] = re.fullmatch(r"SUM\(\[(.+)\]\)", computed["Expression"]).groups()
+
+    def sounds(**values):
+        return sum(eval(each, values) for each in summands.split(", ")) > alarm["Threshold"]
+
+    assert sounds(calls=1, refused=0, progress=0)
+    assert sounds(calls=0, refused=1, progress=0)
+    assert sounds(calls=10_000, refused=10_000, progress=0)
+    assert not sounds(calls=10_000, refused=10_000, progress=1)
+
+
 @every_case
 def test_alarms_notify_the_topic_if_there_is_one(case, translated):
     topics = {NEW_ALL_ON: [{"Ref": "AlarmTopic"}], BOTH_ALL_ON: [TOPIC], KINESIS_ALL_ON: [TOPIC]}.get(case, [])
     found = alarms(case, translated)
-    assert {name: each["AlarmActions"] for name, each in found.items()} == dict.fromkeys(alarms_of(case), topics)
+    names = alarms_of(case) | ({COMPUTED} if "Load" in CASES[case] else set())
+    assert {name: each["AlarmActions"] for name, each in found.items()} == dict.fromkeys(names, topics)
     assert {name: each["OKActions"] for name, each in found.items() if "OKActions" in each} == dict.fromkeys(
-        alarms_of(case) & ALL_CLEAR, topics
+        names & ALL_CLEAR, topics
     )
 
 
@@ -1062,6 +1259,7 @@ def emitted(capsys):
     measure(metrics, report, now_ms=SECOND * 1000)
     metrics.flush_metrics()
     measure_redrive(metrics, Summary())
+    measure_load(metrics, rows=1, failures=1, is_progress=True)
     measure_heartbeat(metrics, [SimpleNamespace(lag_ms=1), SimpleNamespace(lag_ms=None)])
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     return {
@@ -1096,7 +1294,7 @@ def test_alarms_and_dashboard_use_only_metrics_that_a_handler_emits(translated, 
         (namespace, name, frozenset([(dimension, value)]))
         for namespace, name, dimension, value, _ in ALARMS.values()
         if namespace == "dynapinot"
-    }
+    } | {("dynapinot", "LoadProgress", frozenset([("service", "AWS::StackName")]))}
     assert watched <= emitted
 
 

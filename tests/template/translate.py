@@ -15,6 +15,7 @@ from samcli.yamlhelper import yaml_parse
 from samtranslator.translator.transform import transform
 
 TEMPLATE = Path(__file__).parents[2] / "template.yaml"
+LOCAL = {"AWS::Serverless::Function": "CodeUri", "AWS::Serverless::StateMachine": "DefinitionUri"}
 
 
 class NoManagedPolicies:
@@ -30,8 +31,8 @@ def translate(parameters: dict[str, object], addition: str) -> dict[str, object]
         assert not template[section].keys() & more.keys(), "an addition replaces nothing"
         template[section] |= more
     for resource in template["Resources"].values():
-        if resource["Type"] == "AWS::Serverless::Function":
-            resource["Properties"]["CodeUri"] = "s3://bucket/key"  # sam package replaces the folder with this
+        if local := LOCAL.get(resource["Type"]):
+            resource["Properties"][local] = "s3://bucket/key"  # sam package replaces the path with this
     return transform(template, parameters, NoManagedPolicies(), passthrough_metadata=True)
 
 

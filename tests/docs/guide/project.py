@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[3]
 ENVIRONMENTS = (".venv", ".venv-sam", ".venv-aws", ".venv-uv")
 
 _COPIED = ("Makefile", "dynapinot", "events", "examples", "pyproject.toml", "requirements", "samconfig.toml")
-_ALSO = ("scripts", "src", "template.yaml", "tests/template/translate.py")
+_ALSO = ("scripts", "src", "statemachines", "template.yaml", "tests/template/translate.py")
 _SAM = """#!/bin/sh
 # In the place of sam: a deployment is a stand-in's, everything else is sam's.
 [ "$1" = deploy ] || exec {sam} "$@"

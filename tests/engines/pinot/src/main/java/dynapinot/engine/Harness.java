@@ -26,6 +26,7 @@ import org.apache.pinot.spi.utils.JsonUtils;
  * {"op": "create", "id": …, "schema": …, "config": …, "partitions": 2}   {}
  * {"op": "ingest", "id": …, "partition": 0, "rows": [base64, …]}   {"outcomes": [{"indexed": 1}, {"dropped": why}, …]}
  * {"op": "rows", "id": …, "history": false}                  {"rows": [[partition, {column: value}], …]}
+ * {"op": "query", "id": …, "sql": …}                         {"response": the broker's}
  * {"op": "commit", "id": …, "partition": 0}                  {}  seals the consuming segment and starts the next one
  * {"op": "restart", "id": …}                                 {}  forgets what is not committed, as a server does
  * {"op": "drop", "id": …}                                    {}
@@ -76,6 +77,7 @@ public final class Harness {
         }
       }
       case "rows" -> table(request).read(request.get("history").asBoolean(), answer.putArray("rows"));
+      case "query" -> answer.set("response", Query.answer(table(request), request.get("sql").asText()));
       case "commit" -> table(request).partition(request.get("partition").asInt()).commit();
       case "restart" -> table(request).restart();
       case "drop" -> {
