@@ -1,64 +1,37 @@
-"""The live path's lag while a load runs: how old the oldest change is that the function has not replicated."""
+"""The live path's lag, for several threads, and where CloudWatch may not be asked or does not answer."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from threading import Lock
-from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-ASK_SECONDS: Final = 30.0  # CloudWatch has a value a minute
-WINDOW_SECONDS: Final = 300
+from handlers.lag import KEPT_SECONDS
 
 
 class Lag:
-    """Asks CloudWatch for the function's iterator age, at most every 30 s. Several threads may call it at once.
+    """Returns what ``read``, a ``handlers.lag.LagReader``, does; None for 30 s after it failed: a load goes on without.
 
-    https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
+    ``problem`` says why it failed the last time, None if it did not.
     """
 
-    def __init__(
-        self,
-        client: Any,  # noqa: ANN401  # a boto3 client
-        function: str,
-        *,
-        clock: Callable[[], float],
-        wall_clock: Callable[[], float],
-    ) -> None:
-        self.problem: str | None = None  # why CloudWatch did not answer the last time
-        self._client = client
-        self._function = function
+    def __init__(self, read: Callable[[], float | None], *, clock: Callable[[], float]) -> None:
+        self.problem: str | None = None
+        self._read = read
         self._clock = clock
-        self._wall_clock = wall_clock
         self._lock = Lock()
-        self._asked: float | None = None
-        self._seconds: float | None = None
+        self._failed: float | None = None
 
     def __call__(self) -> float | None:
-        """Return the newest value in seconds, None if there is none: no change came, or CloudWatch cannot be asked."""
+        """Return the lag in seconds, None if it is not known."""
         with self._lock:
-            if self._asked is None or self._clock() - self._asked >= ASK_SECONDS:
-                self._asked = self._clock()
-                self._seconds = self._ask()
-            return self._seconds
-
-    def _ask(self) -> float | None:
-        end = datetime.fromtimestamp(self._wall_clock(), UTC)
-        try:
-            found = self._client.get_metric_statistics(
-                Namespace="AWS/Lambda",
-                MetricName="IteratorAge",
-                Dimensions=[{"Name": "FunctionName", "Value": self._function}],
-                StartTime=end - timedelta(seconds=WINDOW_SECONDS),
-                EndTime=end,
-                Period=60,
-                Statistics=["Maximum"],
-            )["Datapoints"]
-        except (ClientError, BotoCoreError) as error:
-            self.problem = str(error)
-            return None
-        self.problem = None
-        newest = max(found, key=lambda each: each["Timestamp"], default=None)
-        return None if newest is None else float(newest["Maximum"]) / 1_000
+            if self._failed is not None and self._clock() - self._failed < KEPT_SECONDS:
+                return None
+            try:
+                seconds = self._read()
+            except (ClientError, BotoCoreError) as error:
+                self.problem, self._failed = str(error), self._clock()
+                return None
+            self.problem = self._failed = None
+            return seconds

@@ -30,6 +30,7 @@ from dynapinot.load.state import RUN, SEEN_SECONDS, Units, files_errors, is_repo
 from dynapinot.prices import PriceFile
 from handlers import clients
 from handlers.deadline import seconds_from_now
+from handlers.lag import LagReader
 from handlers.loading import PlanError, Surroundings, planned_tables, worker_of
 from load.export.errors import ExportError
 from load.files import REPORT, FilesError, LoadFiles
@@ -176,7 +177,8 @@ def _lag(session: Session) -> Callable[[], float | None]:
     if session.place.function is None:
         return lambda: None
     client = session.named.aws.client("cloudwatch")
-    return Lag(client, session.place.function, clock=time.monotonic, wall_clock=time.time)
+    read = LagReader(client, session.place.function, clock=time.monotonic, wall_clock=time.time)
+    return Lag(read, clock=time.monotonic)
 
 
 def _workers(session: Session, stop: threading.Event, lag: Callable[[], float | None]) -> Iterable[Worker]:

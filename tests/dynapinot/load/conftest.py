@@ -66,6 +66,8 @@ class World:
         listed = self.services.s3.list_objects_v2(Bucket=BUCKET, Prefix="loads/").get("Contents", [])
         found = {}
         for each in listed:
+            if "/AWSDynamoDB/" in each["Key"]:  # an export, which is not the load's own
+                continue
             body = self.services.s3.get_object(Bucket=BUCKET, Key=each["Key"])["Body"].read()
             found[each["Key"].split("/", 2)[2]] = json.loads(body)
         return {key: value for key, value in found.items() if key.startswith(name)}
