@@ -15,8 +15,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from bench.prices import PRICES, Prices
+from bench.prices import PRICES
 from bench.throughput import LATENCY_SECONDS, SHARD_BYTES_PER_SECOND, SHARD_RECORDS_PER_SECOND
+from dynapinot.prices import Prices
 
 # https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html
 VCPU_MEGABYTES: Final = 1_769

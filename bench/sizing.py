@@ -28,7 +28,7 @@ from bench.model import (
     largest_batch,
     least_stream_shards,
 )
-from bench.prices import AS_OF, KINESIS_PAGE, LAMBDA_PAGE, PRICES
+from bench.prices import AS_OF, KINESIS_PAGE, LAMBDA_PAGE, PRICES, REGION
 from bench.result import Result
 from bench.shapes import SEED, SHAPES
 from bench.simulation import simulate
@@ -401,7 +401,7 @@ def _against_simulation(work: Work, assumptions: Assumptions) -> Grid:
 def _prices() -> Grid:
     return Grid(
         name="prices",
-        title=f"prices, us-east-1, as of {AS_OF}",
+        title=f"prices, {REGION}, as of {AS_OF}",
         columns=("what", "US dollars", "where"),
         rows=[
             ["Lambda, arm64, a GB-second", f"{PRICES.gb_second:.10f}", LAMBDA_PAGE],

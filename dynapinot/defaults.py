@@ -26,3 +26,6 @@ MEETUPS_TABLE: Final = "pinot-ingestion-demo"  # the tableName of the seed's rec
 MEETUPS: Final = 10  # that the demo publishes
 DEMO_TIMEOUT_SECONDS: Final = 120.0
 UPDATE_SECONDS: Final = 120  # update-table waits so long for Pinot
+
+LOAD_SHARE: Final = 0.5  # load.plan.Control
+LOAD_MAX_LAG_SECONDS: Final = 60.0

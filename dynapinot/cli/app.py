@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import click
 
-from dynapinot.cli import demo, inspection, operation, setup
+from dynapinot.cli import demo, inspection, load, operation, setup
 from dynapinot.cli.completion import install_completion, show_completion
 from dynapinot.cli.help import WIDTH, CommandGroup
 from handlers.version import VERSION
@@ -28,5 +28,5 @@ def app() -> None:
     """Replicate DynamoDB tables to Apache Pinot in real time: set a table up, inspect changes, try the demo."""
 
 
-for group in (setup, inspection, operation, demo):
+for group in (setup, load, inspection, operation, demo):
     app.add_commands(group.HEADING, group.COMMANDS)

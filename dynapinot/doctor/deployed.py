@@ -23,16 +23,23 @@ _DYNAMODB_STREAM_PARTS: Final = 4  # table/<name>/stream/<when>
 class Deployed:
     """The deployed function; ``settings`` is None if the function could not read them.
 
-    ``sources`` are the ARNs of the streams that event source mappings send to the function.
+    ``configuration`` is GetFunctionConfiguration's answer. ``mappings`` are the event source mappings that send streams
+    to the function.
     """
 
     function: str
+    configuration: Mapping[str, Any]
     settings: Settings | None
-    sources: Sequence[str]
+    mappings: Sequence[Mapping[str, Any]]
+
+    @property
+    def sources(self) -> Sequence[str]:
+        """The ARNs of the streams that are sent to the function, each once."""
+        return sorted({each["EventSourceArn"] for each in self.mappings})
 
 
-def find_stack(diagnosis: Diagnosis, aws: Aws, name: str) -> tuple[str | None, Deployment]:
-    """Ask CloudFormation for a stack's function and the parameters it was deployed with."""
+def find_stack(diagnosis: Diagnosis, aws: Aws, name: str) -> tuple[Mapping[str, str], Deployment]:
+    """Ask CloudFormation for a stack's outputs and the parameters it was deployed with."""
     client = aws.client("cloudformation")
     try:
         answer = diagnosis.ask(
@@ -41,17 +48,17 @@ def find_stack(diagnosis: Diagnosis, aws: Aws, name: str) -> tuple[str | None, D
     except AbsentError:
         raise CommandError(f"There is no stack {name} in {client.meta.region_name}: fix --stack or --region") from None
     if answer is None:
-        return None, Deployment()
+        return {}, Deployment()
     stack = answer["Stacks"][0]
     outputs = {each["OutputKey"]: each["OutputValue"] for each in stack.get("Outputs", [])}
     parameters = {each["ParameterKey"]: each.get("ParameterValue", "") for each in stack.get("Parameters", [])}
     if "FunctionName" not in outputs:
         diagnosis.miss("Lambda: the stack's function", f"the stack {name} has no output FunctionName: give --function")
-    return outputs.get("FunctionName"), Deployment(parameters=parameters, region=client.meta.region_name)
+    return outputs, Deployment(parameters=parameters, region=client.meta.region_name)
 
 
-def look(diagnosis: Diagnosis, aws: Aws, name: str, *, now_ms: int) -> Deployed | None:
-    """Ask Lambda about a function and its event source mappings, S3 about its bucket, CloudWatch about its day."""
+def look(diagnosis: Diagnosis, aws: Aws, name: str) -> Deployed | None:
+    """Ask Lambda about a function and its event source mappings, S3 about its bucket."""
     client = aws.client("lambda")
     what = f"Lambda: function {name}"
     try:
@@ -72,12 +79,16 @@ def look(diagnosis: Diagnosis, aws: Aws, name: str, *, now_ms: int) -> Deployed 
         diagnosis.add(function.PART, function.concurrency_findings(name, concurrency))
     settings = function.settings_of(configuration)
     bucket = settings.dead_letter_bucket if settings else None
-    sources = _look_at_mappings(diagnosis, client, name, configuration, bucket)
+    mappings = _look_at_mappings(diagnosis, client, name, configuration, bucket)
     if bucket:
         _look_at_bucket(diagnosis, aws, bucket)
-    service = function.environment_of(configuration).get("POWERTOOLS_SERVICE_NAME") or SERVICE
-    cloudwatch.look(diagnosis, aws, function=configuration["FunctionName"], service=service, now_ms=now_ms)
-    return Deployed(function=name, settings=settings, sources=sources)
+    return Deployed(function=name, configuration=configuration, settings=settings, mappings=mappings)
+
+
+def look_at_metrics(diagnosis: Diagnosis, aws: Aws, there: Deployed, *, now_ms: int) -> None:
+    """Ask CloudWatch about the function's last day."""
+    service = function.environment_of(there.configuration).get("POWERTOOLS_SERVICE_NAME") or SERVICE
+    cloudwatch.look(diagnosis, aws, function=there.configuration["FunctionName"], service=service, now_ms=now_ms)
 
 
 def _look_at_mappings(
@@ -86,8 +97,8 @@ def _look_at_mappings(
     name: str,
     configuration: Mapping[str, Any],
     bucket: str | None,
-) -> list[str]:
-    """Check each mapping of the function; give their sources, each once."""
+) -> list[Mapping[str, Any]]:
+    """Check each mapping of the function, and give them."""
     arn = configuration["FunctionArn"]
     found = diagnosis.ask(f"Lambda: event source mappings of {name}", lambda: _mappings(client, FunctionName=name))
     if found is None:
@@ -107,13 +118,12 @@ def _look_at_mappings(
             event_source_mapping.PART,
             event_source_mapping.setting_findings(each, place, timeout_s=timeout, bucket=bucket),
         )
-    sources = sorted({each["EventSourceArn"] for each in mappings})
-    for source in sources:
+    for source in sorted({each["EventSourceArn"] for each in mappings}):
         read = partial(_mappings, client, EventSourceArn=source)
         every = diagnosis.ask(f"Lambda: event source mappings of {source}", read)
         if every is not None:
             diagnosis.add(event_source_mapping.PART, event_source_mapping.shared_source_findings(arn, source, every))
-    return sources
+    return mappings
 
 
 def _mappings(client: Any, **of: str) -> list[Mapping[str, Any]]:  # noqa: ANN401

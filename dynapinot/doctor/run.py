@@ -80,9 +80,11 @@ def diagnose(tables_dir: Path, places: Places, *, now_ms: int) -> Diagnosis:
     aws = Aws(region=places.region, endpoint_url=places.endpoint_url)
     name, deployment = places.function, Deployment()
     if places.stack:
-        found, deployment = deployed.find_stack(diagnosis, aws, places.stack)
-        name = name or found
-    there = deployed.look(diagnosis, aws, name, now_ms=now_ms) if name else None
+        outputs, deployment = deployed.find_stack(diagnosis, aws, places.stack)
+        name = name or outputs.get("FunctionName")
+    there = deployed.look(diagnosis, aws, name) if name else None
+    if there:
+        deployed.look_at_metrics(diagnosis, aws, there, now_ms=now_ms)
     folders = tables.look(diagnosis, tables_dir, _names(tables_dir, places, deployment, there))
     _look_at_template(diagnosis, tables_dir, places, folders, deployment)
     replicas = [folder.table for folder in folders if folder.table]

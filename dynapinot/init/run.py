@@ -28,10 +28,11 @@ from dynapinot.init.next_steps import neighbours, next_steps, notes_on
 from dynapinot.init.profile import Item, Profile
 from dynapinot.init.proposal import Proposal, as_document
 from dynapinot.init.report import empty_warning, method_of, report, show_files, show_written
-from dynapinot.init.scan import Pace, Reading, read_items, reading_of
+from dynapinot.init.scan import Reading, read_items, reading_of
 from dynapinot.init.table_description import TableDescription, describe
 from dynapinot.wording import counted
 from handlers.catalog import CONFIG, SCHEMA, SOURCE, load_tables, table_folders
+from load.pace import Budget
 from pinot.errors import TableError
 from pinot.table import Table
 
@@ -168,8 +169,8 @@ def _throttling() -> Iterator[None]:
         raise CommandError("DynamoDB throttles the scan: give a lower --read-capacity, or a smaller --sample") from None
 
 
-def _pace(reading: Reading) -> Pace:
-    return Pace(reading.units_per_second, clock=time.monotonic, sleep=time.sleep)
+def _pace(reading: Reading) -> Budget:
+    return Budget(reading.units_per_second, clock=time.monotonic, sleep=time.sleep)
 
 
 @contextmanager

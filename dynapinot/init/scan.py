@@ -17,6 +17,7 @@ from typing import Any, Final, TypeAlias
 
 from dynapinot.init.profile import Item
 from dynapinot.init.table_description import TableDescription
+from load.pace import Budget
 
 Page: TypeAlias = Mapping[str, Any]  # an answer to Scan
 Scan: TypeAlias = Callable[..., Page]  # a client's scan, which knows its table
@@ -75,27 +76,7 @@ def reading_of(described: TableDescription, *, sample: int | None, units_per_sec
     )
 
 
-class Pace:
-    """Keeps what is spent below a number of units a second, over any time longer than a request."""
-
-    def __init__(self, units_per_second: float, *, clock: Callable[[], float], sleep: Callable[[float], None]) -> None:
-        self._rate = units_per_second
-        self._clock = clock
-        self._sleep = sleep
-        self._paid_until = clock()
-
-    def wait(self) -> None:
-        """Sleep until what was spent is paid."""
-        delay = self._paid_until - self._clock()
-        if delay > 0:
-            self._sleep(delay)
-
-    def spend(self, units: float) -> None:
-        """Note what a request cost."""
-        self._paid_until = max(self._paid_until, self._clock()) + units / self._rate
-
-
-def read_items(scan: Scan, reading: Reading, pace: Pace) -> Iterator[Sequence[Item]]:
+def read_items(scan: Scan, reading: Reading, pace: Budget) -> Iterator[Sequence[Item]]:
     """Give the items page by page, as they come; at most THREADS pages are in memory.
 
     Segments take turns, so a sample has one page of each before it has two of any, and no page is asked for that the

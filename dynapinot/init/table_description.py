@@ -23,6 +23,7 @@ class TableDescription:
     ``view_type`` is that of the stream, None without one. ``ttl_attribute`` is None where Time to Live is off, and
     ``ttl_unknown`` is why it could not be asked. ``read_units`` and ``write_units`` are provisioned, 0 on demand.
     ``key_arn`` is the KMS key's, if it is not DynamoDB's own. ``replicas`` are the regions of a global table.
+    ``stream_label`` is the time in UTC at which the newest stream was enabled.
     """
 
     name: str
@@ -38,6 +39,8 @@ class TableDescription:
     write_units: int
     key_arn: str | None
     replicas: tuple[str, ...]
+    arn: str = ""
+    stream_label: str | None = None
 
     @property
     def on_demand(self) -> bool:
@@ -101,4 +104,6 @@ def read_description(
         write_units=throughput.get("WriteCapacityUnits", 0),
         key_arn=(description.get("SSEDescription") or {}).get("KMSMasterKeyArn"),
         replicas=tuple(sorted(replicas)),
+        arn=description.get("TableArn", ""),
+        stream_label=description.get("LatestStreamLabel"),
     )

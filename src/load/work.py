@@ -58,7 +58,7 @@ class Worker:
     """What a worker works with.
 
     ``remaining`` returns the seconds left. ``lag`` returns the age in seconds of the live path's oldest change, None
-    where it is not known. ``save`` keeps a unit's state.
+    where it is not known. ``save`` keeps a unit's state; ``seen`` gets the state after each portion.
     """
 
     read: Read
@@ -70,6 +70,7 @@ class Worker:
     remaining: Callable[[], float]
     clock: Callable[[], float]
     wall_clock: Callable[[], float]  # in epoch seconds
+    seen: Callable[[Unit], None] = lambda _: None
 
 
 class Result(NamedTuple):
@@ -164,3 +165,4 @@ class _Work:
             dead_letters=dead_letters,
             updated=self._worker.wall_clock(),
         )
+        self._worker.seen(self.unit)

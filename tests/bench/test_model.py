@@ -7,6 +7,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -33,7 +34,7 @@ from bench.model import (
     least_stream_shards,
     waiting_seconds,
 )
-from bench.prices import Prices
+from bench.prices import PRICES
 
 TEMPLATE = (Path(__file__).parent.parent.parent / "template.yaml").read_text()
 
@@ -200,7 +201,8 @@ def test_a_lane_that_keeps_up_is_busy_for_at_most_all_of_the_time(rate, window, 
 
 def test_the_cost_of_a_million_changes_is_as_calculated_by_hand():
     load = Load(changes_per_second=2_000)
-    prices = Prices(gb_second=2, million_requests=30, million_put_units=4, shard_hour=5, extended_shard_hour=7)
+    others = {"shard_hour": 5, "extended_shard_hour": 7}
+    prices = msgspec.structs.replace(PRICES, gb_second=2, million_requests=30, million_put_units=4, **others)
     found = estimate(load, replace(WORK, put_units=2), replace(WHOLE, memory_megabytes=2_048), ASSUMPTIONS, prices)
     assert found.cost == Cost(
         gb_seconds=pytest.approx(1_000 * 0.150 * 2),  # a thousand full batches of 150 ms, at 2 GB

@@ -44,6 +44,17 @@ def test_every_command_has_help_with_an_example_of_itself(command):
     assert f"dynapinot {command}" in help_of(command).split("Examples:")[1]
 
 
+@pytest.mark.parametrize("name", COMMANDS["load"].commands)
+def test_every_command_for_a_load_has_help_with_an_example_of_itself(name):
+    result = CliRunner().invoke(app, ["load", name, "--help"])
+    assert result.exit_code == 0
+    assert f"dynapinot load {name} " in result.stdout.split("Examples:")[1]
+    command = COMMANDS["load"].commands[name]
+    assert all(option.help for option in command.params if option.param_type_name == "option")
+    (example,) = (line.split() for line in command.epilog.partition("Examples:\n")[2].splitlines())
+    command.make_context(name, example[3:])
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_h_is_short_for_help(command):
     assert help_of(command, "-h") == help_of(command)
@@ -53,7 +64,9 @@ def test_the_help_lists_every_command_under_a_heading_with_its_first_paragraph()
     result = CliRunner().invoke(app, ["--help"])
     assert result.exit_code == 0
     headings = re.findall(r"^(\S.*):$", result.stdout, re.MULTILINE)
-    assert headings == ["Options", "Set up a table", "Inspect changes and rows", "Operate", "Try the demo"]
+    assert headings == [
+        *("Options", "Set up a table", "Load existing items", "Inspect changes and rows", "Operate", "Try the demo")
+    ]
     assert re.findall(r"^  ([a-z][a-z-]*)  ", result.stdout, re.MULTILINE) == list(app.commands)
     text = re.sub(r"\s+", " ", result.stdout)
     for command in app.commands.values():

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from dynapinot.init.profile import Profile
 from dynapinot.init.run import profile_items
-from dynapinot.init.scan import THREADS, Pace, Reading, read_items, reading_of
+from dynapinot.init.scan import THREADS, Reading, read_items, reading_of
 from dynapinot.init.table_description import TableDescription
+from load.pace import Budget
 
 
 class FakeTable:
@@ -65,7 +66,7 @@ def reading(segments, *, page_items=10, units_per_second=1e9, sample=None):
 
 def read(table, sample=None, page_items=10):
     clock = FakeClock()
-    pace = Pace(1e9, clock=clock, sleep=clock.sleep)
+    pace = Budget(1e9, clock=clock, sleep=clock.sleep)
     pages = read_items(table.scan, reading(len(table.counts), page_items=page_items, sample=sample), pace)
     return [item["id"]["S"] for page in pages for item in page]
 
@@ -103,26 +104,17 @@ def test_an_error_of_the_table_comes_through():
         raise RuntimeError("refused")
 
     with pytest.raises(RuntimeError, match="refused"):
-        list(read_items(scan, reading(3), Pace(1, clock=FakeClock(), sleep=FakeClock().sleep)))
+        list(read_items(scan, reading(3), Budget(1, clock=FakeClock(), sleep=FakeClock().sleep)))
 
 
 def test_spending_stays_within_the_units_per_second():
     clock = FakeClock()
     table = FakeTable([100] * 4, units=20.0)
-    pace = Pace(10, clock=clock, sleep=clock.sleep)
+    pace = Budget(10, clock=clock, sleep=clock.sleep)
     list(read_items(table.scan, reading(4, page_items=10), pace))
     # Of the 40 pages of 20 units THREADS go out before any is paid, and the last ones are not waited for.
     seconds = clock.now - 1_000.0
     assert (40 - 2 * THREADS) * 20 / 10 <= seconds <= 40 * 20 / 10
-
-
-def test_unused_capacity_is_not_saved_for_later():
-    clock = FakeClock()
-    pace = Pace(10, clock=clock, sleep=clock.sleep)
-    clock.now += 3_600
-    pace.spend(20)
-    pace.wait()
-    assert clock.slept == [2.0]
 
 
 def described(*, items, size=0, read_units=0):
@@ -229,7 +221,7 @@ def peak_of(count):
     clock = FakeClock()
     tracemalloc.start()
     try:
-        pages = read_items(table.scan, reading(32, page_items=100), Pace(1e9, clock=clock, sleep=clock.sleep))
+        pages = read_items(table.scan, reading(32, page_items=100), Budget(1e9, clock=clock, sleep=clock.sleep))
         profile = Profile(max_names=500, max_paths=500)
         profile_items(pages, profile, lambda _: None)
         return profile.items, len(profile.attributes), tracemalloc.get_traced_memory()[1]
