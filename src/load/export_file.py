@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
+from decoder.errors import MalformedError
 from load.export.data import check_md5, read_lines
+from load.export.errors import ExportError
 from load.export.items import read_items
 from load.export.manifest import Export
 from load.export.stream import OpenObject
@@ -43,6 +45,11 @@ class FileReader:
             while start < len(items):
                 some = items[start : start + limit()]
                 start += len(some)
+                try:
+                    records = self._records.records(some, self._timestamp_ms)
+                except MalformedError as error:
+                    first = batch.first + start - len(some) + 1
+                    raise ExportError(f"{file.url}, lines {first} to {first + len(some) - 1}: {error.detail}") from None
                 done = batch.first + start
-                yield Portion(self._records.records(some, self._timestamp_ms), done, is_last=False, checked_etag=etag)
+                yield Portion(records, done, is_last=False, checked_etag=etag)
         yield Portion(self._records.records([], 0), done, is_last=True, checked_etag=etag)

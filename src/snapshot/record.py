@@ -39,7 +39,7 @@ class SnapshotRecords:
         try:
             return self._encode_key(self._decode_key(item))
         except (msgspec.MsgspecError, ValueError) as error:
-            raise MalformedError(f"an item of the table has its primary key: {error}") from None
+            raise MalformedError(f"an item has the primary key of its table: {type(error).__name__}") from None
 
     def records(self, items: Sequence[bytes | Raw], timestamp_ms: int) -> RawRecords:
         """Make the records of items whose rows have a time, in epoch ms. Raises MalformedError."""

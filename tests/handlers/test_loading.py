@@ -11,6 +11,7 @@ import pytest
 from moto import mock_aws
 
 from dynapinot.local.replica import Replica, read_upsert_table
+from export_writer import full_export, item_line, put
 from files import CONFIG, SCHEMA, table, with_setting
 from handlers.catalog import hashes, load_tables
 from handlers.loading import PlanError, Surroundings, planned_tables, shards_of, worker_of
@@ -45,6 +46,7 @@ class World:
         self.errors, self.store_error = {}, None
         self.around = Surroundings(
             dynamodb=self.dynamodb,
+            s3=s3,
             publish=self.publish,
             store=self.store,
             lag=lambda: None,
@@ -182,7 +184,14 @@ def test_the_files_of_a_table_have_a_hash(tmp_path):
     assert [each.name for each in planned_tables(only, tables, after)] == ["items"]
 
 
-def test_an_export_is_refused_until_it_can_be_read(world):
-    export = ExportReader(bucket="b", folder="f", files=1, second=NOW)
-    with pytest.raises(PlanError, match="export"):
-        load(world, plan(reader=export))
+def test_every_item_of_an_export_is_a_row_at_the_exports_time(world):
+    lines = [item_line({"id": {"S": f"a{n}"}, "price": {"N": "1"}}) for n in range(9)]
+    written = full_export([lines[:4], [], lines[4:]])
+    world.around.s3.create_bucket(Bucket="exports")
+    put(world.around.s3, "exports", written.objects)
+    export = ExportReader(bucket="exports", folder=written.folder, files=3, second=NOW)
+    results = load(world, plan(reader=export, tables={"items": PlannedTable(files="x", shards=1)}), [ITEMS])
+    assert [(unit.items, unit.is_done) for unit, _ in results] == [(4, True), (0, True), (5, True)]
+    rows = [json.loads(entry.data) for entry in world.rows["items-stream"]]
+    assert [row["id"] for row in rows] == [f"a{n}" for n in range(9)]
+    assert {row["changed"] for row in rows} == {NOW * 1000 - 1}

@@ -48,11 +48,14 @@ class _Metadata(Struct):
     WriteTimestampMicros: _Number
 
 
+_ABSENT: Final = Raw()
+
+
 class _NetChangeLine(Struct, forbid_unknown_fields=True):
     Metadata: _Metadata
     Keys: Raw
-    NewImage: Raw | None = None
-    OldImage: Raw | None = None
+    NewImage: Raw = _ABSENT
+    OldImage: Raw = _ABSENT
 
 
 _decode_line: Final = msgspec.json.Decoder(_Line).decode
@@ -91,8 +94,8 @@ def _net_change(line: bytes) -> NetChange:
     read = _decode_net_change_line(line)
     return NetChange(
         keys=_object(read.Keys),
-        new_image=None if read.NewImage is None else _object(read.NewImage),
-        old_image=None if read.OldImage is None else _object(read.OldImage),
+        new_image=None if read.NewImage is _ABSENT else _object(read.NewImage),
+        old_image=None if read.OldImage is _ABSENT else _object(read.OldImage),
     )
 
 

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as ConnectError
 
 from load.export.errors import ExportError
 from load.export.folder import SUMMARY, Folder
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 POLL_SECONDS: Final = 30.0  # an export of 3 items took 6 minutes, seen in a real export
+FAILED_POLLS: Final = 10  # in a row, before the wait ends
+_PASSING: Final = ("InternalServerError", "LimitExceededException", "ThrottlingException")
 
 
 def request_export(
@@ -66,28 +69,31 @@ def wait_for_export(
     """Wait until an export is complete; return its folder, or None if ``remaining`` returns too few seconds to wait on.
 
     With none remaining it asks once. It also shows, for 90 days, that an older export failed or has a filter, which its
-    manifests may not tell. Raises ExportError for these. The SDK's errors of the connection propagate; the export goes
-    on meanwhile.
+    manifests may not tell. Raises ExportError for these, and for what DynamoDB refuses. Some errors in a row that may
+    pass are waited out; the export goes on meanwhile.
     """
+    failures = 0
     while True:
         try:
             export = client.describe_export(ExportArn=export_arn)["ExportDescription"]
-        except ClientError as error:
-            raise ExportError(f"{export_arn}: {_text(error)}") from error
-        status = export["ExportStatus"]
-        if status == "COMPLETED":
-            return _folder(export_arn, export)
-        if status != "IN_PROGRESS":
-            code, message = export.get("FailureCode", "Unknown"), export.get("FailureMessage", "no message")
-            raise ExportError(
-                f"{export_arn} is {status}: {code}: {message}. Correct the cause and ask for a new export"
-            )
+        except (ClientError, ConnectError, HTTPClientError) as error:
+            failures += 1
+            if failures == FAILED_POLLS or (isinstance(error, ClientError) and _code(error) not in _PASSING):
+                raise ExportError(f"{export_arn}: its status is not known: {_text(error)}") from error
+        else:
+            failures = 0
+            if export["ExportStatus"] != "IN_PROGRESS":
+                return _folder(export_arn, export)
         if remaining() < poll_seconds:
             return None
         sleep(poll_seconds)
 
 
 def _folder(export_arn: str, export: Any) -> Folder:  # noqa: ANN401  # the SDK's answer
+    status = export["ExportStatus"]
+    if status != "COMPLETED":
+        code, message = export.get("FailureCode", "Unknown"), export.get("FailureMessage", "no message")
+        raise ExportError(f"{export_arn} is {status}: {code}: {message}. Correct the cause and ask for a new export")
     if export.get("FilterSpecification"):
         raise ExportError(f"{export_arn} has a filter, so items or attributes are missing: ask for one without it")
     # The key of the summary from the bucket's root: opensearch-project/data-prepper, DynamoDB source, reads it so.
@@ -98,7 +104,7 @@ def _folder(export_arn: str, export: Any) -> Folder:  # noqa: ANN401  # the SDK'
 
 
 def _refusal(client: DynamoDBClient, error: ClientError, table_arn: str, export_time: int) -> ExportError:
-    code = error.response.get("Error", {}).get("Code", "Unknown")
+    code = _code(error)
     table = table_arn.rpartition("/")[2]
     if code == "PointInTimeRecoveryUnavailableException":
         return ExportError(
@@ -136,6 +142,11 @@ def _iso(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _text(error: ClientError) -> str:
-    body = error.response.get("Error", {})
-    return f"{body.get('Code', 'Unknown')}: {body.get('Message', 'no message').rstrip('.')}"
+def _code(error: ClientError) -> str:
+    return error.response.get("Error", {}).get("Code", "Unknown")
+
+
+def _text(error: ClientError | BotoCoreError) -> str:
+    if not isinstance(error, ClientError):
+        return type(error).__name__
+    return f"{_code(error)}: {error.response.get('Error', {}).get('Message', 'no message').rstrip('.')}"

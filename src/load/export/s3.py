@@ -7,6 +7,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError
+from botocore.exceptions import ConnectionError as ConnectError
 from urllib3.exceptions import HTTPError
 
 from load.export.errors import BrokenConnectionError, ExportError, MissingObjectError
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 # What the SDK raises while it connects or reads. A body's read passes urllib3's own errors on, but for two of them:
 # botocore.response.StreamingBody.
-_BROKEN: Final = (HTTPClientError, IncompleteReadError, HTTPError)
+_BROKEN: Final = (ConnectError, HTTPClientError, IncompleteReadError, HTTPError)
 _TRY_AGAIN: Final = ("SlowDown", "RequestTimeout")
 
 
