@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, redirect_stdout
 from dataclasses import dataclass
@@ -27,12 +27,11 @@ from urllib.parse import urlsplit
 
 import orjson
 
+import export_writer
 import function
-from dynapinot.doctor.kinesis import shard_number
 from dynapinot.local.dynamodb_streams import Poller
 from dynapinot.local.event_source import EventSource, Settings
 from dynapinot.local.function import Context
-from dynapinot.local.kinesis_stream import StreamReader
 from dynapinot.local.services import embedded_services
 from engines.dynamodb_local import REGION
 from engines.faulty_kinesis import FaultyKinesis
@@ -43,7 +42,8 @@ from engines.source_kinds import STREAM
 from files import with_column, with_setting
 from handlers.catalog import hashes
 from load.files import LoadFiles
-from load.plan import Control, Plan, PlannedTable, Total
+from load.plan import Control, ExportReader, Plan, PlannedTable, Total
+from snapshot.version import read_second
 
 HANDLER = "handlers.stream"
 TABLE = "items"
@@ -56,7 +56,8 @@ PROCESS = Path(__file__).with_name("load_process.py")
 BATCH = 25  # items of a BatchWriteItem
 FILLERS = 4
 SCAN_SEGMENTS = 16
-SLICE = 2_000  # rows that Pinot consumes at a time
+EXPORT_FILES = 6
+SLICE = 2_000  # rows of a shard that are read at a time
 LOADED = re.compile(rb'"changed":[0-9]+999\b')  # a load's rows have the last millisecond of a second
 TIMEOUT_S = 60.0
 LONGEST_REST_S = 1.0  # of the live path between two looks at the stream
@@ -99,10 +100,11 @@ class Loading:
         self._dead_letters = []
         self._log = io.StringIO()  # the function's
         self._uncommitted = Counter()  # rows, by partition
-        stream = f"{TABLE}-{next(engines.numbers)}"
-        self._create_stream(stream)
-        self._write_files(stream)
-        self._reader = StreamReader(engines.kinesis.client(), stream)
+        self._client = engines.kinesis.client()
+        self._stream = f"{TABLE}-{next(engines.numbers)}"
+        self._create_stream()
+        self._iterators = self._iterate("TRIM_HORIZON")
+        self._write_files()
         self._consumer = self._parts.enter_context(engines.pinot.table(SCHEMA, COMPLETE, partitions=SHARDS))
         edge = self._parts.enter_context(FaultyKinesis(engines.kinesis.endpoint, seed=seed, faults=ROUGH))
         services = self._parts.enter_context(embedded_services(elsewhere=self._variables(edge.endpoint)))
@@ -114,9 +116,9 @@ class Loading:
         self._parts.callback(self.writers.stop)
         self._poller = self._connect(services.streams)
         self._stopped = threading.Event()
-        pool = self._parts.enter_context(ThreadPoolExecutor(1))
+        pool = self._parts.enter_context(ThreadPoolExecutor(2))
         self._parts.callback(self._stopped.set)
-        self._replicating = pool.submit(self._replicate)
+        self._running = [pool.submit(self._replicate), pool.submit(self._consume_on)]
 
     def close(self):
         """Stop everything."""
@@ -139,56 +141,97 @@ class Loading:
         files.save(Control(share=pace.rows_per_second / SHARDS / 1000))
         return files
 
+    def export(self, skew):
+        """Write an export of the table to S3; return its reader.
+
+        It has each item as it was at any time that differs from the export's by at most ``skew`` seconds, and a load of
+        it has just that margin. A minute, and a margin of five, are AWS's.
+        """
+        export_time = self._second() + skew
+        self._wait_until(export_time + skew + 1)
+        items = self.writers.items_at(lambda _: export_time + self._random.uniform(-skew, skew))
+        written = export_writer.full_export(
+            export_writer.spread(map(export_writer.item_line, items), EXPORT_FILES),
+            export_ms=export_time * 1000,
+            bucket=BUCKET,
+        )
+        export_writer.put(self.s3, BUCKET, written.objects)
+        return ExportReader(
+            bucket=BUCKET, folder=written.folder, files=EXPORT_FILES, second=read_second(export_time, skew)
+        )
+
     def load(self, files, pace, *, kills):
-        """Load while Pinot consumes. The process is killed at random moments and started again."""
+        """Load. The process is killed at random moments after its first row and started again."""
         plan, began, sizes = files.plan(), time.monotonic(), []
         kill_within = self._items / pace.rows_per_second / (kills + 2)  # the load cannot end before the last kill
         for _ in range(kills):
+            is_loading = self._watch()
             process = _Process(files.id, self._folder, pace, self._kinesis.endpoint)
-            before = self.counts["rows of loads"]
-            while self.counts["rows of loads"] == before:
+            while not is_loading():
                 assert process.poll() is None, process.output()
-                self.consume()
-            end = time.monotonic() + self._random.uniform(0, kill_within)
-            while time.monotonic() < end:
-                self.consume()
+            time.sleep(self._random.uniform(0, kill_within))
             assert process.kill() == -signal.SIGKILL, process.output()
             sizes.append(process.max_rss)
             self.counts["kills"] += 1
         process = _Process(files.id, self._folder, pace, self._kinesis.endpoint)
-        while process.poll() is None:
-            self.consume()
-        assert process.poll() == 0, process.output()
+        assert process.poll(0) == 0, process.output()
         seconds = time.monotonic() - began
-        return Loaded(total=Total.of(files.units(plan.units)), seconds=seconds, max_rss=max(*sizes, process.max_rss, 0))
+        total = Total.of(files.units(plan.units))
+        return Loaded(total=total, seconds=seconds, max_rss=max([*sizes, process.max_rss]))
 
     def finish(self):
         """Stop the writers, and let the last changes come."""
         self.writers.stop()
         self._stopped.set()
-        self._replicating.result()
+        for each in self._running:
+            each.result()
         self._poller.drain()
-        self.consume()
+        self.catch_up()
         assert self._dead_letters == []
 
-    def consume(self):
-        """Let Pinot consume what is new on the stream, shard by shard. It must index every row unchanged."""
-        by_partition = defaultdict(list)
-        for record in self._reader.read():
-            by_partition[shard_number({"ShardId": record.shard})].append(record.data)
-            self.counts["rows of loads"] += bool(LOADED.search(record.data))
-        for partition, rows in by_partition.items():
-            for start in range(0, len(rows), SLICE):
-                some = rows[start : start + SLICE]
-                assert self._consumer.ingest(some, partition) == [INDEXED] * len(some)
-                self.counts["rows on the stream"] += len(some)
-                self._uncommitted[partition] += len(some)
-                if self._uncommitted[partition] >= self._segment_rows:
-                    self._consumer.commit(partition)
-                    self.counts["segments"] += 1
-                    self._uncommitted[partition] = 0
-        if not by_partition:
-            time.sleep(0.05)
+    def catch_up(self):
+        """Let Pinot consume the rest of the stream."""
+        while self._consume():
+            pass
+
+    def _consume(self):
+        """Let Pinot consume a page of each shard. It must index every row unchanged. Return whether there was any."""
+        was_any = False
+        for partition, iterator in enumerate(self._iterators):
+            page = self._client.get_records(ShardIterator=iterator, Limit=SLICE)
+            self._iterators[partition] = page["NextShardIterator"]
+            rows = [record["Data"] for record in page["Records"]]
+            was_any |= bool(rows or page["MillisBehindLatest"])
+            assert self._consumer.ingest(rows, partition) == [INDEXED] * len(rows)
+            self.counts["rows on the stream"] += len(rows)
+            self.counts["rows of loads"] += sum(map(_is_loaded, rows))
+            self._uncommitted[partition] += len(rows)
+            if self._uncommitted[partition] >= self._segment_rows:
+                self._consumer.commit(partition)
+                self.counts["segments"] += 1
+                self._uncommitted[partition] = 0
+        return was_any
+
+    def _iterate(self, kind):
+        """Return an iterator of each shard."""
+        return [
+            self._client.get_shard_iterator(StreamName=self._stream, ShardId=shard["ShardId"], ShardIteratorType=kind)[
+                "ShardIterator"
+            ]
+            for shard in self._client.list_shards(StreamName=self._stream)["Shards"]
+        ]
+
+    def _watch(self):
+        """Return a function that tells whether a row of a load came since now."""
+        iterators = self._iterate("LATEST")
+
+        def is_loading():
+            time.sleep(0.02)
+            pages = [self._client.get_records(ShardIterator=iterator, Limit=SLICE) for iterator in iterators]
+            iterators[:] = [page["NextShardIterator"] for page in pages]
+            return any(_is_loaded(record["Data"]) for page in pages for record in page["Records"])
+
+        return is_loading
 
     def differences(self):
         """Compare what a query would show with DynamoDB's items, in every value; return some differences, or none."""
@@ -238,17 +281,16 @@ class Loading:
             "TABLES_DIR": str(self._folder),
         }
 
-    def _create_stream(self, name):
-        client = self._kinesis.client()
-        client.create_stream(StreamName=name, ShardCount=SHARDS)
-        client.get_waiter("stream_exists").wait(StreamName=name, WaiterConfig={"Delay": 0.01})
-        self._parts.callback(client.delete_stream, StreamName=name)
+    def _create_stream(self):
+        self._client.create_stream(StreamName=self._stream, ShardCount=SHARDS)
+        self._client.get_waiter("stream_exists").wait(StreamName=self._stream, WaiterConfig={"Delay": 0.01})
+        self._parts.callback(self._client.delete_stream, StreamName=self._stream)
 
-    def _write_files(self, stream):
+    def _write_files(self):
         folder = self._folder / TABLE
         folder.mkdir()
         (folder / "schema.json").write_text(json.dumps(SCHEMA))
-        (folder / "table.json").write_text(json.dumps(with_setting(COMPLETE, STREAM_NAME, stream)))
+        (folder / "table.json").write_text(json.dumps(with_setting(COMPLETE, STREAM_NAME, self._stream)))
 
     def _create_table(self):
         """Create the table with its first items and no stream."""
@@ -303,6 +345,10 @@ class Loading:
         while not self._stopped.wait(self._random.uniform(0, LONGEST_REST_S)):
             self._poller.drain()
 
+    def _consume_on(self):
+        while not self._stopped.wait(0.0 if self._consume() else 0.1):
+            pass
+
     def _second(self):
         """Return the second by DynamoDB's clock."""
         answer = self._dynamodb.describe_table(TableName=TABLE)
@@ -311,6 +357,10 @@ class Loading:
     def _wait_until(self, second):
         while self._second() < second:
             time.sleep(0.1)
+
+
+def _is_loaded(row):
+    return LOADED.search(row) is not None
 
 
 class _Process:

@@ -17,12 +17,11 @@ from snapshot.version import CONSISTENT_READ
 
 pytestmark = pytest.mark.engines
 
-ITEMS = int(os.environ.get("LOAD_ITEMS", "3000"))
+ITEMS = int(os.environ.get("LOAD_ITEMS", "2000"))
 SEED = int(os.environ.get("LOAD_SEED", "20240622"))
 KILLS = 3
 IS_LARGE = ITEMS > 100_000
-# Of the large table, units are kept as often as always, and its pages are small enough for a slow emulator.
-SEGMENTS = 256 if IS_LARGE else 8
+SEGMENTS = 256 if IS_LARGE else 8  # the pages of a large table must not be too large for the emulator
 PACE = (
     Pace(workers=4, rows_per_second=6_000, save_seconds=20.0)
     if IS_LARGE
@@ -30,8 +29,14 @@ PACE = (
 )
 SEGMENT_ROWS = 50_000 if IS_LARGE else 500
 RATE = 150  # changes a second
+SKEW = 3  # seconds between an export's time and the time of its items
 MIB = 1024 * 1024
 MAX_RSS = 200 * MIB  # of a worker
+
+SOURCES = {
+    "scan": lambda _: ScanReader(segments=SEGMENTS, margin=CONSISTENT_READ),
+    "export": lambda table: table.export(SKEW),
+}
 
 
 @pytest.fixture
@@ -48,26 +53,23 @@ def loading(engines, tmp_path):
         each.close()
 
 
-def test_a_load_that_is_killed_and_resumed_brings_every_item_while_the_table_is_written_to(loading, capsys):
+@pytest.mark.parametrize("source", SOURCES)
+def test_a_load_that_is_killed_and_resumed_brings_every_item_while_the_table_is_written_to(loading, source, capsys):
     table = loading(ITEMS)
-    reader = ScanReader(segments=SEGMENTS, margin=CONSISTENT_READ)
-    files = table.plan("first", reader, PACE)
-    loaded = table.load(files, PACE, kills=KILLS)
+    reader = SOURCES[source](table)
+    loaded = table.load(table.plan("first", reader, PACE), PACE, kills=KILLS)
     table.finish()
     assert table.differences() == []
     total, counts = loaded.total, table.counts + table.writers.counts
-    print_counts(
-        capsys,
-        f"a load of {ITEMS} items, seed {SEED}",
-        counts
-        | {
-            "items read": total.items,
-            "seconds": round(loaded.seconds),
-            "rows a second": round(counts["rows of loads"] / loaded.seconds),
-            "MiB of memory": round(loaded.max_rss / MIB),
-        },
-    )
-    assert total.done == total.units == SEGMENTS
+    figures = {
+        "items read": total.items,
+        "seconds": round(loaded.seconds),
+        "rows a second": round(counts["rows of loads"] / loaded.seconds),
+        "MiB of memory": round(loaded.max_rss / MIB),
+    }
+    print_counts(capsys, f"a load of {ITEMS} items by {source}, seed {SEED}", counts | figures)
+    assert counts["kills"] == KILLS
+    assert total.done == total.units
     assert total.rows == total.items >= ITEMS - counts["delete"]
     assert counts["rows of loads"] >= total.rows
     assert total.dead_letters == {}
@@ -75,6 +77,15 @@ def test_a_load_that_is_killed_and_resumed_brings_every_item_while_the_table_is_
     assert min(counts["put"], counts["update"], counts["delete"]) > 0
 
     again = table.load(table.plan("second", reader, PACE), PACE, kills=0)
-    table.consume()
-    assert again.total.items == counts["items at the end"]
+    table.catch_up()
+    assert again.total.items == (counts["items at the end"] if source == "scan" else total.items)
+    assert table.counts["rows of loads"] == counts["rows of loads"] + again.total.rows
     assert table.differences() == []
+
+
+def test_a_load_whose_rows_are_newer_than_what_was_read_is_detected(loading):
+    table = loading(200)
+    reader = ScanReader(segments=1, margin=-60)
+    table.load(table.plan("wrong", reader, PACE), PACE, kills=0)
+    table.finish()
+    assert any("Pinot has" in each for each in table.differences())
