@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import os
 import re
 import signal
@@ -60,8 +61,11 @@ EXPORT_FILES = 6
 SLICE = 2_000  # rows of a shard that are read at a time
 LOADED = re.compile(rb'"changed":[0-9]+999\b')  # a load's rows have the last millisecond of a second
 TIMEOUT_S = 60.0
+PROGRESS_S = 30.0
 LONGEST_REST_S = 1.0  # of the live path between two looks at the stream
 SHOWN = 20  # differences
+
+logger = logging.getLogger(__name__)  # a large table takes a while
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +98,10 @@ class Loading:
         self._random = Random(seed)
         self._segment_rows = segment_rows
         self._folder = folder
+        self._rate = rate
+        self._seed = seed
         self._parts = ExitStack()
+        self._pinot = engines.pinot
         self._account = engines.dynamodb.empty()
         self._kinesis = engines.kinesis
         self._dead_letters = []
@@ -102,27 +109,32 @@ class Loading:
         self._uncommitted = Counter()  # rows, by partition
         self._client = engines.kinesis.client()
         self._stream = f"{TABLE}-{next(engines.numbers)}"
+
+    def close(self):
+        """Stop everything, as far as it was started."""
+        self._parts.close()
+
+    def start(self):
+        """Fill the table, begin to write, turn the stream on, and connect the function and Pinot."""
         self._create_stream()
         self._iterators = self._iterate("TRIM_HORIZON")
         self._write_files()
-        self._consumer = self._parts.enter_context(engines.pinot.table(SCHEMA, COMPLETE, partitions=SHARDS))
-        edge = self._parts.enter_context(FaultyKinesis(engines.kinesis.endpoint, seed=seed, faults=ROUGH))
+        self._consumer = self._parts.enter_context(self._pinot.table(SCHEMA, COMPLETE, partitions=SHARDS))
+        edge = self._parts.enter_context(FaultyKinesis(self._kinesis.endpoint, seed=self._seed, faults=ROUGH))
         services = self._parts.enter_context(embedded_services(elsewhere=self._variables(edge.endpoint)))
         self.s3 = services.s3
         self.s3.create_bucket(Bucket=BUCKET)
         self._dynamodb = services.dynamodb
         self._create_table()
-        self.writers = Writers(lambda: self._account.client("dynamodb"), TABLE, items, rate=rate, seed=seed)
+        self.writers = Writers(
+            lambda: self._account.client("dynamodb"), TABLE, self._items, rate=self._rate, seed=self._seed
+        )
         self._parts.callback(self.writers.stop)
         self._poller = self._connect(services.streams)
         self._stopped = threading.Event()
         pool = self._parts.enter_context(ThreadPoolExecutor(2))
         self._parts.callback(self._stopped.set)
         self._running = [pool.submit(self._replicate), pool.submit(self._consume_on)]
-
-    def close(self):
-        """Stop everything."""
-        self._parts.close()
 
     def plan(self, name, reader, pace):
         """Write the files of a load that begins now."""
@@ -163,21 +175,33 @@ class Loading:
     def load(self, files, pace, *, kills):
         """Load. The process is killed at random moments after its first row and started again."""
         plan, began, sizes = files.plan(), time.monotonic(), []
+        said = began
         kill_within = self._items / pace.rows_per_second / (kills + 2)  # the load cannot end before the last kill
         for _ in range(kills):
             is_loading = self._watch()
-            process = _Process(files.id, self._folder, pace, self._kinesis.endpoint)
+            process = self._run(files, pace)
             while not is_loading():
-                assert process.poll() is None, process.output()
+                assert process.poll() is None, process.said()
             time.sleep(self._random.uniform(0, kill_within))
-            assert process.kill() == -signal.SIGKILL, process.output()
+            assert process.kill() == -signal.SIGKILL, process.said()
             sizes.append(process.max_rss)
             self.counts["kills"] += 1
-        process = _Process(files.id, self._folder, pace, self._kinesis.endpoint)
-        assert process.poll(0) == 0, process.output()
+            logger.info("killed %d times, %s", self.counts["kills"], self._progress())
+        process = self._run(files, pace)
+        while process.poll() is None:
+            time.sleep(0.1)
+            if time.monotonic() - said > PROGRESS_S:
+                said = time.monotonic()
+                logger.info("loading, %s", self._progress())
+        assert process.poll() == 0, process.said()
         seconds = time.monotonic() - began
         total = Total.of(files.units(plan.units))
         return Loaded(total=total, seconds=seconds, max_rss=max([*sizes, process.max_rss]))
+
+    def _run(self, files, pace):
+        process = _Process(files.id, self._folder, pace, self._kinesis.endpoint)
+        self._parts.callback(process.kill)
+        return process
 
     def finish(self):
         """Stop the writers, and let the last changes come."""
@@ -221,12 +245,15 @@ class Loading:
             for shard in self._client.list_shards(StreamName=self._stream)["Shards"]
         ]
 
+    def _progress(self):
+        return f"{self.counts['rows of loads']} rows of loads and {self.counts['rows on the stream']} rows consumed"
+
     def _watch(self):
         """Return a function that tells whether a row of a load came since now."""
         iterators = self._iterate("LATEST")
 
         def is_loading():
-            time.sleep(0.02)
+            time.sleep(0.1)
             pages = [self._client.get_records(ShardIterator=iterator, Limit=SLICE) for iterator in iterators]
             iterators[:] = [page["NextShardIterator"] for page in pages]
             return any(_is_loaded(record["Data"]) for page in pages for record in page["Records"])
@@ -235,6 +262,7 @@ class Loading:
 
     def differences(self):
         """Compare what a query would show with DynamoDB's items, in every value; return some differences, or none."""
+        logger.info("comparing, %s", self._progress())
         expected, last_seconds = self._expected(), self.writers.last_seconds()
         found = []
         self.counts["items at the end"] = len(expected)
@@ -304,6 +332,7 @@ class Loading:
         with ThreadPoolExecutor(FILLERS) as pool:
             list(pool.map(self._fill, range(FILLERS)))
         self.counts["seconds to fill the table"] = round(time.monotonic() - began)
+        logger.info("the table has %d items", self._items)
 
     def _fill(self, place):
         with closing(_Raw(self._account)) as ask:
@@ -393,8 +422,8 @@ class _Process:
             os.kill(self._process.pid, signal.SIGKILL)
         return self.poll(0)
 
-    def output(self):
-        return self._log.read_text()[-3000:]
+    def said(self):
+        return f"it ended with {self._process.returncode}: {self._log.read_text()[-3000:]}"
 
 
 class _Raw:
