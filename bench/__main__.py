@@ -11,7 +11,7 @@ from typing import Final
 
 from rich.console import Console
 
-from bench import batches, client, compare, decode, invocation, memory, page, start, throughput
+from bench import batches, client, compare, decode, invocation, load, memory, page, start, throughput
 from bench.measure import FULL, QUICK, Race
 from bench.product import ROOT
 from bench.report import show, show_grid, show_race, show_rest
@@ -21,7 +21,7 @@ from dynapinot.errors import FAILED, OK, CommandError
 
 OUT: Final = ROOT / ".cache" / "bench"
 
-_SUITES: Final = (decode, client, invocation, batches, start, memory, throughput)
+_SUITES: Final = (decode, client, invocation, batches, start, memory, throughput, load)
 _WIDTH: Final = 140  # where there is no terminal to ask
 
 
@@ -62,7 +62,7 @@ def run(options: Namespace, console: Console) -> int:
     from bench.plot import draw  # noqa: PLC0415  # comparing needs no matplotlib
 
     effort = QUICK if options.quick else FULL
-    selected, load = selected_races(options.only), os.getloadavg()[0]
+    selected, load_average = selected_races(options.only), os.getloadavg()[0]
     races: list[Race] = []
     for suite in _SUITES:
         names = selected.intersection(suite.names())
@@ -77,7 +77,7 @@ def run(options: Namespace, console: Console) -> int:
             show_race(race, console)
             races.append(race)
     package = start.package() if selected.intersection(start.names()) else None
-    result = describe(races, package, quick=options.quick, load=load)
+    result = describe(races, package, quick=options.quick, load=load_average)
     show_rest(result, console)
     file = options.out / f"{result.name}.json"
     write(result, file)

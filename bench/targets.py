@@ -53,6 +53,8 @@ TARGETS: Final = (
     ),
     Target(what="cold start: half of boto3's client and all of Powertools", race="start/cpu", at_most=0.5, against=ALL),
     Target(what="memory beyond the batch: a tenth of it", race="memory/10000", at_most=0.1, against=EVENT),
+    Target(what="load of a page of a Scan", race="load/scan", at_most=0.4),
+    Target(what="load of a data file of an export", race="load/export", at_most=0.4),
     Target(what="20 ms a request, 16 shards: a quarter of the time", race="throughput/16", at_most=1 / 4),
 )
 

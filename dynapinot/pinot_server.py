@@ -269,15 +269,18 @@ class Answer:
             return ["Pinot calls it partial, and does not say why"]
         return reasons
 
-    def seconds_behind(self, now_ms: int) -> int | None:
-        """Return how long ago the newest record arrived that every partition has consumed, None if it is not known.
+    @property
+    def consumed_ms(self) -> int | None:
+        """When the newest record arrived that every partition has consumed, in epoch ms, None if it is not known.
 
-        It is 0 for a table that is caught up, and 0 at least: clocks differ.
+        It is the present for a table that is caught up.
         """
         consumed_ms = self.statistics.get("minConsumingFreshnessTimeMs")
-        if not isinstance(consumed_ms, int) or not 0 < consumed_ms < _NO_TIME:
-            return None
-        return max(0, now_ms - consumed_ms) // 1_000
+        return consumed_ms if isinstance(consumed_ms, int) and 0 < consumed_ms < _NO_TIME else None
+
+    def seconds_behind(self, now_ms: int) -> int | None:
+        """Return how long before now that was, None if it is not known; 0 at least: clocks differ."""
+        return None if self.consumed_ms is None else max(0, now_ms - self.consumed_ms) // 1_000
 
 
 class QueryError(CommandError):

@@ -19,7 +19,7 @@ settings.load_profile("unhurried")
 
 # Tens of thousands of histories and events, which make test runs and make test-fast leaves out. They run the same lines
 # again and again, and counting lines would triple their time: a line that only they reach counts as not covered.
-SLOW = [Path(__file__).parent / name for name in ("faults", "hostile", "limits/test_memory.py")]
+SLOW = [Path(__file__).parent / name for name in ("faults", "hostile", "theorems", "limits/test_memory.py")]
 
 
 def pytest_itemcollected(item):

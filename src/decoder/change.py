@@ -27,6 +27,7 @@ SEQUENCE_NUMBER_DIGITS: Final = 40
 # DynamoDB Streams count whole seconds. Kinesis Data Streams for DynamoDB name their unit; without one they mean
 # milliseconds: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/kds_gettingstarted.html
 MS_PER_SECOND: Final = 1_000
+_WHOLE_MS: Final = {"SECOND": MS_PER_SECOND, "MILLISECOND": 1}
 _MS_PER_UNIT: Final = {"SECOND": Decimal(MS_PER_SECOND), "MILLISECOND": Decimal(1), "MICROSECOND": Decimal("0.001")}
 
 _STREAM_ARN_TABLE: Final = re.compile(r"arn:[^:]+:dynamodb:[^:]*:[^:]*:table/([^/]+)(?:/.*)?")
@@ -196,8 +197,10 @@ def _timestamp_ms(inner: Mapping[str, Any], default_unit: str) -> int:
 
 def time_in_ms(time: object, unit: str) -> int:
     """Read the time of a change, in a ``unit`` that DynamoDB has, as epoch milliseconds. Raises MalformedError."""
-    if type(time) is int and unit == "SECOND" and MIN_TIMESTAMP_MS <= time * MS_PER_SECOND < MAX_TIMESTAMP_MS:
-        return time * MS_PER_SECOND
+    if type(time) is int and unit in _WHOLE_MS:  # the usual time, quickly
+        timestamp_ms = time * _WHOLE_MS[unit]
+        if MIN_TIMESTAMP_MS <= timestamp_ms < MAX_TIMESTAMP_MS:
+            return timestamp_ms
     if time is None:
         raise MalformedError("the time of the change is missing, and without it there is no order")
     if isinstance(time, bool) or not isinstance(time, int | float | Decimal):

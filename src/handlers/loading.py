@@ -46,7 +46,7 @@ class _Counted:
     def _count(self, target: Target, entries: Iterable[Entry]) -> Iterator[Entry]:
         rows = size = 0
         for entry in entries:
-            rows, size = rows + 1, size + entry.size
+            rows, size = rows + 1, size + len(entry.data) + len(entry.key)
             yield entry
         self.sizes[target] = Size(rows, size)
 

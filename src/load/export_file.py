@@ -40,7 +40,7 @@ class FileReader:
         etag = unit.checked_etag or check_md5(self._open_object, file)
         done = unit.cursor if isinstance(unit.cursor, int) else 0
         for batch in read_lines(self._open_object, file, etag, first_line=done):
-            items = list(read_items(file, batch))
+            items = read_items(file, batch)
             start = 0
             while start < len(items):
                 some = items[start : start + limit()]

@@ -15,8 +15,8 @@ from pinot.table import Target
 
 SAVE_SECONDS: Final = 20.0  # between two states of a unit that are kept
 CONTROL_SECONDS: Final = 5.0  # between two looks at what the operator wants
-PORTION: Final = 200  # items at most whose rows are sent together
-PORTION_SECONDS: Final = 0.25  # of the pace, for which the rows of a portion last at least
+PORTION: Final = 500  # items at most whose rows are sent together: one request
+PORTION_SECONDS: Final = 0.25  # a portion is no more than the pace allows in this time
 
 REJECTED: Final = frozenset({"ProvisionedThroughputExceededException", "LimitExceededException", "ThrottlingException"})
 

@@ -214,6 +214,13 @@ class Table:
             yield from self._tombstone_of_moved(change, change.new_image)
         yield self._row(change, change.new_image, deleted=False)
 
+    def tombstone(self, change: Change, image: Image) -> Row:
+        """Make a tombstone of the row that an image has, whatever ``when`` says of it: Pinot is known to show it.
+
+        The image needs no more than the attributes of the primary key. Raises MalformedError and MisfitError.
+        """
+        return self._row(change, image, deleted=True)
+
     def _deleted(self, change: Change) -> Row:
         try:
             return self._row(change, change.old_image or change.keys, deleted=True)

@@ -23,14 +23,19 @@ _MAX_WAIT: Final = 10  # seconds; a change with a time further ahead is an error
 
 
 def item_reader(
-    client: DynamoDBClient, *, sleep: Callable[[float], None], clock: Callable[[], float], pause: float = 0.0
+    client: DynamoDBClient,
+    *,
+    sleep: Callable[[float], None],
+    clock: Callable[[], float],
+    pause: float = 0.0,
+    margin: int = CONSISTENT_READ,
 ) -> ReadItem:
     """Return the function that reads an item consistently, at most one each ``pause`` seconds, by ``clock``.
 
-    The second in which a read began is taken from the Date of the response before it, minus one second, as DynamoDB's
-    own clocks may differ. That does not depend on the local clock, and is too early rather than too late. The function
-    waits until it is not before the second asked for. Raises RedriveError for an item of another region, and with
-    DynamoDB's code for a request that it refuses.
+    The second in which a read began is taken from the Date of the response before it, minus a margin in seconds, as
+    DynamoDB's own clocks may differ. That does not depend on the local clock, and is too early rather than too late.
+    The function waits until it is not before the second asked for. Raises RedriveError for an item of another region,
+    and with DynamoDB's code for a request that it refuses.
     """
     last: int | None = None
     next_read = -math.inf
@@ -46,7 +51,7 @@ def item_reader(
                 sleep(next_read - now)
             next_read = max(now, next_read) + pause  # from the beginning of this read: what it takes is a part of it
             response = _get(client, change)
-            last = _second(response)
+            last = _second(response, margin)
             if began is not None and began >= earliest:
                 item = response.get("Item")
                 return ItemSnapshot(image=None if item is None else from_sdk(item), read_second=began)
@@ -67,6 +72,6 @@ def _get(client: DynamoDBClient, change: Change) -> GetItemOutputTypeDef:
         raise RedriveError("malformed") from error
 
 
-def _second(response: GetItemOutputTypeDef) -> int:
+def _second(response: GetItemOutputTypeDef, margin: int) -> int:
     date = parsedate_to_datetime(response["ResponseMetadata"]["HTTPHeaders"]["date"])
-    return read_second(date.timestamp(), CONSISTENT_READ)
+    return read_second(date.timestamp(), margin)

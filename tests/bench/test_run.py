@@ -7,15 +7,16 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from bench import batches, client, decode, invocation, memory, start, throughput
+from bench import batches, client, decode, invocation, load, memory, start, throughput
 from bench.alternatives import ALTERNATIVES, FIRST, OURS
 from bench.shapes import SHAPES
 from running_bench import run_python
 
-SUITES = (decode, client, invocation, batches, start, memory, throughput)
+SUITES = (decode, client, invocation, batches, start, memory, throughput, load)
 QUICK = [
     *("decode/seed", "decode/wide", "text/seed", "client/seed", "invocation/seed", "handler/seed"),
     *("batch/1", "batch/1000", "start/cpu", "start/wall", "memory/100", "throughput/4"),
+    *("load/scan", "load/export", "load/resume"),
 ]
 
 pytestmark = pytest.mark.bench
@@ -53,6 +54,9 @@ def test_every_selected_race_has_all_contenders(result):
         "start/wall": ["python", "boto3", FIRST, "powertools", "powertools-all", OURS],
         "memory/100": ["event", FIRST, OURS],
         "throughput/4": [FIRST, OURS],
+        "load/scan": [FIRST, OURS],
+        "load/export": [FIRST, OURS],
+        "load/resume": [OURS, "skipped"],
     }
     costs = [sample for race in races.values() for each in race["contenders"].values() for sample in each["samples"]]
     assert all(cost >= 0 for cost in costs)

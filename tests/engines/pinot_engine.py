@@ -202,6 +202,17 @@ class EngineTable:
             for partition, row in self._ask("rows", history=history, partition=partition)["rows"]
         ]
 
+    def query(self, sql: str) -> list[list[Any]]:
+        """Return the rows of a query of Pinot's single-stage engine; the table is called as its schema.
+
+        Raises EngineError, also for exceptions in the broker's response.
+        """
+        response: dict[str, Any] = self._ask("query", sql=sql)["response"]
+        if response.get("exceptions"):
+            raise EngineError(response["exceptions"])
+        rows: list[list[Any]] = response["resultTable"]["rows"]
+        return rows
+
     def commit(self, partition: int = 0) -> None:
         """Seal the partition's consuming segment and start the next one. Raises EngineError."""
         self._ask("commit", partition=partition)

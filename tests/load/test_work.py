@@ -73,11 +73,12 @@ class World:
 
 
 def test_a_unit_is_done_when_all_of_its_items_are():
-    world = World(450)
+    world = World(2 * PORTION + 1)
     unit, reason = work(Unit(number=3), world.worker())
+    count = 2 * PORTION + 1
     assert reason is None
-    assert world.numbers() == list(range(450))
-    assert (unit.is_done, unit.cursor, unit.items, unit.rows, unit.bytes) == (True, 450, 450, 450, 30)
+    assert world.numbers() == list(range(count))
+    assert (unit.is_done, unit.cursor, unit.items, unit.rows, unit.bytes) == (True, count, count, count, 30)
     assert unit.read_units == 3
     assert unit.updated == pytest.approx(1_700_000_000.3)
     assert world.states == [unit]
@@ -91,10 +92,10 @@ def test_a_unit_that_is_done_is_left_alone():
 
 
 def test_the_state_is_kept_now_and_then():
-    world = World(200 * 100, takes=2.0)
+    world = World(100 * PORTION, takes=2.0)
     work(Unit(number=0), world.worker())
     assert len(world.states) == 11
-    assert all(after.items - before.items == 2000 for before, after in pairwise(world.states[:-1]))
+    assert all(after.items - before.items == 10 * PORTION for before, after in pairwise(world.states[:-1]))
 
 
 def test_it_ends_when_the_time_is_up_and_goes_on_from_there():
@@ -162,7 +163,7 @@ def test_a_portion_lasts_a_moment_at_any_pace():
 
 
 def test_a_stream_that_takes_no_rows_ends_it_and_nothing_is_noted():
-    world = World(1000)
+    world = World(5 * PORTION)
     world.answers = [None, None, sent(7, errors={"KMSThrottlingException": 1, "Internal": 2}, is_complete=False)]
     unit, reason = work(Unit(number=0), world.worker())
     assert (reason, unit.cursor, unit.items) == ("Internal", 2 * PORTION, 2 * PORTION)

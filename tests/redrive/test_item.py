@@ -10,6 +10,7 @@ from changes import insert
 from decoder.change import decode_change
 from redrive.current_rows import ItemSnapshot, RedriveError
 from redrive.item import item_reader
+from snapshot.version import GLOBAL_TABLE_READ
 
 CHANGE = decode_change(insert({"id": {"B": "aGk="}}, {}))
 
@@ -61,6 +62,12 @@ def test_a_read_waits_for_the_earliest_second_in_which_it_may_begin():
     dynamodb = FakeDynamoDB(100, 100, 101, 102)
     assert read(dynamodb, 100) == [ItemSnapshot(None, 100)]
     assert dynamodb.slept == [0.25, 0.25, 0.02]
+
+
+def test_a_read_of_a_global_table_has_a_larger_margin():
+    dynamodb = FakeDynamoDB(100, 105)
+    function = item_reader(dynamodb, sleep=dynamodb.sleep, clock=lambda: dynamodb.now, margin=GLOBAL_TABLE_READ)
+    assert function(CHANGE, 30) == ItemSnapshot(None, 40)
 
 
 def test_reads_keep_to_the_configured_rate():

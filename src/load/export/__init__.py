@@ -5,6 +5,7 @@ the files' counts, each file by the MD5 of its compressed bytes, its lines by th
 clients that they are passed; the other modules are pure but for callables.
 
 What is called "seen in real exports" was seen in ``s3exportdata`` of github.com/gurre/ddb-pitr: a full and two
-incremental exports of January 2026. The guide is
+incremental exports of January 2026. Their MD5s match, but for the summaries', which were edited before publication.
+The guide is
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/S3DataExport.Output.html
 """

@@ -59,12 +59,18 @@ class _NetChangeLine(Struct, forbid_unknown_fields=True):
 
 
 _decode_line: Final = msgspec.json.Decoder(_Line).decode
+_decode_lines: Final = msgspec.json.Decoder(list[_Line]).decode
 _decode_net_change_line: Final = msgspec.json.Decoder(_NetChangeLine).decode
 
 
-def read_items(file: DataFile, batch: Batch) -> Iterator[Raw]:
+def read_items(file: DataFile, batch: Batch) -> list[Raw]:
     """Read the items of a full export's lines. Raises ExportError for a line that is none, with its number from 1."""
-    return _read(file, batch, _item)
+    try:
+        items = _items(b"[%b]" % b",".join(batch.lines))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        items = []
+    # Else read one by one, which says where the error is.
+    return items if len(items) == len(batch.lines) else list(_read(file, batch, _item))
 
 
 def read_net_changes(file: DataFile, batch: Batch) -> Iterator[NetChange]:
@@ -84,6 +90,13 @@ def _read(file: DataFile, batch: Batch, read: Callable[[bytes], _T]) -> Iterator
                 f"{file.url}, line {number}, is no line of such an export ({type(error).__name__}). "
                 "Check that the export is DynamoDB's own, and report this if it is"
             ) from None
+
+
+def _items(lines: bytes) -> list[Raw]:
+    """Read all lines in one call, which takes a tenth of the time of a call for each."""
+    if not lines.isascii():
+        lines.decode()
+    return [_object(each.Item) for each in _decode_lines(lines)]
 
 
 def _item(line: bytes) -> Raw:

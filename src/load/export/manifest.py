@@ -1,7 +1,8 @@
 """The manifests of an export: what it is of, and which data files it has.
 
 Their fields are in the guide, "Manifest files", and seen in real exports. The guide calls the checksums ``.checksum``;
-in real exports they are ``.md5``: the MD5 of the manifest's bytes in base64, 24 bytes without a newline.
+in real exports they are ``.md5``: the MD5 of the manifest's bytes in base64, 24 bytes without a newline. That this is
+so of the summary too is what awslabs/amazon-dynamodb-tools, bulk_executor, checks.
 """
 
 from __future__ import annotations

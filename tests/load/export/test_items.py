@@ -25,6 +25,11 @@ def test_a_full_exports_lines_are_items_in_any_order_of_attributes():
     assert [parsed(item) for item in read_items(FILE, Batch(0, lines))] == [OLD, NEW, KEYS]
 
 
+def test_lines_that_are_items_only_together_are_refused():
+    with pytest.raises(ExportError, match="line 1"):
+        read_items(FILE, Batch(0, [b'{"Item":{"id":{"S":"1"}', b'"n":{"S":"2"}}}']))
+
+
 @pytest.mark.parametrize(
     ("line", "images"),
     [
@@ -80,10 +85,8 @@ NO_CHANGE = [
     ids=range(len(NO_ITEM) + len(NO_CHANGE)),
 )
 def test_a_line_that_is_no_such_line_is_refused_by_its_number_without_its_contents(read, good, bad):
-    items = read(FILE, Batch(40, [good, bad]))
-    next(items)
     with pytest.raises(ExportError) as error:
-        next(items)
+        list(read(FILE, Batch(40, [good, bad])))
     message = str(error.value)
     assert message.startswith("s3://exports/AWSDynamoDB/data/a.json.gz, line 42, is no line of such an export (")
     assert message.endswith("). Check that the export is DynamoDB's own, and report this if it is")

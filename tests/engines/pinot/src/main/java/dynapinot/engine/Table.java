@@ -10,7 +10,9 @@ import org.apache.commons.io.FileUtils;
 import org.apache.pinot.segment.local.data.manager.TableDataManager;
 import org.apache.pinot.segment.local.upsert.TableUpsertMetadataManager;
 import org.apache.pinot.segment.local.upsert.TableUpsertMetadataManagerFactory;
+import org.apache.pinot.segment.local.upsert.UpsertUtils;
 import org.apache.pinot.segment.spi.IndexSegment;
+import org.apache.pinot.segment.spi.SegmentContext;
 import org.apache.pinot.spi.config.table.TableConfig;
 import org.apache.pinot.spi.data.Schema;
 import org.apache.pinot.spi.env.PinotConfiguration;
@@ -44,6 +46,22 @@ final class Table {
         Values.read(segment, _schema, history, id, rows);
       }
     }
+  }
+
+  /** The segments as a query sees them, with the rows that are valid, as a server without a consistency mode does. */
+  List<SegmentContext> contexts() {
+    List<SegmentContext> contexts = new ArrayList<>();
+    for (Partition partition : _partitions) {
+      for (IndexSegment segment : partition.segments()) {
+        if (segment.getSegmentMetadata().getTotalDocs() == 0) {
+          continue; // as SegmentPrunerService does
+        }
+        SegmentContext context = new SegmentContext(segment);
+        context.setQueryableDocIdsSnapshot(UpsertUtils.getQueryableDocIdsSnapshotFromSegment(segment));
+        contexts.add(context);
+      }
+    }
+    return contexts;
   }
 
   /** Loads the committed segments anew and forgets the consuming ones; what those held is to be ingested again. */
