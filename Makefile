@@ -55,7 +55,7 @@ test-fast: setup ## The tests without the template's tools, the real engines and
 	$(BIN)/pytest $(TWO_PROCESSES) -m "$(FAST)"
 
 .PHONY: load-proof
-load-proof: setup ## Load a table of a million items while it is written to, killed three times (about 20 minutes, 8 GB)
+load-proof: setup ## Load a table of a million items while it is written to, killed three times (about 10 minutes, 4 GB)
 	LOAD_ITEMS=$(LOAD_ITEMS) ENGINES_HEAP_MB=6000 $(BIN)/pytest tests/engines/test_load.py -q --log-cli-level=INFO \
 	  -k "brings and scan"
 LOAD_ITEMS := 1000000
