@@ -5,7 +5,7 @@ They are all of a load's state: whoever has them can go on with it, the function
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -28,6 +28,11 @@ REPORT: Final = "report.json"
 _PARALLEL_READS: Final = 16
 _T = TypeVar("_T")
 
+# Made while there is one thread: msgspec 0.22.0 crashes if several threads are the first to use a type.
+_decode_plan: Final = msgspec.json.Decoder(Plan).decode
+_decode_unit: Final = msgspec.json.Decoder(Unit).decode
+_decode_control: Final = msgspec.json.Decoder(Control).decode
+
 
 class FilesError(Exception):
     """A load's file cannot be read or written; the message names it and says why."""
@@ -43,7 +48,7 @@ class LoadFiles:
 
     def plan(self) -> Plan:
         """Read the plan."""
-        plan = self._read(PLAN, Plan)
+        plan = self._read(PLAN, _decode_plan)
         if plan is None:
             raise FilesError(f"there is no load {self.id}: {self._url(PLAN)} does not exist")
         if plan.version != VERSION:
@@ -52,7 +57,7 @@ class LoadFiles:
 
     def unit(self, number: int) -> Unit:
         """Read a unit's state: that of its beginning if there is none yet."""
-        return self._read(_unit_name(number), Unit) or Unit(number=number)
+        return self._read(_unit_name(number), _decode_unit) or Unit(number=number)
 
     def units(self, count: int) -> list[Unit]:
         """Read all units' states."""
@@ -61,7 +66,7 @@ class LoadFiles:
 
     def control(self) -> Control:
         """Read what the operator wants."""
-        return self._read(CONTROL, Control) or Control()
+        return self._read(CONTROL, _decode_control) or Control()
 
     def save(self, what: Plan | Unit | Control) -> None:
         """Write one of them."""
@@ -79,10 +84,10 @@ class LoadFiles:
         if error:
             raise FilesError(f"{self._url(name)} cannot be written: {error}")
 
-    def _read(self, name: str, kind: type[_T]) -> _T | None:
+    def _read(self, name: str, decode: Callable[[bytes], _T]) -> _T | None:
         try:
             body = self.client.get_object(Bucket=self.bucket, Key=f"{PREFIX}{self.id}/{name}")["Body"].read()
-            return msgspec.json.decode(body, type=kind)
+            return decode(body)
         except ClientError as error:
             code = error.response.get("Error", {}).get("Code", "Unknown")
             if code == "NoSuchKey":
