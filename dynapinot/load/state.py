@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, Literal, TypeVar
@@ -54,6 +54,11 @@ class Run(Struct, frozen=True, kw_only=True):
     starts: int = 0
 
 
+# Made while there is one thread, see load.files.
+_decode_run: Final = msgspec.json.Decoder(Run).decode
+_decode_total: Final = msgspec.json.Decoder(Total).decode
+
+
 def own_run(now: float, *, has_ended: bool = False) -> Run:
     """Return the run of this process."""
     return Run(place="here", host=socket.gethostname(), pid=os.getpid(), seen=now, has_ended=has_ended)
@@ -78,16 +83,16 @@ def is_process_alive(run: Run, now: float) -> bool:
 
 def read_run(files: LoadFiles) -> Run | None:
     """Read who works on a load, None if nobody ever did. Raises CommandError."""
-    return _read(files, RUN, Run)
+    return _read(files, RUN, _decode_run)
 
 
 def is_reported(files: LoadFiles) -> bool:
     """Return whether a load came to its end: its report says that every unit is done. Raises CommandError."""
-    report = _read(files, REPORT, Total)
+    report = _read(files, REPORT, _decode_total)
     return report is not None and report.done == report.units
 
 
-def _read(files: LoadFiles, name: str, kind: type[_T]) -> _T | None:
+def _read(files: LoadFiles, name: str, decode: Callable[[bytes], _T]) -> _T | None:
     key = f"{PREFIX}{files.id}/{name}"
     with refusals():
         try:
@@ -95,7 +100,7 @@ def _read(files: LoadFiles, name: str, kind: type[_T]) -> _T | None:
         except files.client.exceptions.NoSuchKey:
             return None
     try:
-        return msgspec.json.decode(body, type=kind)
+        return decode(body)
     except msgspec.MsgspecError as error:
         raise CommandError(f"s3://{files.bucket}/{key} is not a file of a load: {error}") from None
 
