@@ -12,8 +12,8 @@ from changes import SECOND, insert, remove
 from decoder.change import decode_change
 from dynapinot.local.replica import Replica, read_upsert_table
 from files import CONFIG, SCHEMA, table, with_column, with_setting
-from load.plan import ExportReader, Plan, PlannedTable, ScanReader
-from load.sweep import SweepError, Swept, sweep, sweep_of
+from load.plan import ExportReader, Plan, PlannedTable, ScanReader, Swept
+from load.sweep import SweepError, sweep, sweep_of
 from pinot_sql import answer
 from publisher.order import Published
 from redrive.current_rows import ItemSnapshot, RedriveError
