@@ -151,6 +151,11 @@ def test_a_table_whose_rows_do_not_tell_their_items_or_their_age_is_refused(of, 
     assert message in str(error.value)
 
 
+def test_a_load_with_a_filter_is_refused():
+    with pytest.raises(SweepError, match="the table items cannot be swept: the load has a filter"):
+        task_of(reader=ScanReader(segments=1, margin=1, filter={"FilterExpression": "attribute_exists(a)"}))
+
+
 # --- from a key in Pinot to an item, and back --------------------------------------------------------------------
 
 ITEMS = [
