@@ -168,8 +168,8 @@ def load_command(context: click.Context, /, **given: Any) -> None:  # noqa: ANN4
     with errors_in_one_line():
         if not (given["is_here"] or given["stack"] or given["only_estimates"]):
             raise CommandError("Give --here to load in this process, or --stack to load in the stack")
-        if given["sweeps"] and not given["broker"]:
-            raise CommandError("--sweep needs the --broker, which is asked for old rows")
+        if given["sweeps"] != bool(given["broker"]):
+            raise CommandError("Give --sweep and --broker together: the broker is asked for old rows")
         controller = given["controller"]
         asked = Options(
             named=_named(given),

@@ -157,9 +157,10 @@ def test_what_cannot_be_swept_is_refused_before_anything_is_read(world, lossy, c
     assert lossy.shown() == {"stale": "old", "ghost": "old"}
 
 
-def test_a_sweep_needs_a_broker(world):
-    refused = world.load("--sweep")
-    assert (refused.exit_code, "Error: --sweep needs the --broker" in refused.output) == (FAILED, True)
+@pytest.mark.parametrize("words", [("--sweep",), ("--broker", "http://localhost:8099")], ids=lambda words: words[0])
+def test_a_sweep_and_its_broker_are_given_together(world, words):
+    refused = world.load(*words)
+    assert (refused.exit_code, "Error: Give --sweep and --broker together" in refused.output) == (FAILED, True)
 
 
 def test_a_load_that_is_not_done_is_not_swept(world, lossy, monkeypatch):
