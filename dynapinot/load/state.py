@@ -107,7 +107,7 @@ def _read(files: LoadFiles, name: str, decode: Callable[[bytes], _T]) -> _T | No
 
 def newest_load(client: S3Client, bucket: str) -> str:
     """Return the id of the newest load in a bucket. Raises CommandError if there is none."""
-    ids = _ids(client, bucket)
+    ids = ids_of(client, bucket)
     if not ids:
         raise CommandError(f"There is no load in s3://{bucket}/{PREFIX}: begin one with dynapinot load")
     return ids[-1]
@@ -115,7 +115,7 @@ def newest_load(client: S3Client, bucket: str) -> str:
 
 def unfinished_load(client: S3Client, bucket: str, table: str) -> str | None:
     """Return the id of the newest load of a DynamoDB table if it has not come to its end."""
-    for name in reversed(_ids(client, bucket)):
+    for name in reversed(ids_of(client, bucket)):
         files = LoadFiles(client=client, bucket=bucket, id=name)
         try:
             plan = files.plan()
@@ -126,7 +126,8 @@ def unfinished_load(client: S3Client, bucket: str, table: str) -> str | None:
     return None
 
 
-def _ids(client: S3Client, bucket: str) -> list[str]:
+def ids_of(client: S3Client, bucket: str) -> list[str]:
+    """List the ids of a bucket's loads, the oldest first. Raises CommandError."""
     with refusals():
         return sorted(load_ids(client, bucket))
 

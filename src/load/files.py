@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
-from load.plan import VERSION, Control, Plan, Unit
+from load.plan import VERSION, Control, Plan, Swept, Unit
 from publisher.entry import Entry
 from publisher.s3 import putter
 
@@ -68,6 +68,14 @@ class LoadFiles:
         """Read what the operator wants."""
         return self._read(CONTROL, _decode_control) or Control()
 
+    def swept(self, table: str) -> Swept:
+        """Read how far the sweep of a Pinot table is: its beginning if there was none yet."""
+        return self._read(_swept_name(table), Swept) or Swept()
+
+    def save_swept(self, table: str, swept: Swept) -> None:
+        """Write how far the sweep of a Pinot table is."""
+        self.save_json(_swept_name(table), swept)
+
     def save(self, what: Plan | Unit | Control) -> None:
         """Write one of them."""
         match what:
@@ -111,3 +119,7 @@ def load_ids(client: S3Client, bucket: str) -> Iterator[str]:
 
 def _unit_name(number: int) -> str:
     return f"units/{number}.json"
+
+
+def _swept_name(table: str) -> str:
+    return f"sweep/{table}.json"
