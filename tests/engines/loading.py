@@ -392,6 +392,15 @@ def _is_loaded(row):
     return LOADED.search(row) is not None
 
 
+def _peak_bytes(pid):
+    """The peak memory of a process, 0 once it has ended. Not by getrusage, which starts with the parent's memory."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM:")), 0)
+
+
 class _Process:
     """A process that loads."""
 
@@ -406,21 +415,16 @@ class _Process:
                 stderr=log,
             )
 
-    def poll(self, options=os.WNOHANG):
-        """Return how the process ended, None if it did not. Unlike subprocess, this says how much memory it took."""
-        process = self._process
-        if process.returncode is None:
-            pid, status, usage = os.wait4(process.pid, options)
-            if pid:
-                process.returncode = os.waitstatus_to_exitcode(status)
-                self.max_rss = usage.ru_maxrss * 1024
-        return process.returncode
+    def poll(self):
+        """Return how the process ended, None if it did not, and note its memory so far."""
+        self.max_rss = max(self.max_rss, _peak_bytes(self._process.pid))
+        return self._process.poll()
 
     def kill(self):
         """Kill it at once, if it still runs; return how it ended."""
         if self.poll() is None:
-            os.kill(self._process.pid, signal.SIGKILL)
-        return self.poll(0)
+            self._process.kill()
+        return self._process.wait()
 
     def said(self):
         return f"it ended with {self._process.returncode}: {self._log.read_text()[-3000:]}"
