@@ -115,6 +115,10 @@ model: .venv-bench/.ready ## Show what a result means for lag and cost: RESULT=â
 performance: .venv-bench/.ready ## Write a result's tables and plot into docs/performance.md: RESULT=â€¦
 	PYTHONPATH=src .venv-bench/bin/python -m bench page $(RESULT)
 
+.PHONY: pictures
+pictures: setup ## Draw the pictures of the documentation that show no measurement
+	$(BIN)/python scripts/draw_load_timeline.py
+
 .PHONY: audit
 audit: .venv-audit/.ready ## Look for known vulnerabilities in everything locked (asks the Python Package Index)
 	set -e; for locked in src/requirements.txt requirements/*.txt; do \

@@ -49,6 +49,11 @@ class DynamoDBLocal:
         self._server = Server(NAME, build())
         self._accounts = count(1)
 
+    @property
+    def endpoint(self) -> str:
+        """Where it listens."""
+        return self._server.endpoint
+
     def close(self) -> None:
         """Stop it and discard its data."""
         self._server.close()
