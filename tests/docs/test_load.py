@@ -70,7 +70,7 @@ def test_a_command_that_is_typed_can_be_parsed(line):
     assert words[0] == "dynapinot"
     command, left = command_of(words[1:])
     assert command is not app
-    command.make_context(words[1], left)
+    command.make_context(words[1], left, parent=click.Context(app, **app.context_settings))
 
 
 @pytest.mark.parametrize("text", sorted(set(NAMED)))
@@ -94,16 +94,18 @@ def test_the_page_has_commands_and_options():
 
 def test_the_margins_are_those_that_a_load_takes():
     global_table = replace(DESCRIBED, replicas=("eu-west-1",))
+    emulated = replace(DESCRIBED, arn="arn:aws:dynamodb:ddblocal:000000000000:table/app")
     margins = (
         margin_of(DESCRIBED, consistent=True),
         margin_of(global_table, consistent=True),
+        margin_of(emulated, consistent=True),
         margin_of(DESCRIBED, consistent=False),
         version.EXPORT,
     )
     rows = table("source | T")
     assert [row[2] for row in rows] == [f"{margin} s" for margin in margins]
-    words = ("strongly consistent (default)", "global table", "eventually consistent", "export")
-    assert [word in row[0] for row, word in zip(rows, words, strict=True)] == [True] * 4
+    words = ("strongly consistent (default)", "global table", "DynamoDB Local", "eventually consistent", "export")
+    assert all(word in row[0] for row, word in zip(rows, words, strict=True))
 
 
 def a_plan(items, shards=40, reader=None):
