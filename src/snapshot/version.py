@@ -17,7 +17,7 @@ import math
 from fractions import Fraction
 from typing import Final
 
-from decoder.change import MS_PER_SECOND, Change
+from decoder.change import MS_PER_SECOND
 from pinot.table import Table
 
 # The margins, in seconds, by how a state is read and whose clock tells when.
@@ -48,10 +48,13 @@ def snapshot_ms(table: Table, second: int) -> int:
     return int(second * MS_PER_SECOND // unit_ms * unit_ms) - 1
 
 
-def earliest_second(table: Table, change: Change) -> int:
-    """Return the first second in which a read may begin, for its row to compare greater than a change's."""
+def earliest_second(table: Table, timestamp_ms: int) -> int:
+    """Return the first second in which a read may begin, for its row to compare greater than that of a change's time.
+
+    The time is in epoch ms.
+    """
     unit_ms = comparison_unit_ms(table)
-    return math.ceil((change.timestamp_ms // unit_ms + 2) * unit_ms / MS_PER_SECOND)
+    return math.ceil((timestamp_ms // unit_ms + 2) * unit_ms / MS_PER_SECOND)
 
 
 def comparison_unit_ms(table: Table) -> Fraction:
