@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dynapinot.gap.windows import LONGEST, SHORTEST, Times, windows_of
 from dynapinot.errors import CommandError
+from dynapinot.gap.windows import LONGEST, SHORTEST, Times, windows_of
 from files import CONFIG, SCHEMA, table, with_setting
 from snapshot.version import EXPORT, read_second, snapshot_ms
 
