@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import Final, NamedTuple
 
 from dynapinot.load.estimate import duration
+from dynapinot.wording import counted
 
 ENABLED: Final = "Enabled"
 
@@ -157,10 +158,10 @@ def _notes(evidence: Evidence, signs: Sequence[int]) -> Iterator[str]:
     there = [each for each in evidence.given_up if each.is_there]
     if there:
         first, last = min(each.first for each in there), max(each.last for each in there)
-        batches = counted(len(there), "batch", "batches")
+        objects = counted(len(there), "object")
         yield (
-            f"{batches} that Lambda gave up and stored, with changes from {iso(first)} to {iso(last)}, not lost: "
-            "dynapinot redrive replicates what is in the bucket"
+            f"{objects} of changes that Lambda gave up, from {iso(first)} to {iso(last)}: they are not lost, dynapinot "
+            "redrive replicates what is in the bucket"
         )
     for table, partitions in evidence.newest.items():
         times = ", ".join(f"{partition}: {iso(time)}" for partition, time in sorted(partitions.items()))

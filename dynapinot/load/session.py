@@ -97,7 +97,7 @@ def _in_stack(session: Session, state_machine: str) -> int:
     started = machine.start(client, state_machine, session.plan.id, starts=session.starts)
     with files_errors():
         session.files.save_json(RUN, started)
-    units, lag = Units(session.files, session.plan), _lag(session)
+    units, lag = Units(session.files, session.plan), lag_of(session)
     with session.display() as display:
         display.event("started", execution=started.execution)
         display.say(f"The load {session.plan.id} runs in {started.execution}")
@@ -120,7 +120,7 @@ def _in_stack(session: Session, state_machine: str) -> int:
 
 
 def _here(session: Session) -> int:
-    stop, lag = threading.Event(), _lag(session)
+    stop, lag = threading.Event(), lag_of(session)
     with files_errors():
         session.files.save_json(RUN, own_run(time.time()))
         pool = Pool(session.files.units(session.plan.units), stop, clock=time.monotonic)
@@ -173,7 +173,8 @@ def _leave_sign(session: Session, display: Display, *, has_ended: bool) -> None:
         display.say(str(error))
 
 
-def _lag(session: Session) -> Callable[[], float | None]:
+def lag_of(session: Session) -> Callable[[], float | None]:
+    """Return the function that tells the age in seconds of the live path's oldest change, None where nothing tells."""
     if session.place.function is None:
         return lambda: None
     client = session.named.aws.client("cloudwatch")

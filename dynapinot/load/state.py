@@ -78,16 +78,17 @@ def is_process_alive(run: Run, now: float) -> bool:
 
 def read_run(files: LoadFiles) -> Run | None:
     """Read who works on a load, None if nobody ever did. Raises CommandError."""
-    return _read(files, RUN, Run)
+    return read_file(files, RUN, Run)
 
 
 def is_reported(files: LoadFiles) -> bool:
     """Return whether a load came to its end: its report says that every unit is done. Raises CommandError."""
-    report = _read(files, REPORT, Total)
+    report = read_file(files, REPORT, Total)
     return report is not None and report.done == report.units
 
 
-def _read(files: LoadFiles, name: str, kind: type[_T]) -> _T | None:
+def read_file(files: LoadFiles, name: str, kind: type[_T]) -> _T | None:
+    """Read a file of a load, None if there is none. Raises CommandError."""
     key = f"{PREFIX}{files.id}/{name}"
     with refusals():
         try:
@@ -102,7 +103,7 @@ def _read(files: LoadFiles, name: str, kind: type[_T]) -> _T | None:
 
 def newest_load(client: S3Client, bucket: str) -> str:
     """Return the id of the newest load in a bucket. Raises CommandError if there is none."""
-    ids = _ids(client, bucket)
+    ids = sorted_ids(client, bucket)
     if not ids:
         raise CommandError(f"There is no load in s3://{bucket}/{PREFIX}: begin one with dynapinot load")
     return ids[-1]
@@ -110,7 +111,7 @@ def newest_load(client: S3Client, bucket: str) -> str:
 
 def unfinished_load(client: S3Client, bucket: str, table: str) -> str | None:
     """Return the id of the newest load of a DynamoDB table if it has not come to its end."""
-    for name in reversed(_ids(client, bucket)):
+    for name in reversed(sorted_ids(client, bucket)):
         files = LoadFiles(client=client, bucket=bucket, id=name)
         try:
             plan = files.plan()
@@ -121,7 +122,8 @@ def unfinished_load(client: S3Client, bucket: str, table: str) -> str | None:
     return None
 
 
-def _ids(client: S3Client, bucket: str) -> list[str]:
+def sorted_ids(client: S3Client, bucket: str) -> list[str]:
+    """List the ids of the loads in a bucket, the oldest first. Raises CommandError."""
     with refusals():
         return sorted(load_ids(client, bucket))
 

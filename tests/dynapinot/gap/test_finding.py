@@ -62,10 +62,11 @@ def test_an_object_that_is_gone_is_a_gap_and_one_that_is_there_is_to_be_redriven
     objects = [GivenUp("a", NOW - 100, NOW - 50, True), GivenUp("b", NOW - 90, NOW - 40, False)]
     found = find(evidence(polls=[NOW], given_up=objects))
     assert found.gaps == [Gap(NOW - 90, NOW - 39, "the object b is neither in the bucket nor was it redriven")]
-    assert found.notes == [
-        "1 batches that Lambda gave up were stored, with changes from 2025-11-24T15:58:20Z to 2025-11-24T15:59:10Z: "
-        "they are not lost, dynapinot redrive replicates what is still in the bucket"
-    ]
+    (note,) = found.notes
+    assert note == (
+        "1 object of changes that Lambda gave up, from 2025-11-24T15:58:20Z to 2025-11-24T15:59:10Z: they are not "
+        "lost, dynapinot redrive replicates what is in the bucket"
+    )
 
 
 def test_gaps_that_overlap_are_one_and_one_that_goes_on_takes_in_what_follows():
