@@ -171,7 +171,8 @@ def _check_recovery(named: Named, ready: Ready, first: int) -> None:
     where = f"--stack {named.stack}" if named.stack else f"--bucket {named.bucket}"
     raise CommandError(
         f"Point-in-time recovery of {name} {reach}, and the gap's first export begins at {iso(first)}: DynamoDB does "
-        f"not know what changed. Load the whole table and sweep: dynapinot load {where} --table {name}, with --sweep"
+        "not know what changed. Load the whole table and sweep: "
+        f"dynapinot load {where} --table {name} --sweep --broker …"
     )
 
 
