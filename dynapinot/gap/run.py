@@ -41,6 +41,7 @@ from load.export.request import request_export, wait_for_export
 from load.files import PLAN, PREFIX, LoadFiles
 from load.plan import Control, IncrementalReader, Plan, Window
 from load.sweep import SweepError, Swept, sweep_of
+from pinot.config_checks import at
 from snapshot.version import EXPORT
 
 GAP: Final = "gap.json"
@@ -149,6 +150,13 @@ def _check(options: Options, ready: Ready, draft: Plan, now: int) -> None:
             'Some tables have ttl_deletes = "keep", others do not: repair them one after the other, with --only'
         )
     check_deleted_keys(ready, now - draft.reader.windows[0].begin)  # type: ignore[union-attr]  # it is incremental
+    for name, configs in ready.configs.items():
+        for where, config in configs:
+            if at(config, "upsertConfig.metadataTTL"):
+                raise CommandError(
+                    f"{where}: with upsertConfig.metadataTTL, Pinot forgets the keys of {name} that are as old as the "
+                    "gap's rows, and would take these for new ones. Leave it out, or load into a new table"
+                )
     types = {attribute.name: attribute.tag for attribute in ready.described.key}
     try:
         for table in ready.tables:

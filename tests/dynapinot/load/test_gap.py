@@ -248,6 +248,16 @@ def test_a_table_that_cannot_be_swept_is_refused(world, gap):
     assert "A gap is repaired only with a sweep, but the table items cannot be swept" in refused.output
 
 
+def test_a_table_that_forgets_keys_is_refused(world, gap):
+    config = world.tables / "items" / "table.json"
+    document = json.loads(config.read_text())
+    document["upsertConfig"]["metadataTTL"] = DAY
+    config.write_text(json.dumps(document))
+    refused = gap()
+    assert refused.exit_code == FAILED
+    assert "with upsertConfig.metadataTTL, Pinot forgets the keys of items" in refused.output
+
+
 def add_table(world, source):
     """A second Pinot table of the same DynamoDB table."""
     other = world.tables / "others"
