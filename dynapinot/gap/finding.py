@@ -6,7 +6,7 @@ could not store. Times are epoch seconds. A gap is rather too long than too shor
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -16,6 +16,7 @@ from dynapinot.load.estimate import duration
 from dynapinot.wording import counted
 
 ENABLED: Final = "Enabled"
+SILENCE: Final = 3  # periods; CloudWatch may lack one
 
 
 class GivenUp(NamedTuple):
@@ -107,6 +108,8 @@ def _silences(evidence: Evidence, signs: Sequence[int]) -> Iterator[Gap]:
     is_off = evidence.mapping is not None and evidence.mapping[0] != ENABLED
     pairs = [*pairwise(signs), *([(signs[-1], None)] if signs and is_off else [])]
     for last, next_ in pairs:
+        if next_ is not None and next_ - last <= SILENCE * evidence.period:
+            continue
         # Everything older was read: the oldest change that Lambda had then was of this time.
         read = last - int((evidence.ages or {}).get(last, 0))
         until = (evidence.now if next_ is None else next_ + evidence.period) - evidence.kept
@@ -121,17 +124,33 @@ def _silences(evidence: Evidence, signs: Sequence[int]) -> Iterator[Gap]:
 
 def _expired(evidence: Evidence) -> Iterator[Gap]:
     """Find the times at which changes were as old as the stream keeps them when they were read."""
-    for at, age in (evidence.ages or {}).items():
-        if age >= evidence.kept - evidence.period:
-            why = f"at {iso(at)} the oldest change was {duration(age)} old, which the stream forgets (IteratorAge)"
-            yield Gap(at - int(age), at + 2 * evidence.period - evidence.kept, why)
+    ages = evidence.ages or {}
+    old = [at for at, age in ages.items() if age >= evidence.kept - evidence.period]
+    for first, last in _runs(old, evidence.period):
+        why = f"from {iso(first)} on changes were read when the stream was about to forget them (IteratorAge)"
+        yield Gap(first - int(ages[first]), last + 2 * evidence.period - evidence.kept, why)
 
 
 def _undelivered(evidence: Evidence) -> Iterator[Gap]:
-    for at in evidence.undelivered:
-        age = (evidence.ages or {}).get(at, evidence.kept)
-        why = f"at {iso(at)} Lambda gave up changes and could not store them (DestinationDeliveryFailures)"
-        yield Gap(at - int(age), at + evidence.period, why)
+    ages = evidence.ages or {}
+    for first, last in _runs(evidence.undelivered, evidence.period):
+        why = f"from {iso(first)} on Lambda gave up changes and could not store them (DestinationDeliveryFailures)"
+        begin = first - int(ages.get(first, evidence.kept))
+        yield Gap(begin, min(last + evidence.period, evidence.now), why)
+
+
+def _runs(times: Iterable[int], period: int) -> Iterator[tuple[int, int]]:
+    """Give the first and the last of periods that follow each other."""
+    first = last = None
+    for at in sorted(times):
+        if first is None or last is None:
+            first = at
+        elif at - last > period:
+            yield first, last
+            first = at
+        last = at
+    if first is not None and last is not None:
+        yield first, last
 
 
 def _missing_objects(evidence: Evidence) -> Iterator[Gap]:
