@@ -258,7 +258,8 @@ def _exports(
                 files.save_json(GAP, asked)
         say(f"Waiting for {len(windows)} incremental exports. They go on whatever happens here")
         folders = [
-            wait_for_export(client, each, sleep=time.sleep, remaining=lambda: math.inf) for each in asked.exports
+            wait_for_export(client, each, sleep=time.sleep, remaining=lambda: math.inf)
+            for each in asked.exports[: len(windows)]  # more are of other windows
         ]
     except (ExportError, ClientError, BotoCoreError) as error:
         raise CommandError(str(error)) from None

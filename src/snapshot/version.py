@@ -27,7 +27,8 @@ CONSISTENT_READ: Final = 1
 GLOBAL_TABLE_READ: Final = 60
 # An eventually consistent page of Scan: no page bounds how old it may be.
 EVENTUAL_READ: Final = 300
-# An export's ExportTime: "times are based on an internal system clock and can vary by one minute of your clock".
+# An export's ExportTime, or the end of an incremental one's window: "times are based on an internal system clock and
+# can vary by one minute of your clock".
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/S3DataExport_Requesting.html
 EXPORT: Final = 300
 
