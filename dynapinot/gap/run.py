@@ -20,8 +20,7 @@ from msgspec import Struct
 from rich.console import Console
 
 from dynapinot.aws import refusals
-from dynapinot.defaults import MAX_RECORD_BYTES
-from dynapinot.errors import FOUND, OK, CommandError
+from dynapinot.errors import OK, CommandError
 from dynapinot.gap.finding import iso
 from dynapinot.gap.windows import Times, windows_of
 from dynapinot.load import control, exporting
@@ -30,22 +29,20 @@ from dynapinot.load.place import Named, Place, find_place
 from dynapinot.load.planning import WORKERS_HERE, make_plan, workers_for
 from dynapinot.load.preconditions import Ready, check_deleted_keys, dynamodb_time
 from dynapinot.load.run import preconditions
-from dynapinot.load.session import Session, execute, lag_of
-from dynapinot.load.state import files_errors, is_reported, read_file, read_run, sorted_ids, unfinished_load
-from dynapinot.load_sweep import sweep_table
-from dynapinot.pinot_server import Broker, Controller
+from dynapinot.load.session import Session, execute
+from dynapinot.load.state import files_errors, ids_of, is_reported, read_file, read_run
+from dynapinot.load.sweep import Sweeping, check_sweep, sweep_load
+from dynapinot.pinot_server import Controller
 from dynapinot.prices import FILE, read_prices
 from load.export.errors import ExportError
 from load.export.manifest import Export
 from load.export.request import request_export, wait_for_export
 from load.files import PLAN, PREFIX, LoadFiles
 from load.plan import Control, IncrementalReader, Plan, Window
-from load.sweep import SweepError, Swept, sweep_of
 from pinot.config_checks import at
 from snapshot.version import EXPORT
 
 GAP: Final = "gap.json"
-_SWEPT: Final = "swept"
 
 
 class Asked(Struct, frozen=True, kw_only=True):
@@ -60,6 +57,10 @@ class Asked(Struct, frozen=True, kw_only=True):
     exports: tuple[str, ...] = ()
 
 
+_decode_asked: Final = msgspec.json.Decoder(Asked).decode
+_decode_plan: Final = msgspec.json.Decoder(Plan).decode
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """A repair's options. Changes from ``begin`` to before ``end`` were lost, in epoch seconds by their own times.
@@ -70,12 +71,11 @@ class Options:
     named: Named
     begin: int
     end: int
-    broker: Broker
+    sweeping: Sweeping
     is_here: bool
     table: str | None = None
     controller: Controller | None = None
     workers: int | None = None
-    items_per_second: int
     control: Control = field(default_factory=Control)
     price_file: Path = FILE
     is_agreed: bool = False
@@ -96,17 +96,13 @@ def run(console: Console, options: Options) -> int:
     ready = preconditions(named, place, table=options.table, controller=options.controller)
     windows = windows_of(options.begin, options.end, ready.tables)
     now = dynamodb_time(named.aws, ready.described.name)
+    files = None if options.is_new else _existing(place, ready.described.name, options)
     draft = _plan(options, ready, [Window(folder="", files=0, begin=a, end=b) for a, b in windows], began=now)
-    _check(options, ready, draft, now)
-    files = None if options.is_new else _existing(place, draft.table, options)
+    if files:
+        draft = msgspec.structs.replace(draft, id=files.id)
+    _check(options, place, ready, draft, now)
     if files is None:
         _check_recovery(named, ready, windows[0].begin)
-    unfinished = unfinished_load(place.client, place.bucket, draft.table)
-    if unfinished and not (files and files.id == unfinished):
-        command = named.command("resume", unfinished)
-        raise CommandError(
-            f"The load {unfinished} of {draft.table} is not done, and a sweep must be after it: {command}"
-        )
     say = partial(_say, console, as_json=options.as_json)
     for line in _lines(options, ready, windows, files):
         say(line)
@@ -126,16 +122,11 @@ def run(console: Console, options: Options) -> int:
         console=console,
         as_json=options.as_json,
     )
-    code = OK
-    if not is_reported(files):
-        code = _load(options, session, files, state_machine)
-        if not is_reported(files):
-            say("Give the same command again when the load is done: it goes on, and sweeps")
-            return code
-    return max(code, _sweep(options, session, files))
+    code = OK if is_reported(files) else _load(options, session, files, state_machine)
+    return max(code, sweep_load(session, options.sweeping))
 
 
-def _check(options: Options, ready: Ready, draft: Plan, now: int) -> None:
+def _check(options: Options, place: Place, ready: Ready, draft: Plan, now: int) -> None:
     """Refuse what cannot be repaired. Raises CommandError."""
     if options.end > now:
         raise CommandError(f"--to is in the future: give a time before {iso(now)}, from which on no change was lost")
@@ -157,12 +148,7 @@ def _check(options: Options, ready: Ready, draft: Plan, now: int) -> None:
                     f"{where}: with upsertConfig.metadataTTL, Pinot forgets the keys of {name} that are as old as the "
                     "gap's rows, and would take these for new ones. Leave it out, or load into a new table"
                 )
-    types = {attribute.name: attribute.tag for attribute in ready.described.key}
-    try:
-        for table in ready.tables:
-            sweep_of(draft, table, ready.tables, types, MAX_RECORD_BYTES)
-    except SweepError as error:
-        raise CommandError(f"A gap is repaired only with a sweep, but {error}") from None
+    check_sweep(options.named, place, draft, ready, options.sweeping)
 
 
 def _check_recovery(named: Named, ready: Ready, first: int) -> None:
@@ -186,15 +172,15 @@ def _check_recovery(named: Named, ready: Ready, first: int) -> None:
 
 def _existing(place: Place, table: str, options: Options) -> LoadFiles | None:
     """Find the newest repair of the same gap. Raises CommandError if it is done."""
-    for name in reversed(sorted_ids(place.client, place.bucket)):
+    for name in reversed(ids_of(place.client, place.bucket)):
         files = place.files(name)
-        asked = read_file(files, GAP, Asked)
+        asked = read_file(files, GAP, _decode_asked)
         if asked is None or (asked.table, asked.begin, asked.end) != (table, options.begin, options.end):
             continue
         if is_reported(files):
             with files_errors():
-                plan = files.plan()
-            if all(_swept(files, each).is_done for each in plan.tables):
+                is_swept = all(files.swept(each).is_done for each in files.plan().tables)
+            if is_swept:
                 raise CommandError(f"This gap was repaired by {name}: give --new to do it again")
         return files
     return None
@@ -214,7 +200,7 @@ def _planned(
     options: Options, ready: Ready, files: LoadFiles, windows: Sequence[Times], say: Callable[[str], None]
 ) -> Plan:
     """Return the plan of a gap: the one that is there, or one of exports that are complete. Raises CommandError."""
-    kept = read_file(files, PLAN, Plan)
+    kept = read_file(files, PLAN, _decode_plan)
     if kept:
         return kept
     exports = _exports(options, ready, files, windows, say)
@@ -236,7 +222,9 @@ def _exports(
 ) -> Sequence[Export]:
     """Ask for the exports of all windows that were not asked for, and wait until all are complete."""
     client, arn = options.named.aws.client("dynamodb"), ready.described.arn
-    asked = read_file(files, GAP, Asked) or Asked(table=ready.described.name, begin=options.begin, end=options.end)
+    asked = read_file(files, GAP, _decode_asked) or Asked(
+        table=ready.described.name, begin=options.begin, end=options.end
+    )
     while (left := windows[-1].end - dynamodb_time(options.named.aws, ready.described.name)) > 0:
         say(f"Waiting {duration(left)}: the last export ends {EXPORT} s after --to")
         time.sleep(left)
@@ -287,53 +275,6 @@ def _load(options: Options, session: Session, files: LoadFiles, state_machine: s
     )
 
 
-def _sweep(options: Options, session: Session, files: LoadFiles) -> int:
-    settings = session.ready.there.settings if session.ready.there else None
-    code = OK
-    for table in session.ready.tables:
-        state = _swept(files, table.name)
-
-        def save(reached: Swept, name: str = table.name) -> None:
-            with files_errors():
-                files.save_json(_swept_name(name), reached)
-
-        if not state.is_done:
-            _say(session.console, f"Sweeping {table.name}", as_json=options.as_json)
-            with options.named.aws.for_all():
-                state = sweep_table(
-                    options.broker,
-                    session.plan,
-                    table,
-                    session.ready.tables,
-                    loaded=time.time(),
-                    lag=lag_of(session),
-                    items_per_second=options.items_per_second,
-                    max_record_bytes=settings.kinesis_max_record_bytes if settings else MAX_RECORD_BYTES,
-                    state=state,
-                    save=save,
-                )
-        if options.as_json:
-            document = {"event": "swept", "load": files.id, "table": table.name, **msgspec.to_builtins(state)}
-            session.console.out(msgspec.json.encode(document).decode(), highlight=False)
-        for line in _swept_lines(table.name, state):
-            _say(session.console, line, as_json=options.as_json)
-        if state.failures:
-            code = FOUND
-    return code
-
-
-def _swept_lines(name: str, done: Swept) -> Iterator[str]:
-    yield (
-        f"Swept {name}: {done.candidates:,} rows of the gap's time were looked at, {done.rows:,} brought up to date, "
-        f"{done.tombstones:,} deleted"
-    )
-    if done.kept:
-        yield f"{done.kept:,} rows have no item and stay: Time to Live may have deleted it, which the table keeps"
-    if done.failures:
-        reasons = ", ".join(f"{reason} {count:,}" for reason, count in sorted(done.failures.items()))
-        yield f"{sum(done.failures.values()):,} rows could not be brought up to date: {reasons}"
-
-
 def _lines(options: Options, ready: Ready, windows: Sequence[Times], files: LoadFiles | None) -> Iterator[str]:
     if files:
         yield f"Going on with {files.id}"
@@ -352,14 +293,6 @@ def _lines(options: Options, ready: Ready, windows: Sequence[Times], files: Load
         )
     for each in ready.assumed:
         yield f"Assumed   {each}"
-
-
-def _swept(files: LoadFiles, table: str) -> Swept:
-    return read_file(files, _swept_name(table), Swept) or Swept()
-
-
-def _swept_name(table: str) -> str:
-    return f"{_SWEPT}/{table}.json"
 
 
 def _say(console: Console, text: str, *, as_json: bool) -> None:

@@ -25,12 +25,11 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import msgspec
-from msgspec import Struct
 
 from decoder.change import MS_PER_SECOND, Change, Image
 from decoder.errors import ChangeError
 from decoder.number import decode_number, number_text
-from load.plan import IncrementalReader, Plan
+from load.plan import IncrementalReader, KeyValue, Plan, ScanReader, Swept
 from pinot.errors import MisfitError
 from pinot.table import Column, Row, Table, Target
 from publisher.entry import Entry
@@ -45,7 +44,6 @@ QUERY_MS: Final = 50_000  # Pinot's own limit is 10 s, a client's may be a minut
 
 Query: TypeAlias = Callable[[str], Sequence[Sequence[Any]]]  # SQL -> rows; it raises for an answer that is incomplete
 Publish: TypeAlias = Callable[[Target, Sequence[Entry]], Published]
-_Value: TypeAlias = str | int  # of a primary key's column, as Pinot answers it
 
 
 class SweepError(Exception):
@@ -68,7 +66,7 @@ class _KeyColumn(NamedTuple):
     form: _Form
 
 
-def _number(value: _Value) -> str:
+def _number(value: KeyValue) -> str:
     return number_text(decode_number(str(value)))
 
 
@@ -86,22 +84,6 @@ _FORMS: Final[Mapping[tuple[str, str], _Form]] = {
 _CASTS: Final = {"TIMESTAMP": "LONG", "BIG_DECIMAL": "STRING"}
 # Of an attribute that is not in the DynamoDB key, any type will do that makes the same column of it.
 _ANY_TAG: Final[Mapping[str, str]] = dict(reversed(_FORMS))
-
-
-class Swept(Struct, frozen=True, kw_only=True):
-    """How far a sweep is. ``position`` is the last primary key, in Pinot, that is done; None for the beginning.
-
-    Each candidate became a row or a tombstone, or was ``kept``, or is counted in ``failures``, by its reason. ``kept``
-    are rows without their item in a table that keeps what Time to Live deletes: nobody can tell whether it was that.
-    """
-
-    position: tuple[_Value, ...] | None = None
-    is_done: bool = False
-    candidates: int = 0
-    rows: int = 0
-    tombstones: int = 0
-    kept: int = 0
-    failures: Mapping[str, int] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +106,7 @@ class Sweep:
     before_ms: int
     max_record_bytes: int
 
-    def query(self, position: tuple[_Value, ...] | None, limit: int) -> str:
+    def query(self, position: tuple[KeyValue, ...] | None, limit: int) -> str:
         """Write the query for the next candidates, in the order of their keys: no change moves one to another page."""
         names = [_quoted(each.column.name) for each in self.columns]
         taken = [
@@ -203,6 +185,12 @@ def sweep_of(
     table whose rows do not tell their items, or when they were refreshed.
     """
     cannot = f"the table {table.name} cannot be swept"
+    reader = plan.reader
+    if isinstance(reader, ScanReader) and reader.filter:
+        raise SweepError(
+            f"{cannot}: the load has a filter, and every row that the filter left out would be read again, one by one. "
+            "Load without a filter first"
+        )
     if table.dynamodb_table != plan.table:
         raise SweepError(
             f"{cannot}: its source.toml does not say that all its rows are of {plan.table}, and the rows of another "
@@ -229,7 +217,7 @@ def sweep_of(
                 "what it was made of. Load into a new Pinot table instead"
             )
         columns.append(_KeyColumn(column, column.attribute, tag, form))
-    reader, second = plan.reader, plan.second
+    second = plan.second
     return Sweep(
         table=table,
         source=plan.table,
@@ -269,7 +257,9 @@ def sweep(
     return state
 
 
-def _do(task: Sweep, state: Swept, keys: Sequence[tuple[_Value, ...]], read_item: ReadItem, publish: Publish) -> Swept:
+def _do(
+    task: Sweep, state: Swept, keys: Sequence[tuple[KeyValue, ...]], read_item: ReadItem, publish: Publish
+) -> Swept:
     entries: list[Entry] = []
     kept = tombstones = 0
     failures = Counter(state.failures)
@@ -309,7 +299,7 @@ def _behind(names: Sequence[str], literals: Sequence[str]) -> str:
     return f"{name} >= {literal} AND ({name} > {literal} OR ({_behind(names[1:], literals[1:])}))"
 
 
-def _literal(value: _Value) -> str:
+def _literal(value: KeyValue) -> str:
     """Write a value. BYTES and BIG_DECIMAL are text here too: Pinot would read a long number as a DOUBLE."""
     if isinstance(value, int):
         return str(value)

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import boto3
 import msgspec
@@ -210,3 +214,10 @@ def test_what_became_of_every_item_of_a_window_is_a_row_or_a_tombstone_at_its_en
     rows = [json.loads(entry.data) for entry in world.rows["items-stream"]]
     assert [(row["id"], row["price"], row["deleted"]) for row in rows] == [("a", 2, False), ("b", 1, True)]
     assert {row["changed"] for row in rows} == {(NOW - 300) * 1000 - 1}
+
+
+def test_threads_may_be_the_first_to_read_a_loads_files_and_to_make_rows():
+    script = Path(__file__).with_name("first_in_threads.py")
+    environment = {**os.environ, "PYTHONPATH": str(script.parents[1])}
+    done = subprocess.run([sys.executable, str(script)], env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
