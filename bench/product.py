@@ -25,7 +25,7 @@ from handlers.planner import Account, Planner
 from load.export.folder import Folder
 from load.export.manifest import DataFile, Export
 from load.export.stream import Body, ObjectStream
-from load.export_file import FileReader
+from load.export_file import FileReader, full_sources
 from load.pace import StreamPace
 from load.plan import Control, ExportReader, Plan, PlannedTable, ScanReader, Unit
 from load.scan import SegmentReader, page_reader
@@ -162,7 +162,8 @@ def file_loader(tables: Sequence[Table], keys: Sequence[str], file: bytes, items
 
         return ObjectStream(open_at, folder.url, etag=etag, sleep=time.sleep)
 
-    work_on = _worker(tables, FileReader(open_object, export, _plan(tables, keys, reader), reader, tables))
+    sources = full_sources(export, _plan(tables, keys, reader), reader, tables)
+    work_on = _worker(tables, FileReader(open_object, sources))
 
     def load(first_line: int) -> None:
         unit = Unit(number=0, cursor=first_line, checked_etag="etag") if first_line else Unit(number=0)

@@ -21,6 +21,7 @@ TABLE_ARN = "arn:aws:dynamodb:eu-north-1:123456789012:table/meetups"
 TABLE_ID = "cf263806-6bf1-4e51-a242-7067dcdecc72"
 EXPORT_MS = 1768385930622  # 2026-01-14T10:18:50.622Z
 MINUTE_MS = 60_000
+SHORTEST_S, LONGEST_S = 15 * 60, 24 * 3600  # of an incremental export, S3DataExport_Requesting.html
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,12 +168,28 @@ def put(client, bucket, objects):
 class DynamoDBFake:
     """A DynamoDB client with what exports need: full exports of ``read_items()``, written to a bucket of ``s3``.
 
-    ``read_items`` returns a table's items in an event's form when the export is asked for. An export is in progress for
-    ``polls`` polls; with ``failure``, a code and a message, it then fails. ``requests`` keeps the parameters of all
-    calls. ``refusal`` is the code of the error that requests for an export raise.
+    ``read_items`` returns a table's items in an event's form when the export is asked for. An incremental export has
+    the lines that ``read_changes`` returns for its window, two epoch seconds. An export is in progress for ``polls``
+    polls; with ``failure``, a code and a message, it then fails. ``requests`` keeps the parameters of all calls.
+    ``refusal`` is the code of the error that requests for an export raise. ``earliest`` is the first epoch second that
+    can be exported.
     """
 
-    def __init__(self, read_items, s3, *, table_arn=TABLE_ARN, files=4, polls=1, failure=None, recovery=True):
+    def __init__(
+        self,
+        read_items,
+        s3,
+        *,
+        read_changes=None,
+        table_arn=TABLE_ARN,
+        files=4,
+        polls=1,
+        failure=None,
+        recovery=True,
+        earliest=EXPORT_MS // 1000 - 86_400,
+    ):
+        self._read_changes = read_changes
+        self.earliest = earliest
         self._read_items = read_items
         self._s3 = s3
         self._table_arn = table_arn
@@ -198,9 +215,8 @@ class DynamoDBFake:
                 if export["parameters"] != parameters:
                     raise self._error("ExportConflictException", "ExportTableToPointInTime")
                 return {"ExportDescription": {"ExportArn": export["written"].arn, "ExportStatus": "IN_PROGRESS"}}
-        written = full_export(
-            spread([item_line(item) for item in self._read_items()], self._files),
-            export_ms=int(parameters["ExportTime"].timestamp() * 1000) + len(self._exports),
+        written = self._write(
+            parameters,
             bucket=parameters["S3Bucket"],
             prefix=parameters.get("S3Prefix"),
             kms_key=parameters.get("S3SseKmsKeyId"),
@@ -209,6 +225,23 @@ class DynamoDBFake:
         self._exports[written.arn] = {"parameters": parameters, "written": written, "polls": self._polls}
         put(self._s3, parameters["S3Bucket"], {f"{written.folder}/_started": b""})
         return {"ExportDescription": {"ExportArn": written.arn, "ExportStatus": "IN_PROGRESS"}}
+
+    def _write(self, parameters, **options):
+        if parameters["ExportType"] == "FULL_EXPORT":
+            lines = [item_line(item) for item in self._read_items()]
+            export_ms = int(parameters["ExportTime"].timestamp() * 1000) + len(self._exports)
+            return full_export(spread(lines, self._files), export_ms=export_ms, **options)
+        window = parameters["IncrementalExportSpecification"]
+        begin, end = (int(window[name].timestamp()) for name in ("ExportFromTime", "ExportToTime"))
+        if begin < self.earliest or not SHORTEST_S <= end - begin <= LONGEST_S:
+            raise self._error("InvalidExportTimeException", "ExportTableToPointInTime")
+        return incremental_export(
+            spread(self._read_changes(begin, end), self._files),
+            from_ms=begin * 1000,
+            to_ms=end * 1000,
+            view=window["ExportViewType"],
+            **options,
+        )
 
     def describe_export(self, **parameters):
         self._check("DescribeExport", parameters)
@@ -237,7 +270,7 @@ class DynamoDBFake:
         if self.recovery:
             recovery = {
                 "PointInTimeRecoveryStatus": "ENABLED",
-                "EarliestRestorableDateTime": datetime.fromtimestamp(EXPORT_MS // 1000 - 86_400, UTC),
+                "EarliestRestorableDateTime": datetime.fromtimestamp(self.earliest, UTC),
             }
         return {
             "ContinuousBackupsDescription": {

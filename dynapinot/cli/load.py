@@ -1,10 +1,12 @@
-"""``load``, which brings the items that a table has already, and the commands for a load that is there."""
+"""``load``, which brings the items that a table has already, the commands for a load that is there, and ``gap``."""
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -316,7 +318,116 @@ def sweep_command(**given: Any) -> None:  # noqa: ANN401
         raise Exit(control.sweep(console(), _named(given), given["load"], _sweeping(given), as_json=given["as_json"]))
 
 
+def _second(context: click.Context, parameter: click.Parameter, text: str | None) -> int | None:
+    """Read a time with its zone, as epoch seconds: --from rounded down, --to up."""
+    if text is None:
+        return None
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        time = None
+    if time is None or time.tzinfo is None:
+        raise click.BadParameter(f"{text!r} is no time with its zone, such as 2026-03-01T08:00:00Z", context, parameter)
+    return math.ceil(time.timestamp()) if parameter.name == "end" else math.floor(time.timestamp())
+
+
+@click.command(
+    "gap",
+    epilog=examples(
+        "dynapinot gap --find --stack dynapinot --broker http://pinot-broker:8099",
+        "dynapinot gap --from 2026-03-01T08:00:00Z --to 2026-03-02T20:00:00Z --stack dynapinot --broker http://pinot:8099",
+    ),
+)
+@click.option("--find", "only_finds", is_flag=True, help="Only look for a gap, and say by what: change nothing.")
+@click.option("--from", "begin", metavar="TIME", callback=_second, help="When the first lost change was made.")
+@click.option("--to", "end", metavar="TIME", callback=_second, help="From when on no change was lost.")
+@click.option("--table", help="The DynamoDB table, if the files and the function do not name a single one.")
+@click.option("--here", "is_here", is_flag=True, help="Work in this process: enough for millions of items.")
+@_stack
+@_bucket
+@_function
+@_trust
+@options.tables
+@options.only
+@options.broker
+@options.controller
+@options.pinot_auth
+@_price_file
+@click.option(
+    "--share", type=_SHARE, default=LOAD_SHARE, help="How much of each stream's capacity to use; live changes go first."
+)
+@click.option(
+    "--max-lag",
+    type=click.FloatRange(min=1),
+    default=LOAD_MAX_LAG_SECONDS,
+    help="Wait while live changes are older than so many seconds.",
+)
+@click.option("--workers", type=options.AT_LEAST_ONE, help="How many read and send at a time; by default what is best.")
+@_items_per_second
+@click.option("--days", type=click.IntRange(1, 35), default=35, help="How far back --find looks.")
+@click.option("--new", "is_new", is_flag=True, help="Begin anew, though a repair of the same gap is there.")
+@click.option("--yes", "is_agreed", is_flag=True, help="Do not ask.")
+@options.region
+@options.endpoint_url
+@options.as_json
+def gap_command(**given: Any) -> None:  # noqa: ANN401
+    """Repair what was never replicated: after an outage of more than a day, or a batch that was given up and lost.
+
+    DynamoDB exports what changed in that time, by its point-in-time recovery. Each of those items becomes its row or
+    its tombstone, and never wins over a newer change. Then rows of that time are compared with the table. Given again,
+    the same command goes on where it ended. --find says which time that is.
+
+    Exits 0 if all is repaired or nothing is missing, 1 if something is left or a gap was found, 2 if it failed.
+    """
+    from dynapinot.gap import evidence
+    from dynapinot.gap.run import Options, run
+    from dynapinot.pinot_server import Broker, Controller
+    from dynapinot.prices import FILE
+    from load.plan import Control
+
+    with errors_in_one_line():
+        secret = os.environ.get(given["auth"])
+        is_window = given["begin"] is not None and given["end"] is not None
+        if given["only_finds"] == is_window:
+            raise CommandError("Give --find, or --from and --to")
+        if given["only_finds"]:
+            look = evidence.Options(
+                named=_named(given),
+                table=given["table"],
+                broker=Broker(given["broker"], secret) if given["broker"] else None,
+                days=given["days"],
+                as_json=given["as_json"],
+            )
+            raise Exit(evidence.run(console(), look))
+        if not given["broker"]:
+            raise CommandError("Give the --broker: without a sweep, rows of deleted items may stay")
+        if not (given["is_here"] or given["stack"]):
+            raise CommandError("Give --here to work in this process, or --stack to work in the stack")
+        controller = given["controller"]
+        asked = Options(
+            named=_named(given),
+            begin=given["begin"],
+            end=given["end"],
+            sweeping=_sweeping(given),
+            is_here=given["is_here"],
+            table=given["table"],
+            controller=Controller(controller, secret) if controller else None,
+            workers=given["workers"],
+            control=Control(share=given["share"], max_lag=given["max_lag"]),
+            price_file=given["price_file"] or FILE,
+            is_agreed=given["is_agreed"],
+            is_new=given["is_new"],
+            as_json=given["as_json"],
+            asks=_ask_for_gap if _can_ask() and not given["as_json"] else None,
+        )
+        raise Exit(run(console(), asked))
+
+
+def _ask_for_gap() -> bool:
+    return click.confirm("Repair the gap?")
+
+
 load_command.add_commands("A load that is there", tuple(load_command.commands.values()))
 
 HEADING: Final = "Load existing items"
-COMMANDS: Final = (load_command,)
+COMMANDS: Final = (load_command, gap_command)

@@ -149,8 +149,7 @@ def _where(found: Run) -> str:
 def _check_unchanged(plan: Plan, ready: Ready) -> None:
     """Refuse to go on where the stream, its shards or the files are others. Raises CommandError."""
     new = "begin a new load with --new"
-    first = plan.began - plan.reader.margin if isinstance(plan.reader, ScanReader) else plan.reader.second
-    if ready.stream_since is not None and ready.stream_since > first:
+    if ready.stream_since is not None and ready.stream_since > plan.second:
         raise CommandError(f"The stream of {plan.table} was enabled after the load {plan.id} began: {new}")
     try:
         planned_tables(plan, ready.tables, {name: each.files for name, each in ready.planned.items()})

@@ -12,7 +12,7 @@ from dynapinot.load.planning import ROWS_PER_WORKER
 from dynapinot.prices import Prices
 from dynapinot.wording import counted
 from load.pace import SHARD_BYTES, SHARD_ROWS
-from load.plan import ExportReader, Plan, ScanReader, Total
+from load.plan import Plan, ScanReader, Total
 
 MILLION: Final = 1_000_000
 GIB: Final = 1024**3
@@ -112,7 +112,7 @@ def spent(total: Total, prices: Prices, *, on_demand: bool) -> float:
 
 def lines(found: Estimate, plan: Plan, described: TableDescription, *, as_of: str, region: str) -> Sequence[str]:
     """Write an estimate, a line for each thing."""
-    if isinstance(plan.reader, ExportReader):
+    if not isinstance(plan.reader, ScanReader):
         way = "an export to S3"
     else:
         consistency = "strongly consistent" if plan.reader.consistent else "eventually consistent"

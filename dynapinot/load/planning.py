@@ -13,7 +13,7 @@ from dynapinot.errors import CommandError
 from dynapinot.init.scan import PROVISIONED_SHARE
 from dynapinot.init.table_description import TableDescription
 from load.pace import SHARD_ROWS
-from load.plan import ExportReader, Plan, PlannedTable, ScanReader
+from load.plan import Plan, PlannedTable, Reader, ScanReader
 from snapshot.version import CONSISTENT_READ, DYNAMODB_LOCAL_READ, EVENTUAL_READ, GLOBAL_TABLE_READ
 
 SEGMENT_BYTES: Final = 256 * 1024 * 1024
@@ -54,7 +54,7 @@ class Choices:
 def make_plan(
     described: TableDescription,
     tables: Mapping[str, PlannedTable],
-    reader: ScanReader | ExportReader,
+    reader: Reader,
     *,
     began: int,
     workers: int,

@@ -52,7 +52,7 @@ def summary(report: Report, *, redrive: str) -> Sequence[str]:
     took = duration(report.seconds)
     lines = [f"{made} {report.table}: {report.items:,} items, {report.rows:,} rows in {took}, {cost}"]
     if report.ignored:
-        lines.append(f"{report.ignored:,} items are rows of no table, by when in source.toml")
+        lines.append(f"{report.ignored:,} items are rows of no table, by the rules in source.toml")
     if report.dead_letters:
         reasons = ", ".join(f"{reason} {count:,}" for reason, count in sorted(report.dead_letters.items()))
         lines += [

@@ -83,16 +83,17 @@ def is_process_alive(run: Run, now: float) -> bool:
 
 def read_run(files: LoadFiles) -> Run | None:
     """Read who works on a load, None if nobody ever did. Raises CommandError."""
-    return _read(files, RUN, _decode_run)
+    return read_file(files, RUN, _decode_run)
 
 
 def is_reported(files: LoadFiles) -> bool:
     """Return whether a load came to its end: its report says that every unit is done. Raises CommandError."""
-    report = _read(files, REPORT, _decode_total)
+    report = read_file(files, REPORT, _decode_total)
     return report is not None and report.done == report.units
 
 
-def _read(files: LoadFiles, name: str, decode: Callable[[bytes], _T]) -> _T | None:
+def read_file(files: LoadFiles, name: str, decode: Callable[[bytes], _T]) -> _T | None:
+    """Read a file of a load, None if there is none. ``decode`` raises msgspec's errors. Raises CommandError."""
     key = f"{PREFIX}{files.id}/{name}"
     with refusals():
         try:

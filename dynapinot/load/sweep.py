@@ -93,15 +93,21 @@ def sweep_load(session: Session, sweeping: Sweeping) -> int:
                 display.say(f"The sweep is interrupted; what was sent is noted. Go on with: {again}")
                 return FAILED
             display.event("swept", **sweep_document(name, states[name]))
-            for line in summary(name, states[name], again=again):
+            for line in summary(name, states[name], again=again, is_gap=task.since_ms is not None):
                 display.say(line)
     return FOUND if any(state.kept or state.failures for state in states.values()) else OK
 
 
-def summary(table: str, swept: Swept, *, again: str) -> Sequence[str]:
-    """Write what a sweep did, and what to do about what is left. ``again`` is the command that sweeps again."""
-    found = f"{swept.candidates:,} rows were older than the load"
-    lines = [f"Swept {table}: {found}; {swept.rows:,} are up to date now, {swept.tombstones:,} are deleted"]
+def summary(table: str, swept: Swept, *, again: str, is_gap: bool = False) -> Sequence[str]:
+    """Write what a sweep did, and what to do about what is left. ``again`` is the command that sweeps again.
+
+    ``is_gap`` is whether the sweep was limited to the time of a gap.
+    """
+    found = "of the gap's time" if is_gap else "older than the load"
+    counts = (
+        f"{swept.candidates:,} rows were {found}; {swept.rows:,} are up to date now, {swept.tombstones:,} are deleted"
+    )
+    lines = [f"Swept {table}: {counts}"]
     if swept.kept:
         lines.append(
             f'{swept.kept:,} rows without an item stay: by ttl_deletes = "keep" they are right if Time to Live deleted '

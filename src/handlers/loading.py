@@ -14,10 +14,10 @@ from load.export.folder import Folder
 from load.export.manifest import read_export
 from load.export.s3 import open_bucket
 from load.export.stream import fetcher
-from load.export_file import FileReader
+from load.export_file import FileReader, full_sources, incremental_sources
 from load.files import LoadFiles
 from load.pace import Budget, Size, StreamPace
-from load.plan import ExportReader, Plan
+from load.plan import ExportReader, Plan, ScanReader
 from load.scan import SegmentReader, page_reader
 from load.work import Read, Send, Sent, Worker
 from pinot.table import Table, Target
@@ -131,10 +131,14 @@ def worker_of(plan: Plan, files: LoadFiles, tables: Sequence[Table], around: Sur
 
 def _reader(plan: Plan, tables: Sequence[Table], around: Surroundings) -> Read:
     reader = plan.reader
-    if isinstance(reader, ExportReader):
+    if not isinstance(reader, ScanReader):
         open_object = open_bucket(around.s3, reader.bucket, sleep=around.sleep)
-        export = read_export(fetcher(open_object), Folder(reader.bucket, reader.folder))
-        return FileReader(open_object, export, plan, reader, tables)
+        fetch = fetcher(open_object)
+        if isinstance(reader, ExportReader):
+            export = read_export(fetch, Folder(reader.bucket, reader.folder))
+            return FileReader(open_object, full_sources(export, plan, reader, tables))
+        exports = [read_export(fetch, Folder(reader.bucket, window.folder)) for window in reader.windows]
+        return FileReader(open_object, incremental_sources(exports, plan, reader, tables))
     rate = reader.units_per_second
     return SegmentReader(
         page_reader(around.dynamodb, plan.table, reader),

@@ -32,6 +32,7 @@ _T = TypeVar("_T")
 _decode_plan: Final = msgspec.json.Decoder(Plan).decode
 _decode_unit: Final = msgspec.json.Decoder(Unit).decode
 _decode_control: Final = msgspec.json.Decoder(Control).decode
+_decode_swept: Final = msgspec.json.Decoder(Swept).decode
 
 
 class FilesError(Exception):
@@ -70,7 +71,7 @@ class LoadFiles:
 
     def swept(self, table: str) -> Swept:
         """Read how far the sweep of a Pinot table is: its beginning if there was none yet."""
-        return self._read(_swept_name(table), Swept) or Swept()
+        return self._read(_swept_name(table), _decode_swept) or Swept()
 
     def save_swept(self, table: str, swept: Swept) -> None:
         """Write how far the sweep of a Pinot table is."""

@@ -1,6 +1,6 @@
 """What a load is to do, and how far each of its units is. Pure.
 
-A load is cut into units of work: the segments of a parallel Scan, or the files of an export. They are done by any
+A load is cut into units of work: the segments of a parallel Scan, or the files of exports. They are done by any
 number of workers, in any order. A unit's state says where to go on; to do a part of a unit twice is harmless.
 """
 
@@ -42,6 +42,44 @@ class ExportReader(Struct, frozen=True, kw_only=True, tag_field="from", tag="exp
     second: int
 
 
+class Window(Struct, frozen=True, kw_only=True):
+    """The ``files`` data files of an incremental export, in ``folder``, see ExportReader.
+
+    It has the changes from ``begin`` to before ``end``, in epoch seconds, by a clock that may differ by a minute.
+    """
+
+    folder: str
+    files: int
+    begin: int
+    end: int
+
+
+class IncrementalReader(Struct, frozen=True, kw_only=True, tag_field="from", tag="incremental"):
+    """Incremental exports in ``bucket`` that repair a gap: windows in the order of their times.
+
+    An item's row has the time of its window's end, less the ``margin``, which is ``snapshot.version.EXPORT``. A change
+    that is later than that may be lost as well, so the next window has to have it too, whatever its clock: it begins
+    the margin twice before the end.
+    """
+
+    bucket: str
+    windows: tuple[Window, ...]
+    margin: int
+
+    @property
+    def first_second(self) -> int:
+        """The first second, in epoch seconds, of a row that no window may have shown to be wrong."""
+        return self.windows[0].begin - self.margin
+
+    @property
+    def second(self) -> int:
+        """The last window's end, in epoch seconds, less the margin: up to here the gap is repaired."""
+        return self.windows[-1].end - self.margin
+
+
+Reader: TypeAlias = ScanReader | ExportReader | IncrementalReader
+
+
 class PlannedTable(Struct, frozen=True, kw_only=True):
     """A Pinot table that is loaded: the hash of its files, see ``handlers.catalog``, and its stream's open shards."""
 
@@ -63,7 +101,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     keys: tuple[str, ...]
     began: int
     tables: Mapping[str, PlannedTable]
-    reader: ScanReader | ExportReader
+    reader: Reader
     workers: int
     items: int | None = None
     bytes: int | None = None
@@ -72,7 +110,18 @@ class Plan(Struct, frozen=True, kw_only=True):
     @property
     def units(self) -> int:
         """How many units of work there are."""
-        return self.reader.segments if isinstance(self.reader, ScanReader) else self.reader.files
+        match self.reader:
+            case ScanReader(segments=segments):
+                return segments
+            case IncrementalReader(windows=windows):
+                return sum(window.files for window in windows)
+            case _:
+                return self.reader.files
+
+    @property
+    def second(self) -> int:
+        """The second of the load's first read, in epoch seconds, less the margin: ``snapshot.version.read_second``."""
+        return self.began - self.reader.margin if isinstance(self.reader, ScanReader) else self.reader.second
 
 
 class Unit(Struct, frozen=True, kw_only=True):

@@ -8,6 +8,11 @@ No row with an earlier time may come after the sweep has looked, for nothing wou
 live path has delivered every change from before s0, and Pinot has consumed all that. Rows of the load itself may still
 come: to look at what they would have refreshed costs a read and no more.
 
+After incremental exports, most items have not been read at all, and their rows are older and right. Wrong may be rows
+of items that no export names: an item that was inserted and deleted within the window is in none. If the delete was
+lost, Pinot shows the row of the insert, whose time is within the window. So the sweep looks at rows with a time from
+the window's begin, less the margin, to V of its end.
+
 Pure but for the callables that it gets.
 """
 
@@ -21,16 +26,16 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 import msgspec
 
-from decoder.change import Change, Image
+from decoder.change import MS_PER_SECOND, Change, Image
 from decoder.errors import ChangeError
 from decoder.number import decode_number, number_text
-from load.plan import ExportReader, KeyValue, Plan, ScanReader, Swept
+from load.plan import IncrementalReader, KeyValue, Plan, ScanReader, Swept
 from pinot.errors import MisfitError
 from pinot.table import Column, Row, Table, Target
 from publisher.entry import Entry
 from publisher.order import Published
 from redrive.current_rows import ReadItem, RedriveError
-from snapshot.version import read_second, snapshot_ms
+from snapshot.version import snapshot_ms
 
 PAGE: Final = 10_000  # keys that a query asks for: an answer of about 1 MB
 PORTION: Final = 500  # candidates whose rows are published together, before the position is kept
@@ -86,7 +91,9 @@ class Sweep:
     """What is swept: a Pinot table, after a load of the DynamoDB table ``source``. :func:`sweep_of` makes it.
 
     ``keys`` names the attributes of the DynamoDB table's primary key. ``second`` is that of the load's first read, see
-    ``snapshot.version.read_second``; ``before_ms`` is the least time of the load's rows.
+    ``snapshot.version.read_second``; ``before_ms`` is the least time of the load's rows. After the repair of a gap,
+    ``since_ms`` is the time of the oldest row that may be wrong all the same, and ``before_ms`` that of the rows of the
+    last window; after a load ``since_ms`` is None.
     """
 
     table: Table
@@ -95,6 +102,7 @@ class Sweep:
     keys: Sequence[str]
     columns: Sequence[_KeyColumn]
     second: int
+    since_ms: int | None
     before_ms: int
     max_record_bytes: int
 
@@ -105,9 +113,10 @@ class Sweep:
             f"CAST({name} AS {_CASTS[data_type]})" if (data_type := _data_type(each.column)) in _CASTS else name
             for name, each in zip(names, self.columns, strict=True)
         ]
-        comparison = self.table.comparison
-        least: Any = comparison.take(self._change({}, self.before_ms), {}, False)  # noqa: FBT003  # a Take has no names
-        condition = f"{_quoted(comparison.name)} < {_literal(least)}"
+        comparison = _quoted(self.table.comparison.name)
+        condition = f"{comparison} < {self._comparison(self.before_ms)}"
+        if self.since_ms is not None:
+            condition = f"{comparison} >= {self._comparison(self.since_ms)} AND {condition}"
         if position is not None:
             literals = [_literal(value) for value in position]
             condition += f" AND {_behind(names, literals)}"
@@ -131,6 +140,11 @@ class Sweep:
                 (row,) = self.table.rows(now._replace(event_name="INSERT", new_image=item), self.max_record_bytes)
                 return row
         return None if self.table.keep_ttl_deletes else self.table.tombstone(now, image)
+
+    def _comparison(self, timestamp_ms: int) -> str:
+        """Write the comparison column's value of a row of a time."""
+        value: Any = self.table.comparison.take(self._change({}, timestamp_ms), {}, False)  # noqa: FBT003  # no names
+        return _literal(value)
 
     def _image(self, key: Sequence[object]) -> Image:
         """Make the attributes of which a primary key was made."""
@@ -203,7 +217,7 @@ def sweep_of(
                 "what it was made of. Load into a new Pinot table instead"
             )
         columns.append(_KeyColumn(column, column.attribute, tag, form))
-    second = reader.second if isinstance(reader, ExportReader) else read_second(plan.began, reader.margin)
+    second = plan.second
     return Sweep(
         table=table,
         source=plan.table,
@@ -211,6 +225,7 @@ def sweep_of(
         keys=tuple(key_types),
         columns=columns,
         second=second,
+        since_ms=reader.first_second * MS_PER_SECOND if isinstance(reader, IncrementalReader) else None,
         before_ms=min(snapshot_ms(each, second) for each in tables),  # an item's rows have one time in all tables
         max_record_bytes=max_record_bytes,
     )

@@ -91,7 +91,7 @@ def _check_key(keys: Image) -> None:
 
 def _rows(change: Change, table: Table, read_item: ReadItem, max_bytes: int | None) -> Iterator[Row]:
     # The failed change's own second must be over: a row of an earlier change in it would win over the redriven one.
-    image, read_second = read_item(change, earliest_second(table, change))
+    image, read_second = read_item(change, earliest_second(table, change.timestamp_ms))
     now = change
     if table.is_key_of_one_item(change.keys):
         now = change._replace(timestamp_ms=snapshot_ms(table, read_second), sequence_number=None)

@@ -17,7 +17,7 @@ import math
 from fractions import Fraction
 from typing import Final
 
-from decoder.change import MS_PER_SECOND, Change
+from decoder.change import MS_PER_SECOND
 from pinot.table import Table
 
 # The margins, in seconds, by how a state is read and whose clock tells when.
@@ -29,7 +29,8 @@ GLOBAL_TABLE_READ: Final = 60
 DYNAMODB_LOCAL_READ: Final = 60
 # An eventually consistent page of Scan: no page bounds how old it may be.
 EVENTUAL_READ: Final = 300
-# An export's ExportTime: "times are based on an internal system clock and can vary by one minute of your clock".
+# An export's ExportTime, or the end of an incremental one's window: "times are based on an internal system clock and
+# can vary by one minute of your clock".
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/S3DataExport_Requesting.html
 EXPORT: Final = 300
 
@@ -50,10 +51,13 @@ def snapshot_ms(table: Table, second: int) -> int:
     return int(second * MS_PER_SECOND // unit_ms * unit_ms) - 1
 
 
-def earliest_second(table: Table, change: Change) -> int:
-    """Return the first second in which a read may begin, for its row to compare greater than a change's."""
+def earliest_second(table: Table, timestamp_ms: int) -> int:
+    """Return the first second in which a read may begin, for its row to compare greater than that of a change's time.
+
+    The time is in epoch ms.
+    """
     unit_ms = comparison_unit_ms(table)
-    return math.ceil((change.timestamp_ms // unit_ms + 2) * unit_ms / MS_PER_SECOND)
+    return math.ceil((timestamp_ms // unit_ms + 2) * unit_ms / MS_PER_SECOND)
 
 
 def comparison_unit_ms(table: Table) -> Fraction:

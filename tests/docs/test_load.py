@@ -101,10 +101,14 @@ def test_the_margins_are_those_that_a_load_takes():
         margin_of(emulated, consistent=True),
         margin_of(DESCRIBED, consistent=False),
         version.EXPORT,
+        version.EXPORT,
     )
     rows = table("source | T")
     assert [row[2] for row in rows] == [f"{margin} s" for margin in margins]
-    words = ("strongly consistent (default)", "global table", "DynamoDB Local", "eventually consistent", "export")
+    words = (
+        *("strongly consistent (default)", "global table", "DynamoDB Local", "eventually consistent", "export to S3"),
+        "incremental export, of a [gap]",
+    )
     assert all(word in row[0] for row, word in zip(rows, words, strict=True))
 
 

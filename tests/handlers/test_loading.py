@@ -15,12 +15,12 @@ import pytest
 from moto import mock_aws
 
 from dynapinot.local.replica import Replica, read_upsert_table
-from export_writer import full_export, item_line, put
+from export_writer import change_line, full_export, incremental_export, item_line, put
 from files import CONFIG, SCHEMA, table, with_setting
 from handlers.catalog import hashes, load_tables
 from handlers.loading import PlanError, Surroundings, planned_tables, shards_of, worker_of
 from load.files import LoadFiles
-from load.plan import ExportReader, Plan, PlannedTable, ScanReader, Unit
+from load.plan import ExportReader, IncrementalReader, Plan, PlannedTable, ScanReader, Unit, Window
 from load.work import work
 from pinot.table import Target
 from publisher.order import Published
@@ -199,6 +199,21 @@ def test_every_item_of_an_export_is_a_row_at_the_exports_time(world):
     rows = [json.loads(entry.data) for entry in world.rows["items-stream"]]
     assert [row["id"] for row in rows] == [f"a{n}" for n in range(9)]
     assert {row["changed"] for row in rows} == {NOW * 1000 - 1}
+
+
+def test_what_became_of_every_item_of_a_window_is_a_row_or_a_tombstone_at_its_end(world):
+    old, new = {"id": {"S": "a"}, "price": {"N": "1"}}, {"id": {"S": "a"}, "price": {"N": "2"}}
+    gone = {"id": {"S": "b"}, "price": {"N": "1"}}
+    lines = [change_line({"id": {"S": "a"}}, new, old), change_line({"id": {"S": "b"}}, None, gone)]
+    written = incremental_export([lines], from_ms=(NOW - 900) * 1000, to_ms=NOW * 1000)
+    put(world.around.s3, "dead", written.objects)
+    window = Window(folder=written.folder, files=1, begin=NOW - 900, end=NOW)
+    reader = IncrementalReader(bucket="dead", windows=(window,), margin=300)
+    results = load(world, plan(reader=reader, tables={"items": PlannedTable(files="x", shards=1)}), [ITEMS])
+    assert [(unit.items, unit.rows, unit.is_done) for unit, _ in results] == [(2, 2, True)]
+    rows = [json.loads(entry.data) for entry in world.rows["items-stream"]]
+    assert [(row["id"], row["price"], row["deleted"]) for row in rows] == [("a", 2, False), ("b", 1, True)]
+    assert {row["changed"] for row in rows} == {(NOW - 300) * 1000 - 1}
 
 
 def test_threads_may_be_the_first_to_read_a_loads_files_and_to_make_rows():

@@ -12,13 +12,14 @@ from changes import SECOND, insert, remove
 from decoder.change import decode_change
 from dynapinot.local.replica import Replica, read_upsert_table
 from files import CONFIG, SCHEMA, table, with_column, with_setting
-from load.plan import ExportReader, Plan, PlannedTable, ScanReader, Swept
+from load.plan import ExportReader, IncrementalReader, Plan, PlannedTable, ScanReader, Swept, Window
 from load.sweep import SweepError, sweep, sweep_of
 from pinot_sql import answer
 from publisher.order import Published
 from redrive.current_rows import ItemSnapshot, RedriveError
 
 MAX_BYTES = 10_000
+DAY = 86_400
 SOURCE = {"dynamodb_table": "meetups"}
 BEGAN = SECOND + 100
 V_MS = (BEGAN - 1) * 1000 - 1
@@ -113,7 +114,22 @@ def test_the_bound_is_that_of_the_table_whose_time_is_the_coarsest():
 
 def test_the_bound_after_a_load_of_an_export_is_that_of_its_time():
     task = task_of(reader=ExportReader(bucket="b", folder="f", files=1, second=SECOND))
-    assert (task.second, task.before_ms) == (SECOND, SECOND * 1000 - 1)
+    assert (task.second, task.since_ms, task.before_ms) == (SECOND, None, SECOND * 1000 - 1)
+
+
+def test_after_a_gap_rows_are_asked_for_that_are_of_its_windows():
+    days = [Window(folder="f", files=1, begin=SECOND + day * DAY, end=SECOND + (day + 1) * DAY) for day in range(2)]
+    reader = IncrementalReader(bucket="b", windows=tuple(days), margin=300)
+    task = task_of(reader=reader)
+    first, last = (SECOND - 300) * 1000, (SECOND + 2 * DAY - 300) * 1000 - 1
+    assert (task.second, task.since_ms, task.before_ms) == (SECOND + 2 * DAY - 300, first, last)
+    assert f'WHERE "changed" >= {first} AND "changed" < {last} AND "id" > \'a\' ORDER' in task.query(("a",), 1)
+    of = table(
+        with_column("v", "STRING"),
+        with_setting(CONFIG, "upsertConfig.comparisonColumns", ["v"]),
+        {**SOURCE, "columns": {"v": "$version"}},
+    )
+    assert f""""v" >= '{first:013d}-{"0" * 40}' AND "v" < '{last:013d}-""" in task_of(of, reader=reader).query(None, 1)
 
 
 # --- which tables -----------------------------------------------------------------------------------------------

@@ -3,12 +3,13 @@ from __future__ import annotations
 import json
 
 import pytest
+from msgspec import Raw
 
 from decoder.change import decode_change
 from decoder.errors import MalformedError
 from files import table
 from handlers.planner import Account, Planner, plan
-from snapshot.record import SnapshotRecords
+from snapshot.record import NetChange, NetChangeRecords, SnapshotRecords
 
 MS = 1_719_082_124_999
 RECORDS = SnapshotRecords("meetups", "eu-west-1", ["id", "naïve key"])
@@ -45,3 +46,34 @@ def test_both_paths_make_the_same_rows_of_items_and_the_typed_path_makes_them():
     assert typed == plan(list(records), [table()], max_record_bytes=10**6).rows[table().target]
     assert planner._typed_changes == len(items) - 1
     assert json.loads(typed[1].data) == {"id": "a1", "name": "é", "deleted": False, "price": 1.5, "changed": MS}
+
+
+OLD, NEW = {"id": {"S": "a"}, "city": {"S": "Oslo"}}, {"id": {"S": "a"}, "city": {"S": "Romé"}}
+
+
+def net_change(*, old=None, new=None):
+    raw = [None if each is None else Raw(as_json(each, ensure_ascii=False)) for each in (new, old)]
+    return NetChange(Raw(b'{"id":{"S":"a"}}'), *raw)
+
+
+def net_records(*changes, keeps=False):
+    records = NetChangeRecords("meetups", "eu-west-1", keeps_ttl_deletes=keeps).records(changes, MS)
+    return [decode_change(record) for record in records]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "name", "name_where_deletes_are_kept"),
+    [(None, NEW, "INSERT", "INSERT"), (OLD, NEW, "MODIFY", "INSERT"), (OLD, None, "REMOVE", "REMOVE")],
+)
+def test_a_net_change_is_one_change_with_the_time_and_its_images(old, new, name, name_where_deletes_are_kept):
+    (change,) = net_records(net_change(old=old, new=new))
+    assert (change.event_name, change.timestamp_ms, change.sequence_number) == (name, MS, None)
+    assert (change.table, change.region, change.keys) == ("meetups", "eu-west-1", {"id": {"S": "a"}})
+    assert (change.old_image, change.new_image, change.ttl_delete) == (old, new, False)
+    (kept,) = net_records(net_change(old=old, new=new), keeps=True)
+    assert (kept.event_name, kept.new_image, kept.ttl_delete) == (name_where_deletes_are_kept, new, new is None)
+
+
+def test_an_item_that_was_nothing_before_and_after_is_no_change():
+    assert net_records(net_change(), net_change(new=NEW))[0].new_image == NEW
+    assert net_records(net_change(), keeps=True) == []

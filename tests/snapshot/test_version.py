@@ -31,7 +31,7 @@ def test_a_snapshot_row_has_the_last_time_that_compares_less_than_its_second(of,
 def test_a_read_in_the_earliest_second_and_none_before_wins_over_the_change(of):
     change = decode_change(insert({"id": {"S": "a"}}, {}, second=SECOND))
     unit = of.comparison.field.unit_ms
-    earliest = earliest_second(of, change)
+    earliest = earliest_second(of, change.timestamp_ms)
     assert snapshot_ms(of, earliest) // unit > change.timestamp_ms // unit
     assert not any(
         snapshot_ms(of, earlier) // unit > change.timestamp_ms // unit for earlier in range(SECOND, earliest)

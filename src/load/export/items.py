@@ -7,7 +7,7 @@ order of an object's fields and of an image's attributes differs from line to li
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 from msgspec import Raw, Struct
@@ -15,25 +15,9 @@ from msgspec import Raw, Struct
 from load.export.data import Batch
 from load.export.errors import ExportError
 from load.export.manifest import DataFile
+from snapshot.record import NetChange
 
 _T = TypeVar("_T")
-
-
-class NetChange(NamedTuple):
-    """What became of one item within the window of an incremental export, as raw JSON objects.
-
-    ``old_image`` is the item just before the window, None if it did not exist or the export has no old images.
-    ``new_image`` is the item at the end of the window, None if it is deleted. An item that was inserted and deleted
-    within the window may be in no line at all.
-
-    The line's ``WriteTimestampMicros`` is left out on purpose: it must never be a row's time. Stream times are whole
-    seconds, so a later change of the same second comes with an earlier time than these microseconds and would lose
-    for ever. The time of a row is made of the export's :attr:`~load.export.manifest.Export.time`.
-    """
-
-    keys: Raw
-    new_image: Raw | None
-    old_image: Raw | None
 
 
 class _Line(Struct, forbid_unknown_fields=True):
@@ -74,7 +58,12 @@ def read_items(file: DataFile, batch: Batch) -> list[Raw]:
 
 
 def read_net_changes(file: DataFile, batch: Batch) -> Iterator[NetChange]:
-    """Read an incremental export's lines. Raises ExportError for a line that is none, with its number from 1."""
+    """Read an incremental export's lines. Raises ExportError for a line that is none, with its number from 1.
+
+    A line's ``WriteTimestampMicros`` is left out on purpose: it must never be a row's time. Stream times are whole
+    seconds, so a later change of the same second comes with an earlier time than these microseconds and would lose
+    for ever. The time of a row is made of the export's :attr:`~load.export.manifest.Export.time`.
+    """
     return _read(file, batch, _net_change)
 
 

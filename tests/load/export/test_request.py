@@ -7,7 +7,7 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 from moto import mock_aws
 
-from export_writer import EXPORT_MS, TABLE_ARN, DynamoDBFake
+from export_writer import EXPORT_MS, TABLE_ARN, DynamoDBFake, change_line
 from load.export.data import check_md5, read_lines
 from load.export.errors import ExportError
 from load.export.folder import Folder
@@ -80,6 +80,27 @@ def test_the_request_names_what_dynamodb_would_choose_itself_and_leaves_out_what
         "ExportFormat": "DYNAMODB_JSON",
         "ExportType": "FULL_EXPORT",
     }
+
+
+def test_an_incremental_export_has_what_changed_in_its_window(s3):
+    lines = [change_line({"id": {"S": "a"}}, old={"id": {"S": "a"}})]
+    dynamodb = fake(s3, read_changes=lambda begin, end: lines * (begin == SECOND - 3600 and end == SECOND))
+    arn = request(dynamodb, from_time=SECOND - 3600)
+    _, parameters = dynamodb.requests[0]
+    assert parameters["ExportType"] == "INCREMENTAL_EXPORT"
+    assert "ExportTime" not in parameters
+    window = parameters["IncrementalExportSpecification"]
+    assert (window["ExportFromTime"].timestamp(), window["ExportToTime"].timestamp()) == (SECOND - 3600, SECOND)
+    folder = wait(dynamodb, arn)
+    export = read_export(fetcher(open_bucket(s3, "exports", sleep=lambda _: None)), folder)
+    assert (export.kind, export.from_time, export.time, export.items) == ("INCREMENTAL", SECOND - 3600, SECOND, 1)
+    assert export.has_old_images
+
+
+@pytest.mark.parametrize("seconds", [899, 86_401])
+def test_a_window_that_cannot_be_exported_is_refused_with_the_times_that_can(s3, seconds):
+    with pytest.raises(ExportError, match=r"there is no state of .* to export. Choose a time between"):
+        request(fake(s3), from_time=SECOND - seconds)
 
 
 def test_the_same_request_is_the_same_export_and_another_one_needs_another_token(s3):
