@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Final
 
 from dynapinot.aws import refusals
+from dynapinot.consumed import CLOCK_SECONDS, POLL_SECONDS, rows_after
 from dynapinot.errors import CommandError
 from dynapinot.pinot_server import Broker
 from handlers import clients
@@ -21,8 +22,6 @@ from snapshot.version import CONSISTENT_READ, GLOBAL_TABLE_READ
 
 SECONDS_FOR_ROWS: Final = 60.0  # of one portion
 WAIT_SECONDS: Final = 600.0  # for Pinot to consume what the load wrote
-CLOCK_SECONDS: Final = 10  # that this machine's clock and Pinot's may differ
-_POLL_SECONDS: Final = 1.0
 
 
 def sweep_table(
@@ -61,7 +60,7 @@ def sweep_table(
             return sweep(
                 task,
                 state or Swept(),
-                query=_patient_query(broker, table.name, max(loaded, began), wait_seconds),
+                query=lambda sql: rows_after(broker, table.name, sql, max(loaded, began), wait_seconds),
                 read_item=item_reader(
                     dynamodb,
                     sleep=time.sleep,
@@ -88,38 +87,4 @@ def _wait_for_live(plan: Plan, lag: Callable[[], float | None], wait_seconds: fl
                 f"the function has changes of {plan.table} left that are older than the load, the oldest of {age:.0f} "
                 "s ago, and a sweep before them could miss rows: wait until it has caught up, and sweep again"
             )
-        time.sleep(_POLL_SECONDS)
-
-
-def _patient_query(
-    broker: Broker, table: str, published: float, wait_seconds: float
-) -> Callable[[str], Sequence[Sequence[Any]]]:
-    """Return the function that asks until an answer has all that was published before. It raises CommandError.
-
-    Each answer is looked at: a server that has restarted answers without the rows that it has not consumed again, and
-    nothing shows it but the time up to which it has consumed.
-    """
-    needed_ms = int((published + CLOCK_SECONDS) * 1_000)
-
-    def ask(sql: str) -> Sequence[Sequence[Any]]:
-        remaining = seconds_from_now(wait_seconds)
-        while True:
-            answer = broker.query(sql)
-            if answer.incomplete:
-                raise CommandError(f"Pinot's answer is incomplete: {answer.incomplete[0]}")
-            if answer.consumed_ms is None:
-                raise CommandError(
-                    f"Pinot does not say how far it has consumed the stream of {table}: does a segment consume? "
-                    "See dynapinot doctor"
-                )
-            if answer.consumed_ms >= needed_ms:
-                return answer.rows
-            if remaining() <= 0:
-                behind = (needed_ms - answer.consumed_ms) // 1_000
-                raise CommandError(
-                    f"Pinot has not consumed the stream of {table} to the end of the load, {behind} s are missing: "
-                    "see dynapinot doctor, wait, and sweep again"
-                )
-            time.sleep(_POLL_SECONDS)
-
-    return ask
+        time.sleep(POLL_SECONDS)

@@ -153,7 +153,7 @@ def test_a_sweep_waits_until_the_live_path_has_delivered_what_is_older_than_the_
 @pytest.mark.parametrize(
     ("statistics", "message"),
     [
-        ({"minConsumingFreshnessTimeMs": 1_000}, "Pinot has not consumed the stream of items to the end of the load"),
+        ({"minConsumingFreshnessTimeMs": 1_000}, "Pinot has not consumed the stream of items to its end"),
         ({"minConsumingFreshnessTimeMs": 0}, "Pinot does not say how far it has consumed the stream of items"),
         ({"numGroupsLimitReached": True}, "Pinot's answer is incomplete: there are more groups"),
         ({"partialResult": True}, "Pinot's answer is incomplete: Pinot calls it partial"),
