@@ -9,7 +9,7 @@ from decoder.errors import ChangeError
 from dynapinot.errors import CommandError
 from dynapinot.verify.sample import Sample, Suspect
 from load.by_key import ByKey
-from pinot.table import Target
+from pinot.table import Table, Target
 from publisher.entry import Entry
 from publisher.order import Published
 
@@ -20,6 +20,9 @@ Publish: TypeAlias = Callable[[Target, Sequence[Entry]], Published]
 _DOUBLE: Final = "no row hides one of another partition: make a new stream and table, docs/operations.md#resharding"
 _NO_ROW: Final = "the item cannot be a row: fix the item, or the column, and load it or redrive its dead letter"
 _FOREIGN: Final = "the row is not made of an item: find who writes to the stream"
+_ANY_SOURCE: Final = (
+    "it may be another DynamoDB table's: write dynamodb_table in source.toml, which must name the only one"
+)
 _UNDECIDED: Final = "its primary key does not tell its item: compare by hand, or put the DynamoDB key into it"
 _KEPT: Final = "the item is gone, and Time to Live may have deleted it"
 
@@ -32,8 +35,8 @@ class Repaired(NamedTuple):
     equal: int = 0
 
 
-def why_not(suspect: Suspect) -> str | None:
-    """Say why a difference cannot be repaired, and what to do; None if it can."""
+def why_not(suspect: Suspect, table: Table) -> str | None:
+    """Say why a difference of a table cannot be repaired, and what to do; None if it can."""
     match suspect.finding.kind:
         case "double":
             return _DOUBLE
@@ -41,6 +44,8 @@ def why_not(suspect: Suspect) -> str | None:
             return _UNDECIDED
         case "ghost" if suspect.keys is None:
             return _FOREIGN
+        case "ghost" if table.dynamodb_table is None:
+            return _ANY_SOURCE
         case "stale" if suspect.finding.detail:
             return _NO_ROW
     return None
@@ -48,7 +53,8 @@ def why_not(suspect: Suspect) -> str | None:
 
 def preview(sample: Sample) -> Repaired:
     """Count what a repair would publish as of now."""
-    kinds = [each.finding.kind for each in sample.differences.values() if why_not(each) is None]
+    table = sample.columns.table
+    kinds = [each.finding.kind for each in sample.differences.values() if why_not(each, table) is None]
     return Repaired(rows=len(kinds) - kinds.count("ghost"), tombstones=kinds.count("ghost"))
 
 
@@ -60,7 +66,7 @@ def repair(sample: Sample, by_key: ByKey, publish: Publish, wait_seconds: float)
     entries: list[Entry] = []
     tombstones = 0
     for key, suspect in list(sample.differences.items()):
-        if why_not(suspect):
+        if why_not(suspect, by_key.table):
             continue
         try:
             row = by_key.row(suspect.answered, sample.read, 0)

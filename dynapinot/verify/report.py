@@ -15,7 +15,7 @@ from rich.text import Text
 from dynapinot.samples import key_text
 from dynapinot.verify.columns import Key
 from dynapinot.verify.repair import Repaired, why_not
-from dynapinot.verify.sample import Sample, Side, Suspect
+from dynapinot.verify.sample import MOST_SUSPECTS, Sample, Side, Suspect
 from dynapinot.wording import counted, say
 
 MOST_SHOWN: Final = 20  # differences, of each table
@@ -86,6 +86,8 @@ def _lines(verified: Verified) -> Iterator[str]:
             yield f"  {count:,} {text}"
     for reason, count in sample.dead_letters.most_common():
         yield f"  {counted(count, 'item')} cannot be a row: {reason}"
+    if len(verified.found) >= MOST_SUSPECTS:
+        yield f"  Nothing more was drawn after {counted(MOST_SUSPECTS, 'key')} that differed"
     if verified.repaired:
         yield f"  {_repair_line(verified.repaired, is_dry_run=verified.is_dry_run)}"
 
@@ -132,7 +134,7 @@ def _key_text(suspect: Suspect) -> str:
 
 
 def _remedy(verified: Verified, key: Key, suspect: Suspect) -> str:
-    cannot = why_not(suspect)
+    cannot = why_not(suspect, verified.sample.columns.table)
     if cannot:
         return cannot
     if verified.repaired is None or verified.is_dry_run:

@@ -44,8 +44,10 @@ KEYS_PER_QUERY: Final = 100
 ROWS_PER_QUERY: Final = 5_000
 LOOKS: Final = (0.1, 0.4, 1.0)  # at what differs, in parts of the time to wait
 ROUNDS: Final = 3  # of looks, for what changes meanwhile
+MOST_SUSPECTS: Final = 1_000  # after which nothing more is drawn: each is read several times
 MOST_THROTTLED: Final = 60  # pauses for one item
 
+_MANY: Final = 10
 _MOST_COPIES: Final = 100  # of a key that is live in several partitions
 
 # Asks Pinot until it has consumed all that was published before a time in epoch seconds.
@@ -65,7 +67,9 @@ def scan_size(items: int, rows: int) -> tuple[int, float]:
 
     Numbers that are wrong change what the sample costs, and not each item's chance.
     """
-    segments = max(1, min(MOST_SEGMENTS, max(items, rows) // ITEMS_PER_SEGMENT))
+    # Of a table with few items that are rows, a segment of two items would hardly ever have one.
+    expected = max(items, rows) if rows >= items // _MANY else max(rows, items // _MANY**2)
+    segments = max(1, min(MOST_SEGMENTS, expected // ITEMS_PER_SEGMENT))
     return segments, min(1.0, ITEMS_PER_SEGMENT * MOST_SEGMENTS / max(rows, 1))
 
 
@@ -156,18 +160,29 @@ class Sample:
         found: list[_Found] = []
         draws = 0
         for number in self.random.sample(range(scan.segments), scan.segments):
-            if draws >= wanted or self.read_units >= MOST_READ_UNITS:
+            if draws >= wanted or self.read_units >= MOST_READ_UNITS or self.has_too_many:
                 self.source.is_all = False
                 break
             self.source.read += 1
-            before = len(found)
+            has_rows = False
             for change in self._items(scan, number):
-                self._find(number, change, found)
-            draws += any(each.place.reason is None for each in found[before:])
-            if len(found) >= KEYS_PER_QUERY:
-                self._compare_found(found)
-                found = []
+                each = self._find(number, change)
+                if each:
+                    has_rows |= each.place.reason is None
+                    found.append(each)
+                if len(found) >= KEYS_PER_QUERY:
+                    self._compare_found(found)
+                    found = []
+                if self.has_too_many:
+                    self.source.is_all = False
+                    break
+            draws += has_rows
         self._compare_found(found)
+
+    @property
+    def has_too_many(self) -> bool:
+        """Whether so much differs that nothing more is drawn."""
+        return len(self.suspects) >= MOST_SUSPECTS
 
     def _items(self, scan: Scan, number: int) -> Iterator[Change]:
         """Give the items of a segment that are kept, as changes."""
@@ -182,15 +197,14 @@ class Sample:
                     self.source.is_all = False
         self.source.is_all &= is_last
 
-    def _find(self, draw: int, change: Change, found: list[_Found]) -> None:
+    def _find(self, draw: int, change: Change) -> _Found | None:
         place = self.reading.place_of(change)
         if place is None:
             self.not_rows += 1
-            return
+            return None
         if place.reason is not None:
             self.dead_letters[place.reason] += 1
-        if place.made is not None:
-            found.append(_Found(draw, change.keys, place, place.made))
+        return place.made and _Found(draw, change.keys, place, place.made)
 
     def _compare_found(self, found: Sequence[_Found]) -> None:
         shown = self._shown([each.made.answered for each in found], self._long_ago())
@@ -210,6 +224,9 @@ class Sample:
             answer = self.ask(self.columns.query_bucket(salt, bucket, buckets, limit), self._long_ago())
             shown = self._by_key(answer, limit)
             for key, found in shown.items():
+                if self.has_too_many:
+                    self.replica.is_all = False
+                    return
                 self.replica.read += 1
                 self.replica.keys[key] = self.replica.read
                 self._compare_row(by_key, key, found)

@@ -13,7 +13,7 @@ from dynapinot.errors import CommandError
 from dynapinot.verify import sample as sample_module
 from dynapinot.verify.repair import preview, repair, why_not
 from dynapinot.verify.sample import MOST_SEGMENTS, Scan, scan_size
-from files import CONFIG, SCHEMA, with_column, with_setting
+from files import CONFIG, SCHEMA, table, with_column, with_setting
 from load.by_key import by_key
 from load.work import Portion
 from publisher.order import Published
@@ -102,6 +102,15 @@ def test_a_row_without_its_item_is_a_ghost():
     of = filled()
     of.show("gone", name="x")
     assert of.compare() == {"gone": "ghost"}
+
+
+def test_a_ghost_is_not_repaired_where_it_may_be_another_tables():
+    of = filled()
+    of.show("gone", name="x")
+    of.compare()
+    (found,) = of.sample.differences.values()
+    assert why_not(found, of.table) is None
+    assert why_not(found, table()).startswith("it may be another DynamoDB table's: write dynamodb_table")
 
 
 def test_a_row_of_an_item_that_when_leaves_out_is_a_ghost():
@@ -210,7 +219,7 @@ def test_a_row_whose_key_no_item_can_have_is_a_ghost_that_cannot_be_repaired():
     of.sample.settle(60.0)
     (found,) = of.sample.differences.values()
     assert (found.finding.kind, found.finding.detail) == ("ghost", "no item has such a key: foreign_key")
-    assert why_not(found) == "the row is not made of an item: find who writes to the stream"
+    assert why_not(found, of.table) == "the row is not made of an item: find who writes to the stream"
 
 
 # --- keys that tell no item ---------------------------------------------------------------------------------------
@@ -236,7 +245,7 @@ def test_where_items_may_share_a_row_only_a_missing_row_is_sure():
         ("name of 2",): "undecided",
     }
     undecided = of.sample.differences["name of 2",]
-    assert why_not(undecided).startswith("its primary key does not tell its item")
+    assert why_not(undecided, of.table).startswith("its primary key does not tell its item")
 
 
 # --- what is drawn ------------------------------------------------------------------------------------------------
@@ -249,6 +258,8 @@ def test_where_items_may_share_a_row_only_a_missing_row_is_sure():
         (1, 0, (1, 1.0)),
         (10_000, 10_000, (5_000, 1.0)),
         (0, 10_000, (5_000, 1.0)),
+        (10_000, 500, (250, 1.0)),
+        (10_000, 0, (50, 1.0)),
         (10**10, 10**5, (MOST_SEGMENTS, 1.0)),
         (10**10, 10**10, (MOST_SEGMENTS, 2e-4)),
     ],
@@ -303,6 +314,22 @@ def test_a_segment_that_does_not_end_and_a_costly_scan_are_cut(monkeypatch):
     of.sample.compare_items(1_000, Scan(endless, 7, 1.0))
     assert (of.sample.source.is_all, of.sample.source.read, of.sample.read_units) == (False, 1, 2_000_000.0)
     assert of.sample.source.draws() == 0
+
+
+def test_nothing_more_is_drawn_once_very_much_differs(monkeypatch):
+    monkeypatch.setattr(sample_module, "MOST_SUSPECTS", 5)
+    monkeypatch.setattr(sample_module, "KEYS_PER_QUERY", 3)
+    of = filled(40)
+    of.replica._newest.clear()
+    assert set(of.compare().values()) == {"missing"}
+    assert (of.sample.source.is_all, of.sample.replica.keys) == (False, {})
+    assert 5 <= len(of.sample.differences) < 10
+    for number in range(40):
+        of.show(f"ghost {number}", name="x")
+    of.sample = of.new_sample()
+    of.sample.compare_items(1, of.scan(1))
+    of.sample.compare_rows(1_000, 40, of.by_key())
+    assert (of.sample.source.is_all, of.sample.replica.is_all) == (False, False)
 
 
 def test_more_rows_than_were_asked_for_are_an_error(monkeypatch):
@@ -362,7 +389,7 @@ def test_a_repair_publishes_what_is_now_and_the_rest_is_said_with_its_remedy():
     assert preview(of.sample) == (3, 1, 0)
     assert repair(of.sample, of.by_key(), of.publish, 60.0) == (3, 1, 4)
     assert of.kinds() == {"k3": "double", "k5": "stale"}
-    remedies = {key: why_not(each) for (key,), each in of.sample.differences.items()}
+    remedies = {key: why_not(each, of.table) for (key,), each in of.sample.differences.items()}
     assert "docs/operations.md#resharding" in remedies["k3"]
     assert remedies["k5"].startswith("the item cannot be a row: fix")
     assert {row["id"]: row["deleted"] for row in of.published} == {"k1": False, "gone": True, "k2": False, "k4": False}
