@@ -14,6 +14,7 @@ from rich.text import Text
 
 from dynapinot.samples import key_text
 from dynapinot.verify.columns import Key
+from dynapinot.verify.judge import KINDS
 from dynapinot.verify.repair import Repaired, why_not
 from dynapinot.verify.sample import MOST_SUSPECTS, Sample, Side, Suspect
 from dynapinot.wording import counted, say
@@ -76,14 +77,14 @@ def _lines(verified: Verified) -> Iterator[str]:
     else:
         rows = counted(len(sample.replica.keys), "row")
         yield f"  {rows} compared with DynamoDB: {_verdict(verified, sample.replica)}"
-    for count, text in (
-        (sample.late, "differed at first and became equal"),
-        (len(sample.in_flight), "changed all the time and could not be compared"),
-        (sample.not_rows, "items are no rows of this table"),
-        (sample.kept, "rows without an item may be of Time to Live, whose deletes are kept"),
+    for count, noun, text in (
+        (sample.late, "key", "differed at first and became equal"),
+        (len(sample.in_flight), "key", "changed all the time, in flight: not compared"),
+        (sample.not_rows, "item", "left out by the table's rules"),
+        (sample.kept, "row", "without an item, kept: Time to Live may have deleted it"),
     ):
         if count:
-            yield f"  {count:,} {text}"
+            yield f"  {counted(count, noun)} {text}"
     for reason, count in sample.dead_letters.most_common():
         yield f"  {counted(count, 'item')} cannot be a row: {reason}"
     if len(verified.found) >= MOST_SUSPECTS:
@@ -122,6 +123,7 @@ def _grid(verified: Verified) -> Grid:
         finding = suspect.finding
         what = [f"{name} {how}" for name, how in finding.columns.items()]
         what += [finding.detail] if finding.detail else []
+        what = what or [KINDS[finding.kind]]
         grid.add_row(*map(Text, (finding.kind, _key_text(suspect), "; ".join(what), _remedy(verified, key, suspect))))
     more = len(verified.found) - MOST_SHOWN
     if more > 0:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import replace
+from itertools import count
 
 import boto3
 import pytest
@@ -20,6 +21,7 @@ from dynapinot.defaults import MAX_RECORD_BYTES
 from dynapinot.errors import CommandError
 from dynapinot.local.replica import Replica, read_upsert_table
 from dynapinot.pinot_server import Broker
+from dynapinot.verify import report
 from dynapinot.verify.run import Options, run
 from files import CONFIG, SCHEMA, table, with_setting
 from function import set_environment
@@ -192,6 +194,65 @@ def test_what_cannot_be_repaired_leaves_1(setting):
     done = setting.invoke("--repair", "--yes")
     assert done.exit_code == 1
     assert "docs/operations.md#resharding" in words(done).replace(" ", "")
+
+
+def test_only_some_differences_are_shown(setting, monkeypatch):
+    monkeypatch.setattr(report, "MOST_SHOWN", 2)
+    monkeypatch.setattr(report, "MOST_SUSPECTS", 3)
+    setting.lose("k1", "k2", "k3")
+    text = words(setting.invoke())
+    assert text.count("missing") == 2
+    assert "and 1 more, see --json" in text
+    assert "Nothing more was drawn after 3 keys that differed" in text
+
+
+def test_what_changes_all_the_time_is_counted_and_not_compared(setting):
+    setting.lose("k1")
+    setting.pinot.answer = busy(setting)
+    done = setting.invoke()
+    assert done.exit_code == 0
+    assert "compared with Pinot: none differ" in words(done)
+    assert "1 key changed all the time, in flight: not compared" in words(done)
+
+
+def test_what_changes_all_the_time_after_its_repair_is_said_to(setting):
+    setting.lose("k1")
+
+    def ingest(*_):
+        setting.pinot.answer = busy(setting)
+
+    setting.replica.ingest = ingest
+    done = setting.invoke("--repair", "--yes")
+    assert done.exit_code == 0
+    assert "published, and it changes all the time: verify again" in words(done)
+
+
+def busy(setting):
+    """Pinot's answers, with the item k1 changed before each, which Pinot never shows."""
+    numbers = count()
+
+    def answer(*given):
+        item = {"id": {"S": "k1"}, "name": {"S": str(next(numbers))}}
+        setting.dynamodb.put_item(TableName="meetups", Item=item)
+        return setting.answer(*given)
+
+    return answer
+
+
+def test_what_is_not_of_the_sample_is_counted(aws, tmp_path):
+    with running(Pinot()) as pinot:
+        setting = Setting(tmp_path, pinot, source=SOURCE + 'ttl_deletes = "keep"\n[when]\nname = "a name"\n')
+        setting.dynamodb.put_item(TableName="meetups", Item={"id": {"S": "other"}, "name": {"S": "another"}})
+        setting.dynamodb.delete_item(TableName="meetups", Key={"id": {"S": "k1"}})
+        setting.dynamodb.put_item(
+            TableName="meetups", Item={"id": {"S": "odd"}, "name": {"S": "a name"}, "price": {"S": ""}}
+        )
+        done = setting.invoke()
+        text = words(done)
+        assert done.exit_code == 0
+        assert "1 item left out by the table's rules" in text
+        assert "1 row without an item, kept: Time to Live may have deleted it" in text
+        assert "1 item cannot be a row: type_mismatch" in text
 
 
 def test_a_row_that_is_not_repaired_is_said_to_be_so(setting):
