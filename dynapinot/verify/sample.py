@@ -3,8 +3,8 @@
 Which items: the segments of a parallel Scan cut the table by the hash of the partition key. Random segments are read
 to their end, and of their items each is kept with the same probability, so each item of the table has the same chance.
 Items of one partition key are in one segment, and come together; so a segment with rows is one draw, whatever it has.
-Which rows: those whose primary key, with a random text, has a hash in a random one of equal buckets. Each row has the
-same chance, and is a draw.
+Which rows: those whose primary key, with a random text, has a hash in one of many equal buckets. Each row has the same
+chance, and is a draw.
 
 A difference counts only if it stays: see :meth:`Sample.settle`.
 """
@@ -216,10 +216,10 @@ class Sample:
     def compare_rows(self, wanted: int, rows: int, by_key: ByKey) -> None:
         """Compare random rows of Pinot, of so many in all, with what their items are."""
         buckets = max(1, rows // min(wanted, ROWS_PER_QUERY))
-        salt = f"{self.random.getrandbits(64):x}"
-        order = self.random.sample(range(buckets), min(buckets, math.ceil(wanted / ROWS_PER_QUERY)))
-        self.replica.is_all = len(order) == buckets
-        for bucket in order:
+        asked = min(buckets, math.ceil(wanted / ROWS_PER_QUERY))
+        self.replica.is_all = asked == buckets
+        salt = f"{self.random.getrandbits(64):x}"  # which makes the first buckets random ones
+        for bucket in range(asked):
             limit = 10 * ROWS_PER_QUERY
             answer = self.ask(self.columns.query_bucket(salt, bucket, buckets, limit), self._long_ago())
             shown = self._by_key(answer, limit)

@@ -70,6 +70,18 @@ def test_each_key_is_asked_for_by_its_value_and_is_in_one_bucket(pinot, data_typ
             consumer.commit()
 
 
+def test_as_many_keys_of_several_columns_as_a_query_has_are_found(pinot):
+    schema = by_key(("id", "STRING"), ("n", "BIG_DECIMAL"), ("city", "STRING"))
+    columns = Columns(table(schema, COMPLETE, SOURCE))
+    keys = [{"id": {"S": f"a{n % 7}"}, "n": {"N": str(n)}} for n in range(2 * KEYS_PER_QUERY)]
+    rows = rows_of(columns.table, *(insert(key, {"city": {"S": "Rome"}}) for key in keys))
+    made = [columns.made(json.loads(row.data)) for row in rows][:KEYS_PER_QUERY]
+    with pinot.table(schema, COMPLETE) as consumer:
+        consume(consumer, rows)
+        shown = consumer.query(columns.query_keys([each.answered for each in made], 1_000))
+        assert sorted(columns.shown(row).key for row in shown) == sorted(each.key for each in made)
+
+
 def _as_answered(made, shown):
     """The same key: a BIG_DECIMAL has several texts."""
     return [

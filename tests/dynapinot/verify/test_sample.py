@@ -298,12 +298,21 @@ def test_rows_are_asked_for_in_buckets_of_a_bounded_size(monkeypatch):
     of = filled(40)
     of.sample.compare_rows(20, 40, of.by_key())
     buckets = [re.search(r", (\d+)\) = (\d+) LIMIT 50$", sql) for sql, _ in of.asked]
-    assert [each[1] for each in buckets] == ["8"] * 4
-    assert len({each[2] for each in buckets}) == 4
+    assert [each.groups() for each in buckets] == [("8", "0"), ("8", "1"), ("8", "2"), ("8", "3")]
     assert not of.sample.replica.is_all
 
 
-def test_a_segment_that_does_not_end_and_a_costly_scan_are_cut(monkeypatch):
+def test_other_rows_are_drawn_each_time():
+    of = filled(40)
+    drawn = set()
+    for _ in range(5):
+        of.sample = of.new_sample()
+        of.sample.compare_rows(10, 40, of.by_key())
+        drawn.add(frozenset(of.sample.replica.keys))
+    assert len(drawn) > 1
+
+
+def test_a_segment_that_does_not_end_and_a_costly_scan_are_cut():
     of = filled(2)
 
     def endless(_, limit):
@@ -311,9 +320,18 @@ def test_a_segment_that_does_not_end_and_a_costly_scan_are_cut(monkeypatch):
         while True:
             yield Portion(records=RECORDS.records([], SECOND * 1000), cursor={}, is_last=False, read_units=100_000.0)
 
-    of.sample.compare_items(1_000, Scan(endless, 7, 1.0))
+    of.sample.compare_items(1_000, Scan(endless, 1, 1.0))
     assert (of.sample.source.is_all, of.sample.source.read, of.sample.read_units) == (False, 1, 2_000_000.0)
-    assert of.sample.source.draws() == 0
+    of.sample = of.new_sample()
+    of.sample.compare_items(1_000, Scan(endless, 7, 1.0))
+    assert (of.sample.source.read, of.sample.source.draws()) == (1, 0)
+
+
+def test_an_item_is_kept_with_the_probability_that_is_asked_for():
+    of = filled(1_000)
+    of.sample.compare_items(1_000, of.scan(10, 0.1))
+    assert 60 < len(of.sample.source.keys) < 140  # 4 standard deviations of 9.5
+    assert not of.sample.source.is_all
 
 
 def test_nothing_more_is_drawn_once_very_much_differs(monkeypatch):
@@ -396,6 +414,14 @@ def test_a_repair_publishes_what_is_now_and_the_rest_is_said_with_its_remedy():
     assert all(row["changed"] < of.now * 1000 for row in of.published)
     of.sample = of.new_sample()
     assert of.compare() == {"k3": "double", "k5": "stale"}
+
+
+def test_a_repair_reads_again_what_is_throttled():
+    of = filled()
+    of.show("k1")
+    of.compare()
+    of.unreadable = [RedriveError("ThrottlingException")]
+    assert repair(of.sample, of.by_key(), of.publish, 60.0) == (1, 0, 1)
 
 
 def test_a_row_that_pinot_damages_again_is_wrong_after_the_repair():
