@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import io
 import json
+import time
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+from rich.console import Console
 
 from changes import SECOND, insert
+from dynapinot.aws import Aws
+from dynapinot.pinot_server import Answer
 from dynapinot.verify.columns import Columns
 from dynapinot.verify.repair import repair
-from dynapinot.verify.sample import KEYS_PER_QUERY
+from dynapinot.verify.run import Options, run
+from dynapinot.verify.sample import KEYS_PER_QUERY, MOST_SEGMENTS
 from engines.feed import COMPLETE, INDEXED, consume, rows_of
 from engines.roundtrip import EVERY_COLUMN, TABLE, sent_rows
 from engines.test_pinot_load import KEYS, by_key
-from engines.test_pinot_values import NUMBERS, SCALARS, in_lists
+from engines.test_pinot_values import NUMBERS, SCALARS, TEXTS, in_lists
 from files import SCHEMA, table, with_setting
+from function import set_environment
+from handlers import clients
+from strategies import encode
 from verified_table import VerifiedTable
 
 pytestmark = pytest.mark.engines
@@ -141,3 +151,76 @@ def test_a_verification_beside_a_writer_finds_nothing(pinot):
         of.hot = ("k1", "k2", "k3")
         assert of.compare(wait=20.0) == {}
         assert of.sample.in_flight <= {("k1",), ("k2",), ("k3",)}
+
+
+class EngineBroker:
+    """The engine in place of a broker; it has always consumed everything."""
+
+    def __init__(self, consumer):
+        self._consumer = consumer
+
+    def query(self, sql):
+        caught_up = {"minConsumingFreshnessTimeMs": int(time.time() * 1000) + 3_600_000}
+        return Answer(columns=(), types=(), rows=self._consumer.query(sql), statistics=caught_up)
+
+
+def test_a_table_of_dynamodb_local_is_compared_by_a_scan_of_many_segments(pinot, dynamodb_local, monkeypatch, tmp_path):
+    folder = tmp_path / "items"
+    folder.mkdir()
+    source = 'dynamodb_table = "meetups"\n[columns]\nchanged = "$timestamp"\n'
+    for name, text in (("schema", json.dumps(EVERY_COLUMN)), ("table", json.dumps(COMPLETE))):
+        (folder / f"{name}.json").write_text(text)
+    (folder / "source.toml").write_text(source)
+    of = table(EVERY_COLUMN, COMPLETE, SOURCE)
+    account = dynamodb_local.empty()
+    client = account.client("dynamodb")
+    set_environment(monkeypatch, tmp_path, AWS_ENDPOINT_URL=client.meta.endpoint_url)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", client._get_credentials().access_key)
+    clients.session.cache_clear()
+    client.create_table(
+        TableName="meetups",
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    values = [*NUMBERS[:20], *(text for text in TEXTS if text and "\0" not in text and len(text) < 200)]
+    rows = []
+    for number, value in enumerate(values):
+        columns = ("one_BIG_DECIMAL", "one_DOUBLE", "one_STRING") if isinstance(value, Decimal) else ("one_STRING",)
+        item = {"id": {"S": f"k{number}"}, **dict.fromkeys((*columns, "one_JSON"), encode(value))}
+        client.put_item(TableName="meetups", Item=item)
+        rows += rows_of(of, insert({"id": item.pop("id")}, item, second=SECOND))
+    options = Options(
+        aws=Aws(),
+        broker=None,
+        tables=tmp_path,
+        only=(),
+        table=None,
+        sample=1_000,
+        wait_seconds=0.0,
+        items_per_second=1_000,
+        read_units=1e6,
+        max_record_bytes=100_000,
+        as_json=True,
+    )
+
+    def verified(consumer):
+        console = Console(file=io.StringIO())
+        code = run(console, replace(options, broker=EngineBroker(consumer)))
+        return code, json.loads(console.file.getvalue())["tables"][0]
+
+    try:
+        with pinot.table(EVERY_COLUMN, COMPLETE) as consumer:
+            consumer.ingest(row.data for row in rows)
+            code, found = verified(consumer)
+            assert (code, found["differences"], found["items"]["is_all"]) == (0, [], True)
+            assert found["items"]["compared"] == found["rows"]["compared"] == len(values)
+            assert found["segments_read"] == found["segments"] == len(values) // 2
+            client.delete_item(TableName="meetups", Key={"id": {"S": "k3"}})
+            client.put_item(TableName="meetups", Item={"id": {"S": "k4"}, "one_DOUBLE": {"N": "4.5"}})
+            client.put_item(TableName="meetups", Item={"id": {"S": "new"}})
+            code, found = verified(consumer)
+            assert (code, found["kinds"]) == (1, {"missing": 1, "ghost": 1, "stale": 1})
+            client.scan(TableName="meetups", Segment=MOST_SEGMENTS - 1, TotalSegments=MOST_SEGMENTS)
+    finally:
+        clients.session.cache_clear()
