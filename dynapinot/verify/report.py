@@ -87,8 +87,8 @@ def _lines(verified: Verified) -> Iterator[str]:
             yield f"  {counted(count, noun)} {text}"
     for reason, count in sample.dead_letters.most_common():
         yield f"  {counted(count, 'item')} cannot be a row: {reason}"
-    if len(verified.found) >= MOST_SUSPECTS:
-        yield f"  Nothing more was drawn after {counted(MOST_SUSPECTS, 'key')} that differed"
+    if sample.is_stopped:
+        yield f"  Nothing more was drawn after {MOST_SUSPECTS:,} keys that differed at first"
     if verified.repaired:
         yield f"  {_repair_line(verified.repaired, is_dry_run=verified.is_dry_run)}"
 
@@ -157,6 +157,7 @@ def _document(verified: Verified) -> dict[str, Any]:
         "segments_read": sample.source.read,
         "read_units": sample.read_units,
         "rows_not_compared": verified.untold,
+        "is_stopped": sample.is_stopped,
         "became_equal": sample.late,
         "in_flight": len(sample.in_flight),
         "not_rows": sample.not_rows,

@@ -89,7 +89,7 @@ class Side:
         return len({draw for key, draw in self.keys.items() if key not in without})
 
 
-@dataclass(kw_only=True)
+@dataclass
 class Suspect:
     """A primary key that differs so far: ``answered`` is the key as Pinot answers it, ``keys`` the item's.
 
@@ -119,8 +119,9 @@ class Sample:
     """The comparison of one Pinot table with its DynamoDB table, of whose key ``key_names`` are the attributes.
 
     ``suspects`` are what differs so far, ``differences`` what does after :meth:`settle`. ``late`` counts keys that
-    differed at first and then were equal, ``kept`` rows without an item that Time to Live may have deleted, where those
-    are kept. ``clock`` is monotonic. Every method raises CommandError, and botocore's errors.
+    differed at first and then were equal, ``kept`` rows without an item that Time to Live may have deleted, where
+    those are kept. ``is_stopped`` says that so much differed that nothing more was drawn. ``clock`` is monotonic.
+    Every method raises CommandError, and botocore's errors.
     """
 
     reading: Reading
@@ -140,6 +141,7 @@ class Sample:
     not_rows: int = 0
     read_units: float = 0.0
     dead_letters: Counter[str] = field(default_factory=Counter)
+    is_stopped: bool = False
 
     @property
     def columns(self) -> Columns:
@@ -160,7 +162,7 @@ class Sample:
         found: list[_Found] = []
         draws = 0
         for number in self.random.sample(range(scan.segments), scan.segments):
-            if draws >= wanted or self.read_units >= MOST_READ_UNITS or self.has_too_many:
+            if draws >= wanted or self.read_units >= MOST_READ_UNITS or self.is_stopped:
                 self.source.is_all = False
                 break
             self.source.read += 1
@@ -173,16 +175,11 @@ class Sample:
                 if len(found) >= KEYS_PER_QUERY:
                     self._compare_found(found)
                     found = []
-                if self.has_too_many:
+                if self.is_stopped:
                     self.source.is_all = False
                     break
             draws += has_rows
         self._compare_found(found)
-
-    @property
-    def has_too_many(self) -> bool:
-        """Whether so much differs that nothing more is drawn."""
-        return len(self.suspects) >= MOST_SUSPECTS
 
     def _items(self, scan: Scan, number: int) -> Iterator[Change]:
         """Give the items of a segment that are kept, as changes."""
@@ -223,27 +220,20 @@ class Sample:
             limit = 10 * ROWS_PER_QUERY
             answer = self.ask(self.columns.query_bucket(salt, bucket, buckets, limit), self._long_ago())
             shown = self._by_key(answer, limit)
-            for key, found in shown.items():
-                if self.has_too_many:
+            for key in self.random.sample(list(shown), len(shown)):
+                if self.is_stopped:
                     self.replica.is_all = False
                     return
                 self.replica.read += 1
                 self.replica.keys[key] = self.replica.read
-                self._compare_row(by_key, key, found)
+                self._compare_row(by_key, key, shown[key])
 
     def _compare_row(self, by_key: ByKey, key: Key, shown: Sequence[Shown]) -> None:
         try:
             image = by_key.image(shown[0].answered)
         except ChangeError as error:
             finding = Finding("ghost", detail=f"no item has such a key: {error.reason}")
-            self.suspects[key] = Suspect(
-                answered=shown[0].answered,
-                keys=None,
-                finding=finding,
-                state=None,
-                since=self.clock(),
-                first_order=None,
-            )
+            self._suspect(key, Suspect(shown[0].answered, None, finding, None, self.clock(), None))
             return
         except KeyAnswerError as error:
             raise CommandError(f"{error}: compare its schema with the folder's, dynapinot doctor does") from None
@@ -259,14 +249,11 @@ class Sample:
         order = place.made.order if place and place.made and not place.reason else None
         finding = judge(self.columns, key, place, shown, order, shares_rows=self.shares_rows)
         if finding:
-            self.suspects[key] = Suspect(
-                answered=answered,
-                keys=keys,
-                finding=finding,
-                state=_state(place, shown),
-                since=self.clock(),
-                first_order=order,
-            )
+            self._suspect(key, Suspect(answered, keys, finding, _state(place, shown), self.clock(), order))
+
+    def _suspect(self, key: Key, suspect: Suspect) -> None:
+        self.suspects[key] = suspect
+        self.is_stopped |= len(self.suspects) >= MOST_SUSPECTS
 
     def settle(self, wait_seconds: float) -> None:
         """Look at what differs again and again, for so long, and tell what stays.

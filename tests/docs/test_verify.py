@@ -24,7 +24,7 @@ def test_the_numbers_on_the_page_are_the_codes():
     assert f"{bound(3_000):.1%}".replace("%", " %") + " for 3,000 draws" in PAGE
     assert f"{bound(30_000):.2%}".replace("%", " %") + " for 30,000" in PAGE
     assert f"{sample.MOST_PAGES} pages of 1 MB are read at most" in PAGE
-    assert f"After {sample.MOST_SUSPECTS:,} keys that differ" in PAGE
+    assert f"After {sample.MOST_SUSPECTS:,} keys that differ at first" in PAGE
     assert f"After {sample.MOST_READ_UNITS:,} read units" in PAGE
     assert f"`--items-per-second` ({defaults.VERIFY_ITEMS_PER_SECOND})" in PAGE
     assert f"queries for {sample.KEYS_PER_QUERY} keys each" in PAGE

@@ -21,7 +21,7 @@ from dynapinot.defaults import MAX_RECORD_BYTES
 from dynapinot.errors import CommandError
 from dynapinot.local.replica import Replica, read_upsert_table
 from dynapinot.pinot_server import Broker
-from dynapinot.verify import report
+from dynapinot.verify import report, sample
 from dynapinot.verify.run import Options, run
 from files import CONFIG, SCHEMA, table, with_setting
 from function import set_environment
@@ -158,6 +158,7 @@ def test_json_has_everything(setting):
         "segments_read": 3,
         "read_units": found["read_units"],
         "rows_not_compared": None,
+        "is_stopped": False,
         "became_equal": 0,
         "in_flight": 0,
         "not_rows": 0,
@@ -198,12 +199,12 @@ def test_what_cannot_be_repaired_leaves_1(setting):
 
 def test_only_some_differences_are_shown(setting, monkeypatch):
     monkeypatch.setattr(report, "MOST_SHOWN", 2)
-    monkeypatch.setattr(report, "MOST_SUSPECTS", 3)
+    monkeypatch.setattr(sample, "MOST_SUSPECTS", 3)
     setting.lose("k1", "k2", "k3")
     text = words(setting.invoke())
     assert text.count("missing") == 2
     assert "and 1 more, see --json" in text
-    assert "Nothing more was drawn after 3 keys that differed" in text
+    assert "Nothing more was drawn after 1,000 keys that differed at first" in text
 
 
 def test_what_changes_all_the_time_is_counted_and_not_compared(setting):
