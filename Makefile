@@ -83,6 +83,12 @@ FAST := not template and not engines and not bench and not slow
 test-fast: setup ## The tests without the template's tools, the real engines and the long random histories
 	$(BIN)/pytest $(TWO_PROCESSES) -m "$(FAST)"
 
+.PHONY: load-proof
+load-proof: setup ## Load a table of a million items while it is written to, killed three times (about 10 minutes, 4 GB)
+	LOAD_ITEMS=$(LOAD_ITEMS) ENGINES_HEAP_MB=6000 $(BIN)/pytest tests/engines/test_load.py -q --log-cli-level=INFO \
+	  -k "brings and scan"
+LOAD_ITEMS := 1000000
+
 .venv-oldest/.ready: $(UV) requirements/dev.txt pyproject.toml
 	$(UV) venv --quiet --clear --python "$$(scripts/find-python 3.11)" .venv-oldest
 	$(UV) pip install --quiet --python .venv-oldest --require-hashes -r requirements/dev.txt
@@ -108,6 +114,10 @@ model: .venv-bench/.ready ## Show what a result means for lag and cost: RESULT=â
 .PHONY: performance
 performance: .venv-bench/.ready ## Write a result's tables and plot into docs/performance.md: RESULT=â€¦
 	PYTHONPATH=src .venv-bench/bin/python -m bench page $(RESULT)
+
+.PHONY: pictures
+pictures: setup ## Draw the pictures of the documentation that show no measurement
+	$(BIN)/python scripts/draw_load_timeline.py
 
 .PHONY: audit
 audit: .venv-audit/.ready ## Look for known vulnerabilities in everything locked (asks the Python Package Index)

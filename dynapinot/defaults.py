@@ -23,6 +23,7 @@ BROKER: Final = "http://localhost:8099"
 AUTH_VARIABLE: Final = "PINOT_AUTH"
 
 MEETUPS_TABLE: Final = "pinot-ingestion-demo"  # the tableName of the seed's records
+EXISTING_MEETUPS: Final = 40  # that the demo's table has before its stream is enabled
 MEETUPS: Final = 10  # that the demo publishes
 DEMO_TIMEOUT_SECONDS: Final = 120.0
 UPDATE_SECONDS: Final = 120  # update-table waits so long for Pinot

@@ -75,7 +75,8 @@ def demo_command(
 ) -> None:
     """Replicate the seed's table and show what Pinot would show, or with --controller and --broker what it shows.
 
-    Publishes ten meetups, updates one and deletes it. Everything but Pinot is embedded, unless endpoints are given.
+    Loads a table that has items already, while it is being changed; then publishes ten meetups, updates one and deletes
+    it. Everything but Pinot is embedded, unless endpoints are given.
 
     Exits 0 only if Pinot shows, after each step, exactly what the table holds.
     """

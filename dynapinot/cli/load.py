@@ -14,11 +14,12 @@ from click.exceptions import Exit
 from dynapinot.cli import options
 from dynapinot.cli.help import CommandGroup, examples
 from dynapinot.cli.terminal import console, errors_in_one_line
-from dynapinot.defaults import LOAD_MAX_LAG_SECONDS, LOAD_SHARE
+from dynapinot.defaults import LOAD_MAX_LAG_SECONDS, LOAD_SHARE, REDRIVE_ITEMS_PER_SECOND
 from dynapinot.errors import CommandError
 
 if TYPE_CHECKING:
     from dynapinot.load.place import Named
+    from dynapinot.load.sweep import Sweeping
 
 _SHARE: Final = click.FloatRange(min=0.001, max=1)
 
@@ -38,6 +39,12 @@ _trust = click.option(
     "emulators, or where something else replicates them.",
 )
 _price_file = click.option("--price-file", type=options.PATH, help="Another file of prices than prices.toml.")
+_items_per_second = click.option(
+    "--items-per-second",
+    type=options.AT_LEAST_ONE,
+    default=REDRIVE_ITEMS_PER_SECOND,
+    help="How many items a sweep reads per second at most.",
+)
 _load = click.argument("load", metavar="[ID]", required=False)
 
 
@@ -64,6 +71,14 @@ def _named(given: Mapping[str, Any]) -> Named:
     )
 
 
+def _sweeping(given: Mapping[str, Any]) -> Sweeping:
+    from dynapinot.load.sweep import Sweeping
+    from dynapinot.pinot_server import Broker
+
+    broker = Broker(given["broker"], os.environ.get(given["auth"]))
+    return Sweeping(broker=broker, items_per_second=given["items_per_second"])
+
+
 @click.group(
     "load",
     cls=CommandGroup,
@@ -72,6 +87,7 @@ def _named(given: Mapping[str, Any]) -> Named:
         "dynapinot load --stack dynapinot --estimate",
         "dynapinot load --stack dynapinot --here",
         "dynapinot load --stack dynapinot --share 0.3 --yes",
+        "dynapinot load --stack dynapinot --sweep --broker http://localhost:8099",
         "dynapinot load --bucket dead-letters --trust-live-path --here --endpoint-url http://localhost:8000 --yes",
         "dynapinot load resume --stack dynapinot",
     ),
@@ -118,6 +134,9 @@ def _named(given: Mapping[str, Any]) -> Named:
 @click.option("--where", help="A FilterExpression: load only items that match. It saves no read capacity.")
 @click.option("--where-names", help='Its names as JSON: {"#s": "status"}.')
 @click.option("--where-values", help='Its values as JSON: {":s": {"S": "open"}}.')
+@click.option("--sweep", "sweeps", is_flag=True, help="Afterwards, read what Pinot has from before the load again.")
+@options.broker
+@_items_per_second
 @click.option("--new", "is_new", is_flag=True, help="Begin anew, though a load of the table is not done.")
 @click.option("--yes", "is_agreed", is_flag=True, help="Do not ask.")
 @options.region
@@ -131,7 +150,9 @@ def load_command(context: click.Context, /, **given: Any) -> None:  # noqa: ANN4
     a newer change. Checks first what must be true for that, estimates cost and time, and asks. An interrupted load goes
     on where it was: load resume.
 
-    Exits 0 if all items are rows, 1 if some are dead letters, 2 if it failed or is not done.
+    --sweep is for a table that had rows already: it finds those that are stale, or whose items are gone, by --broker.
+
+    Exits 0 if all items are rows, 1 if some are dead letters or a sweep left some, 2 if it failed or is not done.
     """
     if context.invoked_subcommand:
         named = [each for each in given if context.get_parameter_source(each) is ParameterSource.COMMANDLINE]
@@ -147,6 +168,8 @@ def load_command(context: click.Context, /, **given: Any) -> None:  # noqa: ANN4
     with errors_in_one_line():
         if not (given["is_here"] or given["stack"] or given["only_estimates"]):
             raise CommandError("Give --here to load in this process, or --stack to load in the stack")
+        if given["sweeps"] != bool(given["broker"]):
+            raise CommandError("Give --sweep and --broker together: the broker is asked for old rows")
         controller = given["controller"]
         asked = Options(
             named=_named(given),
@@ -169,6 +192,7 @@ def load_command(context: click.Context, /, **given: Any) -> None:  # noqa: ANN4
             is_new=given["is_new"],
             as_json=given["as_json"],
             asks=_ask if _can_ask() and not given["as_json"] else None,
+            sweeping=_sweeping(given) if given["sweeps"] else None,
         )
         raise Exit(run(console(), asked))
 
@@ -266,6 +290,30 @@ def resume_command(**given: Any) -> None:  # noqa: ANN401
             price_file=given["price_file"] or FILE,
         )
         raise Exit(code)
+
+
+@load_command.command("sweep", epilog=examples("dynapinot load sweep --stack dynapinot --broker http://localhost:8099"))
+@_where
+@_function
+@_trust
+@options.tables
+@options.only
+@click.option("--broker", required=True, help=options.BROKER_HELP)
+@options.pinot_auth
+@_items_per_second
+@options.as_json
+def sweep_command(**given: Any) -> None:  # noqa: ANN401
+    """Read again what Pinot has from before a load that is done, the newest if no ID is given.
+
+    Rows that are stale become up to date, rows of items that are gone are deleted. A sweep that was interrupted goes
+    on where it was.
+
+    Exits 0 if all is up to date, 1 if some rows had to be left, 2 if it failed or is not done.
+    """
+    from dynapinot.load import control
+
+    with errors_in_one_line():
+        raise Exit(control.sweep(console(), _named(given), given["load"], _sweeping(given), as_json=given["as_json"]))
 
 
 load_command.add_commands("A load that is there", tuple(load_command.commands.values()))

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from dynapinot.aws import refusals
+from dynapinot.demo import loading
 from dynapinot.demo.comparison import differences
 from dynapinot.demo.embedded import LoadHandler
 from dynapinot.demo.meetups import meetups_table
@@ -25,7 +26,7 @@ from dynapinot.demo.options import Options
 from dynapinot.demo.pinot_table import seed_tables
 from dynapinot.demo.resources import Resources
 from dynapinot.demo.screen import Screen
-from dynapinot.demo.walk import HISTORY, LIVE, Replication, items, walk
+from dynapinot.demo.walk import HISTORY, LATEST, LIVE, Replication, history_query, items, walk
 from dynapinot.errors import FOUND, OK, CommandError
 from dynapinot.local.function import BUCKET, load_handler
 from dynapinot.local.readback import RowError
@@ -73,14 +74,16 @@ def run(console: Console, options: Options, load_handler: LoadHandler = load_han
             handler = load_handler(files.folder)
         services.s3.create_bucket(Bucket=BUCKET)
         with screen.waiting("Making the tables and the stream"):
-            stream_arn = setting.make()
+            setting.make()
         if not options.clean:
             made.pop_all()
             parts.callback(setting.say_what_stays)
+        table = parts.enter_context(meetups_table(setting.dynamodb_table))
+        with screen.waiting("Filling the table"):
+            stream_arn = loading.begin(services.dynamodb, table)
         replication = Replication(
             screen=screen, handler=handler, services=services, files=files, stream_arn=stream_arn, log=log
         )
-        table = parts.enter_context(meetups_table(setting.dynamodb_table))
         pinot = _PinotTable(
             screen=screen,
             replication=replication,
@@ -89,7 +92,11 @@ def run(console: Console, options: Options, load_handler: LoadHandler = load_han
             broker=broker,
             timeout=options.timeout,
         )
+        is_loaded = loading.load(
+            replication, table, lambda ids: pinot.show_history(loading.COLUMNS, ids), pinot.compare
+        )
         key, is_equal = walk(screen, table, replication.run, pinot.compare)
+        is_equal = is_equal and is_loaded
         if is_equal:
             is_equal = pinot.show(key)
         else:
@@ -163,17 +170,21 @@ class _PinotTable:
         for column, expression in self._upsert_table.computed.items():
             self.screen.say(f"Column {column} is in no row: Pinot computes it, {expression}")
         columns = (*LIVE, "ST_AsText(location)")
-        self._table(f"SELECT {', '.join(columns)} FROM {name} ORDER BY mtime LIMIT {_MOST_ROWS}", columns)  # noqa: S608
-        # $docId: of equal times the row that Pinot read later comes first.
-        where = f"WHERE meetup_id = '{deleted['meetup_id']}' ORDER BY {self._upsert_table.comparison} DESC, $docId DESC"
-        options = "SET enableNullHandling=true; SET skipUpsert=true"
-        query = f"{options}; SELECT {', '.join(HISTORY)} FROM {name} {where} LIMIT {_MOST_ROWS}"  # noqa: S608
-        seen = Counter(row["eventName"] for row in self._table(query, HISTORY))
+        self._table(f"SELECT {', '.join(columns)} FROM {name} ORDER BY mtime DESC LIMIT {LATEST}", columns)  # noqa: S608
+        seen = Counter(row["eventName"] for row in self.show_history(HISTORY, [deleted["meetup_id"]]))
         replica = self.replication.replica
         sent = Counter(row["eventName"] for row in replica.history(replica.table.key(deleted)))
         different = [] if seen == sent else [f"sent were {_count(sent)}, Pinot has {_count(seen)}"]
         self.screen.verdict(f"The history of {deleted['meetup_id']} in Pinot: {_count(seen)}", different)
         return not different
+
+    def show_history(self, columns: Sequence[str], ids: Sequence[str]) -> list[Row]:
+        """Show and return all rows of some meetups, of each the newest first; of equal times that of the later $docId,
+        which Pinot read later.
+        """
+        order = f"{self._upsert_table.comparison} DESC, $docId DESC LIMIT {_MOST_ROWS}"
+        query = history_query(self._upsert_table, columns, ids, order)
+        return self._table(f"SET enableNullHandling=true; {query}", columns)
 
     def _table(self, query: str, columns: Sequence[str]) -> list[Row]:
         rows: list[Row] = [dict(zip(columns, row, strict=True)) for row in self.broker.query(query).rows]

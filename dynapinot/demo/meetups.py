@@ -23,6 +23,7 @@ from dynapinot.errors import CommandError
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodb.service_resource import Table
+    from mypy_boto3_dynamodb.type_defs import StreamSpecificationTypeDef
 
 _CITIES: Final = ("Berlin", "London", "New York", "Paris", "San Francisco")
 _COUNTRIES: Final = ("France", "Germany", "UK", "USA")
@@ -34,8 +35,11 @@ class MeetupsError(CommandError):
     """The command cannot do its work. The message is one line that says why and what to do."""
 
 
-def create_meetups_table(client: DynamoDBClient, name: str) -> str:
-    """Make the seed's DynamoDB table, with the stream that a replica needs; return the stream's ARN."""
+_STREAM: Final[StreamSpecificationTypeDef] = {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}
+
+
+def create_meetups_table(client: DynamoDBClient, name: str, *, has_stream: bool = True) -> str:
+    """Make the seed's DynamoDB table; return the ARN of the stream that a replica needs, empty if it has none."""
     description = client.create_table(
         TableName=name,
         AttributeDefinitions=[
@@ -47,8 +51,14 @@ def create_meetups_table(client: DynamoDBClient, name: str) -> str:
             {"AttributeName": "mtime", "KeyType": "RANGE"},
         ],
         BillingMode="PAY_PER_REQUEST",
-        StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
+        StreamSpecification=_STREAM if has_stream else {"StreamEnabled": False},
     )["TableDescription"]
+    return description.get("LatestStreamArn", "")
+
+
+def enable_stream(client: DynamoDBClient, name: str) -> str:
+    """Switch on the stream of a table that has none; return its ARN."""
+    description = client.update_table(TableName=name, StreamSpecification=_STREAM)["TableDescription"]
     return description["LatestStreamArn"]
 
 

@@ -55,15 +55,15 @@ class Resources:
     def _pinot_table(self) -> str:
         return self.files.upsert_table.name
 
-    def make(self) -> str:
-        """Make everything, Pinot's table at last, since it reads the stream at once; return the stream's ARN."""
+    def make(self) -> None:
+        """Make everything, Pinot's table at last, since it reads the stream at once. The DynamoDB table has none."""
         if found := list(self._existing()):
             raise CommandError(
                 f"There is already {', and '.join(found)}; the demo makes its own and touches no other: "
                 "give --table-suffix for other names, or remove it"
             )
         dynamodb, kinesis = self.services.dynamodb, self.services.kinesis
-        arn = create_meetups_table(dynamodb, self.dynamodb_table)
+        create_meetups_table(dynamodb, self.dynamodb_table, has_stream=False)
         self._own(
             f"the DynamoDB table {self.dynamodb_table}", lambda: dynamodb.delete_table(TableName=self.dynamodb_table)
         )
@@ -75,7 +75,6 @@ class Resources:
         dynamodb.get_waiter("table_exists").wait(TableName=self.dynamodb_table, WaiterConfig=waiting)  # type: ignore[arg-type]
         kinesis.get_waiter("stream_exists").wait(StreamName=self.files.stream, WaiterConfig=waiting)  # type: ignore[arg-type]
         self._add_to_pinot(kinesis.meta.endpoint_url)
-        return arn
 
     def say_what_stays(self) -> None:
         """Say what stays, and how to remove it."""

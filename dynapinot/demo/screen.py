@@ -17,7 +17,7 @@ from rich.text import Text
 from dynapinot.wording import counted, say
 
 _STYLES: Final = {"INSERT": "bold green", "MODIFY": "bold yellow", "REMOVE": "bold red"}
-_ID_LENGTH: Final = 8
+ID_LENGTH: Final = 8  # of an id's shown part
 
 
 class Screen:
@@ -30,6 +30,11 @@ class Screen:
     def waiting(self, why: str) -> AbstractContextManager[object]:
         """Show that something takes a moment, for the length of a block; nothing where there is no terminal."""
         return self._console.status(why)
+
+    def of_command(self) -> Console:
+        """Return a console for a command that is part of the demo: plain lines, in whatever thread, and no bar."""
+        file = self._console.file  # the display itself, also while the function's log takes what is printed
+        return Console(file=file, width=self._console.width, force_terminal=False, color_system=None)
 
     def title(self, text: str) -> None:
         """Begin a part."""
@@ -105,5 +110,5 @@ def _cell(column: str, value: object) -> str:
     if column in _TIMES and isinstance(value, int):
         return datetime.fromtimestamp(value / 1000, UTC).isoformat(sep=" ", timespec="milliseconds")[:23]
     if column == "meetup_id":
-        return f"{str(value)[:_ID_LENGTH]}…"
+        return f"{str(value)[:ID_LENGTH]}…"
     return value if isinstance(value, str) else json.dumps(value)

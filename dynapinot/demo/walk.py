@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from itertools import count
@@ -21,7 +21,7 @@ from dynapinot.local.failure import Names
 from dynapinot.local.function import FUNCTION_ARN, Handler, failure_keeper, invoke
 from dynapinot.local.kinesis_stream import StreamReader
 from dynapinot.local.readback import RowError
-from dynapinot.local.replica import Replica
+from dynapinot.local.replica import Replica, UpsertTable
 from dynapinot.local.services import Services
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ SETTINGS: Final = Settings(
 
 SHOWN: Final = 3  # of the published meetups, with their changes and rows
 
+LATEST: Final = 10  # rows that a query shows
 LIVE: Final = ("meetup_id", "meetup_name", "venue_name", "group_city", "rsvp_count", "eventName")
 HISTORY: Final = ("ApproximateCreationDateTime", "eventName", "is_delete", "venue_name", "rsvp_count")
 
@@ -60,6 +61,14 @@ class Replication:
         """Bring what has changed to Pinot."""
         self._poller.drain()
 
+    def read_rows(self) -> None:
+        """Read the rows that have come to their stream."""
+        for record in self._rows.read():
+            try:
+                self.screen.row(record.shard, self.replica.ingest(record.shard, record.data))
+            except RowError as error:
+                self.problems.append(f"a row on {record.shard}: {error}")
+
     def _connect(self, shard: Shard, read: Read) -> EventSource:
         return EventSource(
             read,
@@ -81,14 +90,7 @@ class Replication:
             self.log.write(traceback.format_exc())
             raise
         finally:
-            self._ingest()
-
-    def _ingest(self) -> None:
-        for record in self._rows.read():
-            try:
-                self.screen.row(record.shard, self.replica.ingest(record.shard, record.data))
-            except RowError as error:
-                self.problems.append(f"a row on {record.shard}: {error}")
+            self.read_rows()
 
     def _give_up(self, document: dict[str, Any]) -> None:
         self._keep(document)
@@ -124,6 +126,13 @@ def walk(
         run_replication()
         is_equal = compare() and is_equal
     return key, is_equal
+
+
+def history_query(table: UpsertTable, columns: Iterable[str], ids: Iterable[str], order: str) -> str:
+    """Write the query for all rows of some meetups, of each in an order."""
+    listed = ", ".join(f"'{each}'" for each in ids)
+    where = f"WHERE meetup_id IN ({listed}) ORDER BY meetup_id, {order}"
+    return f"SET skipUpsert=true; SELECT {', '.join(columns)} FROM {table.name} {where}"  # noqa: S608
 
 
 def items(table: Table) -> Iterator[dict[str, Any]]:

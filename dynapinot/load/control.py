@@ -1,9 +1,8 @@
-"""``dynapinot load status``, ``pause``, ``resume``, ``stop`` and ``pace``: for a load that is there."""
+"""``dynapinot load status``, ``pause``, ``resume``, ``stop``, ``pace`` and ``sweep``: for a load that is there."""
 
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 from typing import Literal
 
@@ -19,7 +18,8 @@ from dynapinot.load.preconditions import Ready
 from dynapinot.load.progress import Glance, document, line
 from dynapinot.load.run import preconditions
 from dynapinot.load.session import Session, execute
-from dynapinot.load.state import Run, Units, files_errors, is_process_alive, is_reported, read_run
+from dynapinot.load.state import Run, Units, files_errors, is_reported, read_run
+from dynapinot.load.sweep import Sweeping, sweep_load
 from dynapinot.prices import FILE, read_prices
 from handlers.loading import PlanError, planned_tables
 from load.plan import Plan, ScanReader
@@ -34,7 +34,7 @@ def status(console: Console, named: Named, load: str | None, *, as_json: bool, p
     total, found = Units(files, plan).look(), read_run(files)
     with files_errors():
         control = files.control()
-    is_done, works = total.done == total.units, found is not None and _is_working(named, found)
+    is_done, works = total.done == total.units, found is not None and machine.is_working(named.aws, found)
     state = "done" if is_done else control.state if works else "ended"
     on_demand = describe(named.aws.client("dynamodb", plan.region), plan.table).on_demand
     seconds = total.updated - plan.began
@@ -80,7 +80,7 @@ def change(
         wanted = msgspec.structs.replace(control, state=state or control.state, share=share or control.share)
         files.save(wanted)
     found = read_run(files)
-    if found is None or not _is_working(named, found):
+    if found is None or not machine.is_working(named.aws, found):
         done = "done" if is_reported(files) else f"not running; {named.command('resume', plan.id)} goes on with it"
         console.print(f"Noted. The load {plan.id} is {done}", soft_wrap=True, highlight=False)
         return OK
@@ -108,7 +108,7 @@ def resume(
     if is_reported(files):
         raise CommandError(f"The load {plan.id} is done: there is nothing to go on with")
     found = read_run(files)
-    if found and _is_working(named, found):
+    if found and machine.is_working(named.aws, found):
         return change(console, named, plan.id, state="run", share=share)
     if is_here is None:
         is_here = found is None or found.place == "here"
@@ -131,10 +131,15 @@ def resume(
     return execute(session, state_machine)
 
 
-def _is_working(named: Named, found: Run) -> bool:
-    if found.place == "here":
-        return is_process_alive(found, time.time())
-    return machine.status(named.aws.client("stepfunctions"), found.execution)[0] == machine.RUNNING
+def sweep(console: Console, named: Named, load: str | None, sweeping: Sweeping, *, as_json: bool) -> int:
+    """Sweep after a load that has ended; return the exit code. Raises CommandError."""
+    place, _, plan = find_load(named, load)
+    ready = preconditions(named, place, table=plan.table)
+    _check_unchanged(plan, ready)
+    session = Session(
+        named=named, place=place, plan=plan, ready=ready, prices=read_prices(), console=console, as_json=as_json
+    )
+    return sweep_load(session, sweeping)
 
 
 def _where(found: Run) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from typing import Any, Final
 
-from dynapinot.aws import refusals
+from dynapinot.aws import Aws, refusals
 from dynapinot.errors import CommandError
-from dynapinot.load.state import Run
+from dynapinot.load.state import Run, is_process_alive
 from load.plan import Total
 
 OUTPUT: Final = "LoadStateMachineArn"  # of the stack
@@ -37,6 +38,13 @@ def status(client: Any, execution: str) -> tuple[str, str]:  # noqa: ANN401
     with refusals():
         found = client.describe_execution(executionArn=execution)
     return found["status"], " ".join(filter(None, (found.get("error"), found.get("cause"))))
+
+
+def is_working(aws: Aws, run: Run) -> bool:
+    """Return whether somebody works on a load, by its run, as far as can be known from here. Raises CommandError."""
+    if run.place == "here":
+        return is_process_alive(run, time.time())
+    return status(aws.client("stepfunctions"), run.execution)[0] == RUNNING
 
 
 def watch(

@@ -49,7 +49,7 @@ class Named:
             ("--endpoint-url", self.aws.endpoint_url),
         ):
             words += [option, value] if value else []
-        if name == "resume":
+        if name in ("resume", "sweep"):
             words += ["--function", self.function] if self.function else []
             words += ["--trust-live-path"] if self.trusts_live_path else []
             words += ["--tables", str(self.tables)] if self.tables != TABLES else []

@@ -14,7 +14,7 @@ from dynapinot.init.scan import PROVISIONED_SHARE
 from dynapinot.init.table_description import TableDescription
 from load.pace import SHARD_ROWS
 from load.plan import ExportReader, Plan, PlannedTable, ScanReader
-from snapshot.version import CONSISTENT_READ, EVENTUAL_READ, GLOBAL_TABLE_READ
+from snapshot.version import CONSISTENT_READ, DYNAMODB_LOCAL_READ, EVENTUAL_READ, GLOBAL_TABLE_READ
 
 SEGMENT_BYTES: Final = 256 * 1024 * 1024
 MAX_SEGMENTS: Final = 100_000
@@ -24,6 +24,8 @@ ROWS_PER_WORKER: Final = 3_000  # a second; a function of 512 MB can make three 
 # Read units a second of a table on demand: half of what any such table serves at once.
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/on-demand-capacity-mode.html
 ON_DEMAND_UNITS: Final = 6_000
+
+_DYNAMODB_LOCAL: Final = "ddblocal"  # the region in its ARNs
 
 _NAME_IN_ID: Final = 50  # an execution's name has 80 characters at most
 _FILTER: Final = (
@@ -98,6 +100,8 @@ def margin_of(described: TableDescription, *, consistent: bool) -> int:
     """Return the margin of a Scan, in seconds: see ``snapshot.version``."""
     if not consistent:
         return EVENTUAL_READ
+    if f":{_DYNAMODB_LOCAL}:" in described.arn:
+        return DYNAMODB_LOCAL_READ
     return GLOBAL_TABLE_READ if described.replicas else CONSISTENT_READ
 
 

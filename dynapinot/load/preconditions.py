@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from dynapinot.aws import Aws, refusals
+from dynapinot.defaults import MAX_RECORD_BYTES
 from dynapinot.doctor import deployed, dynamodb, kinesis, pinot, tables
 from dynapinot.doctor.deployed import Deployed, table_of
 from dynapinot.doctor.finding import Diagnosis, Finding, error
@@ -28,6 +29,7 @@ from load.plan import PlannedTable
 from pinot.config_checks import at
 from pinot.schema import is_true
 from pinot.table import Table
+from publisher.order import Limits
 from snapshot.version import comparison_unit_ms
 
 # What is a warning or a note to the doctor, and makes a load wrong: changes that never come.
@@ -72,6 +74,18 @@ class Ready:
     stream_since: int | None
     assumed: Sequence[str]
     there: Deployed | None
+
+    @property
+    def max_record_bytes(self) -> int:
+        """The most bytes that a stream takes in a row and its key: the function's setting."""
+        settings = self.there.settings if self.there else None
+        return settings.kinesis_max_record_bytes if settings else MAX_RECORD_BYTES
+
+    @property
+    def limits(self) -> Limits:
+        """How the function sends rows."""
+        settings = self.there.settings if self.there else None
+        return settings.limits if settings else Limits()
 
 
 def check(aws: Aws, where: Where, *, fetch: Fetch = fetch_code) -> Ready:

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from dynapinot.load.estimate import duration, money
-from load.plan import Plan, ScanReader, Total
+from load.plan import Plan, ScanReader, Swept, Total
 
 SECONDS_BETWEEN_LINES: Final = 30.0
 RATE_SECONDS: Final = 60.0  # over which rows a second are counted
@@ -75,16 +75,27 @@ class Meter:
 
 
 class Display:
-    """Shows glances. ``console`` is a terminal or not; with ``as_json`` each is an event, a JSON object a line."""
+    """Shows glances. ``console`` is a terminal or not; with ``as_json`` each is an event, a JSON object a line.
+
+    ``has_end`` is whether it is known how much there is to do.
+    """
 
     def __init__(
-        self, console: Console, plan: Plan, meter: Meter, *, as_json: bool, clock: Callable[[], float]
+        self,
+        console: Console,
+        plan: Plan,
+        meter: Meter,
+        *,
+        as_json: bool,
+        clock: Callable[[], float],
+        has_end: bool = True,
     ) -> None:
         self._console = console
         self._plan = plan
         self._meter = meter
         self._as_json = as_json
         self._clock = clock
+        self._has_end = has_end
         self._written: float | None = None
         self._state = "run"
         self._bar: Progress | None = None
@@ -93,7 +104,8 @@ class Display:
     def __enter__(self) -> Self:
         if self._console.is_terminal and not self._as_json:
             self._bar = Progress(BarColumn(), TextColumn("{task.description}"), console=self._console, transient=True)
-            self._task = self._bar.add_task("", total=self._meter.items or self._plan.units)
+            total = self._meter.items or self._plan.units
+            self._task = self._bar.add_task("", total=total if self._has_end else None)
             self._bar.start()
         return self
 
@@ -106,18 +118,24 @@ class Display:
     def show(self, total: Total, *, state: str = "run", lag: float | None = None) -> None:
         """Show how far it is; where there is no bar, only if the last line is 30 s old, or the state is another."""
         glance = self._meter.look(total, state=state, lag=lag)
+        done = glance.total.items if self._meter.items else glance.total.done
+        text, fields = line(glance, self._meter.items), document(glance, self._meter.items)
+        self._show(text, done, state, "progress", fields)
+
+    def show_sweep(self, table: str, swept: Swept) -> None:
+        """Show how far the sweep of a Pinot table is; where there is no bar, as rarely."""
+        self._show(sweep_line(table, swept), swept.candidates, table, "sweeping", sweep_document(table, swept))
+
+    def _show(self, text: str, done: int, state: str, event: str, fields: Mapping[str, object]) -> None:
         if self._bar and self._task is not None:
-            done = glance.total.items if self._meter.items else glance.total.done
-            self._bar.update(self._task, completed=done, description=line(glance, self._meter.items))
+            self._bar.update(self._task, completed=done, description=text)
             return
         now = self._clock()
         if self._written is not None and now - self._written < SECONDS_BETWEEN_LINES and state == self._state:
             return
         self._written, self._state = now, state
-        if self._as_json:
-            self.event("progress", **document(glance, self._meter.items))
-        else:
-            self.say(line(glance, self._meter.items))
+        self.event(event, **fields)
+        self.say(text)
 
     def say(self, text: str) -> None:
         """Write a line for a person."""
@@ -163,3 +181,18 @@ def document(glance: Glance, items: int | None) -> dict[str, object]:
         "live_lag_seconds": glance.lag,
         "state": glance.state,
     }
+
+
+def sweep_line(table: str, swept: Swept) -> str:
+    """Write how far the sweep of a Pinot table is as a line."""
+    parts = [f"{swept.rows:,} brought up to date", f"{swept.tombstones:,} deleted"]
+    parts += [f"{swept.kept:,} kept"] if swept.kept else []
+    parts += [f"{sum(swept.failures.values()):,} failed"] if swept.failures else []
+    return f"{table}: {swept.candidates:,} old rows, {', '.join(parts)}"
+
+
+def sweep_document(table: str, swept: Swept) -> dict[str, object]:
+    """Write how far the sweep of a Pinot table is as JSON's values, without the key that it has come to."""
+    found: dict[str, object] = msgspec.to_builtins(swept)
+    del found["position"]
+    return {"table": table, **found}

@@ -21,6 +21,7 @@ from dynapinot.load.planning import WORKERS_HERE, Choices, make_plan, scan_reade
 from dynapinot.load.preconditions import Ready, Where, check, check_deleted_keys, dynamodb_time
 from dynapinot.load.session import Session, execute
 from dynapinot.load.state import files_errors, unfinished_load
+from dynapinot.load.sweep import Sweeping, check_sweep, sweep_load
 from dynapinot.pinot_server import Controller
 from dynapinot.prices import FILE, PriceFile, read_prices
 from load.export.folder import Folder
@@ -34,7 +35,8 @@ SCAN: Final = "scan"
 class Options:
     """A load's options. ``is_here`` loads in this process, else the stack's state machine does.
 
-    ``asks`` returns whether the operator agrees, None if nobody can be asked. ``is_agreed`` asks nobody.
+    ``asks`` returns whether the operator agrees, None if nobody can be asked. ``is_agreed`` asks nobody. ``sweeping``
+    is how to sweep afterwards, None not to.
     """
 
     named: Named
@@ -50,6 +52,7 @@ class Options:
     is_new: bool = False
     as_json: bool = False
     asks: Callable[[], bool] | None = None
+    sweeping: Sweeping | None = None
 
 
 def run(console: Console, options: Options) -> int:
@@ -74,6 +77,8 @@ def run(console: Console, options: Options) -> int:
         exports=options.source == exporting.REQUESTED,
     )
     check_deleted_keys(ready, found.seconds)
+    if options.sweeping:
+        check_sweep(named, place, draft, ready, options.sweeping)
     _show(console, ready, draft, found, prices, as_json=options.as_json, assumed=[*ready.assumed, *more])
     if options.only_estimates:
         return OK
@@ -95,7 +100,8 @@ def run(console: Console, options: Options) -> int:
     with files_errors():
         session.files.save(session.plan)
         session.files.save(options.control)
-    return execute(session, state_machine)
+    code = execute(session, state_machine)
+    return max(code, sweep_load(session, options.sweeping)) if options.sweeping else code
 
 
 def _draft(options: Options, place: Place, ready: Ready, existing: Folder | None) -> tuple[Plan, Sequence[str]]:

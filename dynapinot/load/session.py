@@ -15,7 +15,6 @@ from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
 from decoder.errors import MalformedError
-from dynapinot.defaults import MAX_RECORD_BYTES
 from dynapinot.errors import FAILED, OK, CommandError
 from dynapinot.load import machine
 from dynapinot.load.estimate import spent
@@ -38,7 +37,7 @@ from load.plan import Plan, Total
 from load.work import Worker
 from pinot.table import Table, Target
 from publisher.entry import Entry
-from publisher.order import Limits, Published, UnavailableError
+from publisher.order import Published, UnavailableError
 from publisher.s3 import putter, store
 
 SECONDS_FOR_ROWS: Final = 60.0  # of one portion, before the stream's error counts
@@ -78,10 +77,18 @@ class Session:
         """Return what it has cost."""
         return spent(total, self.prices.prices, on_demand=self.ready.described.on_demand)
 
-    def display(self) -> Display:
+    def display(self, *, has_end: bool = True) -> Display:
         """Make what shows its progress."""
         meter = Meter(self.plan, clock=time.monotonic, dollars=self.dollars)
-        return Display(self.console, self.plan, meter, as_json=self.as_json, clock=time.monotonic)
+        return Display(self.console, self.plan, meter, as_json=self.as_json, clock=time.monotonic, has_end=has_end)
+
+    def lag(self) -> Callable[[], float | None]:
+        """Return the function that tells the live path's lag in seconds, None where it is not known."""
+        if self.place.function is None:
+            return lambda: None
+        client = self.named.aws.client("cloudwatch")
+        read = LagReader(client, self.place.function, clock=time.monotonic, wall_clock=time.time)
+        return Lag(read, clock=time.monotonic)
 
 
 def execute(session: Session, state_machine: str | None) -> int:
@@ -97,7 +104,7 @@ def _in_stack(session: Session, state_machine: str) -> int:
     started = machine.start(client, state_machine, session.plan.id, starts=session.starts)
     with files_errors():
         session.files.save_json(RUN, started)
-    units, lag = Units(session.files, session.plan), _lag(session)
+    units, lag = Units(session.files, session.plan), session.lag()
     with session.display() as display:
         display.event("started", execution=started.execution)
         display.say(f"The load {session.plan.id} runs in {started.execution}")
@@ -120,7 +127,7 @@ def _in_stack(session: Session, state_machine: str) -> int:
 
 
 def _here(session: Session) -> int:
-    stop, lag = threading.Event(), _lag(session)
+    stop, lag = threading.Event(), session.lag()
     with files_errors():
         session.files.save_json(RUN, own_run(time.time()))
         pool = Pool(session.files.units(session.plan.units), stop, clock=time.monotonic)
@@ -128,8 +135,7 @@ def _here(session: Session) -> int:
     with session.display() as display:
         display.event("started", units=session.plan.units)
         display.say(f"The load {session.plan.id} has {session.plan.units} units")
-        if isinstance(lag, Lag) and lag() is None and lag.problem:
-            display.say(f"It cannot wait for live changes that lag, because their age is not known: {lag.problem}")
+        note_unknown(lag, display)
 
         def tick(total: Total, state: str) -> None:
             nonlocal seen
@@ -146,6 +152,12 @@ def _here(session: Session) -> int:
             _leave_sign(session, display, has_ended=True)
         display.show(pool.total, lag=lag())
     return _end(session, display, pool.total, "interrupted" if is_interrupted else "stopped")
+
+
+def note_unknown(lag: Callable[[], float | None], display: Display) -> None:
+    """Say why the live path's lag cannot be known, where something is wrong."""
+    if isinstance(lag, Lag) and lag() is None and lag.problem:
+        display.say(f"It cannot wait for live changes that lag, because their age is not known: {lag.problem}")
 
 
 def _end(session: Session, display: Display, total: Total, why: str) -> int:
@@ -173,22 +185,13 @@ def _leave_sign(session: Session, display: Display, *, has_ended: bool) -> None:
         display.say(str(error))
 
 
-def _lag(session: Session) -> Callable[[], float | None]:
-    if session.place.function is None:
-        return lambda: None
-    client = session.named.aws.client("cloudwatch")
-    read = LagReader(client, session.place.function, clock=time.monotonic, wall_clock=time.time)
-    return Lag(read, clock=time.monotonic)
-
-
 def _workers(session: Session, stop: threading.Event, lag: Callable[[], float | None]) -> Iterable[Worker]:
     """Make this process' workers. They share the streams' clients; each has its own for reading."""
     count = min(session.plan.workers, MAX_WORKERS_HERE)
     plan = msgspec.structs.replace(session.plan, workers=count)
     hashes = {name: planned.files for name, planned in session.ready.planned.items()}
     tables: Sequence[Table] = planned_tables(plan, session.ready.tables, hashes)
-    settings = session.ready.there.settings if session.ready.there else None
-    streams = clients.streams(tables, settings.limits if settings else Limits())
+    streams = clients.streams(tables, session.ready.limits)
     s3 = clients.s3()
     put = putter(s3, session.place.bucket)
 
@@ -210,6 +213,6 @@ def _workers(session: Session, stop: threading.Event, lag: Callable[[], float | 
             clock=time.monotonic,
             wall_clock=time.time,
             sleep=sleep,
-            max_record_bytes=settings.kinesis_max_record_bytes if settings else MAX_RECORD_BYTES,
+            max_record_bytes=session.ready.max_record_bytes,
         )
         yield worker_of(plan, LoadFiles(client=s3, bucket=session.place.bucket, id=plan.id), tables, around)

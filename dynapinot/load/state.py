@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, Literal, TypeVar
@@ -54,6 +54,11 @@ class Run(Struct, frozen=True, kw_only=True):
     starts: int = 0
 
 
+# Made while there is one thread, see load.files.
+_decode_run: Final = msgspec.json.Decoder(Run).decode
+_decode_total: Final = msgspec.json.Decoder(Total).decode
+
+
 def own_run(now: float, *, has_ended: bool = False) -> Run:
     """Return the run of this process."""
     return Run(place="here", host=socket.gethostname(), pid=os.getpid(), seen=now, has_ended=has_ended)
@@ -78,16 +83,16 @@ def is_process_alive(run: Run, now: float) -> bool:
 
 def read_run(files: LoadFiles) -> Run | None:
     """Read who works on a load, None if nobody ever did. Raises CommandError."""
-    return _read(files, RUN, Run)
+    return _read(files, RUN, _decode_run)
 
 
 def is_reported(files: LoadFiles) -> bool:
     """Return whether a load came to its end: its report says that every unit is done. Raises CommandError."""
-    report = _read(files, REPORT, Total)
+    report = _read(files, REPORT, _decode_total)
     return report is not None and report.done == report.units
 
 
-def _read(files: LoadFiles, name: str, kind: type[_T]) -> _T | None:
+def _read(files: LoadFiles, name: str, decode: Callable[[bytes], _T]) -> _T | None:
     key = f"{PREFIX}{files.id}/{name}"
     with refusals():
         try:
@@ -95,14 +100,14 @@ def _read(files: LoadFiles, name: str, kind: type[_T]) -> _T | None:
         except files.client.exceptions.NoSuchKey:
             return None
     try:
-        return msgspec.json.decode(body, type=kind)
+        return decode(body)
     except msgspec.MsgspecError as error:
         raise CommandError(f"s3://{files.bucket}/{key} is not a file of a load: {error}") from None
 
 
 def newest_load(client: S3Client, bucket: str) -> str:
     """Return the id of the newest load in a bucket. Raises CommandError if there is none."""
-    ids = _ids(client, bucket)
+    ids = ids_of(client, bucket)
     if not ids:
         raise CommandError(f"There is no load in s3://{bucket}/{PREFIX}: begin one with dynapinot load")
     return ids[-1]
@@ -110,7 +115,7 @@ def newest_load(client: S3Client, bucket: str) -> str:
 
 def unfinished_load(client: S3Client, bucket: str, table: str) -> str | None:
     """Return the id of the newest load of a DynamoDB table if it has not come to its end."""
-    for name in reversed(_ids(client, bucket)):
+    for name in reversed(ids_of(client, bucket)):
         files = LoadFiles(client=client, bucket=bucket, id=name)
         try:
             plan = files.plan()
@@ -121,7 +126,8 @@ def unfinished_load(client: S3Client, bucket: str, table: str) -> str | None:
     return None
 
 
-def _ids(client: S3Client, bucket: str) -> list[str]:
+def ids_of(client: S3Client, bucket: str) -> list[str]:
+    """List the ids of a bucket's loads, the oldest first. Raises CommandError."""
     with refusals():
         return sorted(load_ids(client, bucket))
 

@@ -9,12 +9,12 @@ from typing import Any, Final, NamedTuple, TypeAlias
 from dynapinot.local.readback import RowError, read_shown, read_value
 from dynapinot.pinot_server import partition_of
 from load.by_key import data_type, literal, quoted, selected
+from load.sweep import QUERY_MS
 from pinot.source import REST
 from pinot.table import Column, Table
 
 Key: TypeAlias = tuple[Hashable, ...]  # the values of a primary key, see readback.read_value
 
-QUERY_MS: Final = 50_000  # Pinot's own limit is 10 s, a client's may be a minute
 _OPTIONS: Final = f"SET enableNullHandling=true; SET timeoutMs={QUERY_MS}; "
 _SEGMENT: Final = "$segmentName"
 _UNREADABLE: Final = object()  # a value that no row has: Infinity, a time beyond LONG

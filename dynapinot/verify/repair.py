@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple
 
 from decoder.errors import ChangeError
 from dynapinot.errors import CommandError
 from dynapinot.verify.sample import Sample, Suspect
 from load.by_key import ByKey
-from pinot.table import Table, Target
+from load.sweep import PORTION, Publish
+from pinot.table import Table
 from publisher.entry import Entry
-from publisher.order import Published
-
-PORTION: Final = 500  # rows that are published together
-
-Publish: TypeAlias = Callable[[Target, Sequence[Entry]], Published]
 
 _DOUBLE: Final = "no row hides one of another partition: make a new stream and table, docs/operations.md#resharding"
 _NO_ROW: Final = "the item cannot be a row: fix the item, or the column, and load it or redrive its dead letter"

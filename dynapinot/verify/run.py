@@ -20,6 +20,7 @@ from dynapinot.init.table_description import TableDescription, describe
 from dynapinot.load.planning import make_plan, margin_of, read_rate
 from dynapinot.load.preconditions import dynamodb_time
 from dynapinot.pinot_server import Broker
+from dynapinot.publishing import publisher_of
 from dynapinot.verify import report
 from dynapinot.verify.columns import Columns
 from dynapinot.verify.judge import Reading
@@ -27,21 +28,18 @@ from dynapinot.verify.repair import Repaired, preview, repair
 from dynapinot.verify.report import Verified
 from dynapinot.verify.sample import Sample, Scan, scan_size
 from handlers import clients
-from handlers.deadline import seconds_from_now
 from load.by_key import ByKey, UntoldItemError, by_key
 from load.pace import Budget
 from load.plan import ScanReader
 from load.scan import SegmentReader, page_reader
-from pinot.table import Table, Target
-from publisher.entry import Entry
-from publisher.order import Limits, Published
+from pinot.table import Table
+from publisher.order import Limits
 from redrive.item import item_reader
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 CATCH_UP_SECONDS: Final = 600.0  # for Pinot to consume what was published
-_SECONDS_FOR_ROWS: Final = 60.0  # of one portion
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,13 +115,7 @@ def _verify(options: Options, source: str, table: Table) -> Verified:
             columns=Columns(table), source=source, region=described.region, max_record_bytes=options.max_record_bytes
         ),
         ask=lambda sql, published: rows_after(options.broker, table.name, sql, published, CATCH_UP_SECONDS),
-        read_item=item_reader(
-            client,
-            sleep=time.sleep,
-            clock=time.monotonic,
-            pause=1 / options.items_per_second,
-            margin=margin_of(described, consistent=True),
-        ),
+        read_item=item_reader(client, sleep=time.sleep, clock=time.monotonic, pause=1 / options.items_per_second),
         key_names=tuple(types),
         random=Random(),  # a sample, not a secret
     )
@@ -177,9 +169,4 @@ def _repair(options: Options, sample: Sample, told: ByKey | str) -> Repaired | N
     question = f"Publish {report.published(planned)} to the stream {table.stream}?"
     if not options.is_agreed and not (options.asks and options.asks(question)):
         return None
-    streams = clients.streams([table], Limits())
-
-    def publish(target: Target, entries: Sequence[Entry]) -> Published:
-        return streams.publish_within(seconds_from_now(_SECONDS_FOR_ROWS))(target, entries)
-
-    return repair(sample, told, publish, options.wait_seconds)
+    return repair(sample, told, publisher_of([table], Limits()), options.wait_seconds)

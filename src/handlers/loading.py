@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -41,14 +41,9 @@ class _Counted:
     sizes: dict[Target, Size] = field(default_factory=dict)
 
     def __call__(self, target: Target, entries: Iterable[Entry]) -> Published:
-        return self.publish(target, self._count(target, entries))
-
-    def _count(self, target: Target, entries: Iterable[Entry]) -> Iterator[Entry]:
-        rows = size = 0
-        for entry in entries:
-            rows, size = rows + 1, size + len(entry.data) + len(entry.key)
-            yield entry
-        self.sizes[target] = Size(rows, size)
+        rows = tuple(entries)
+        self.sizes[target] = Size(len(rows), sum(len(row.data) + len(row.key) for row in rows))
+        return self.publish(target, rows)
 
 
 def sender(planner: Planner, *, publish: Publish, store: Store) -> Send:

@@ -29,9 +29,7 @@ metrics: Final = Metrics(namespace=NAMESPACE, service=_settings.powertools_servi
 _tables, _ = load_tables(_settings.tables_dir, _settings.tables)
 _streams: Final = clients.streams(_tables, _settings.limits)
 _bucket: Final = open_bucket(clients.s3(), _settings.dead_letter_bucket)
-_read_item: Final = item_reader(
-    clients.dynamodb(), sleep=time.sleep, clock=time.monotonic, pause=1 / _settings.redrive_items_per_second
-)
+_dynamodb: Final = clients.dynamodb()
 
 
 def _bucket_in_random_order() -> Bucket:
@@ -44,10 +42,14 @@ def _bucket_in_random_order() -> Bucket:
 def handler(_: object, context: Any) -> dict[str, Any]:  # noqa: ANN401  # the runtime's own
     """Redrive the failed changes in the dead letter bucket while there is time; return what was done."""
     remaining = time_for_work(context)
+    # Made for each run, as it keeps whether a table is global, which may change.
+    read_item = item_reader(
+        _dynamodb, sleep=time.sleep, clock=time.monotonic, pause=1 / _settings.redrive_items_per_second
+    )
     summary = redrive(
         _bucket_in_random_order(),
         _tables,
-        read_item=_read_item,
+        read_item=read_item,
         publish=_streams.publish_within(time_for_work(context, TIME_FOR_ROWS)),
         max_record_bytes=_settings.kinesis_max_record_bytes,
         remaining=remaining,

@@ -9,18 +9,17 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple
 
 from decoder.change import Change, Image
 from decoder.number import decode_number, number_text
+from load.plan import KeyValue
 from pinot.errors import MisfitError
 from pinot.table import Column, Row, Table
 from redrive.current_rows import ReadItem
 from snapshot.version import snapshot_ms
 
 FOREIGN_KEY: Final = "foreign_key"  # Pinot has a row that is not made of an item
-
-Value: TypeAlias = str | int  # of a primary key's column, as Pinot answers it
 
 
 class KeyAnswerError(Exception):
@@ -47,7 +46,7 @@ class KeyColumn(NamedTuple):
     form: _Form
 
 
-def _number(value: Value) -> str:
+def _number(value: KeyValue) -> str:
     return number_text(decode_number(str(value)))
 
 

@@ -5,7 +5,7 @@ They are all of a load's state: whoever has them can go on with it, the function
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
-from load.plan import VERSION, Control, Plan, Unit
+from load.plan import VERSION, Control, Plan, Swept, Unit
 from publisher.entry import Entry
 from publisher.s3 import putter
 
@@ -27,6 +27,12 @@ REPORT: Final = "report.json"
 
 _PARALLEL_READS: Final = 16
 _T = TypeVar("_T")
+
+# Made while there is one thread: msgspec 0.22.0 crashes if several threads are the first to use a type.
+_decode_plan: Final = msgspec.json.Decoder(Plan).decode
+_decode_unit: Final = msgspec.json.Decoder(Unit).decode
+_decode_control: Final = msgspec.json.Decoder(Control).decode
+_decode_swept: Final = msgspec.json.Decoder(Swept).decode
 
 
 class FilesError(Exception):
@@ -43,7 +49,7 @@ class LoadFiles:
 
     def plan(self) -> Plan:
         """Read the plan."""
-        plan = self._read(PLAN, Plan)
+        plan = self._read(PLAN, _decode_plan)
         if plan is None:
             raise FilesError(f"there is no load {self.id}: {self._url(PLAN)} does not exist")
         if plan.version != VERSION:
@@ -52,7 +58,7 @@ class LoadFiles:
 
     def unit(self, number: int) -> Unit:
         """Read a unit's state: that of its beginning if there is none yet."""
-        return self._read(_unit_name(number), Unit) or Unit(number=number)
+        return self._read(_unit_name(number), _decode_unit) or Unit(number=number)
 
     def units(self, count: int) -> list[Unit]:
         """Read all units' states."""
@@ -61,7 +67,15 @@ class LoadFiles:
 
     def control(self) -> Control:
         """Read what the operator wants."""
-        return self._read(CONTROL, Control) or Control()
+        return self._read(CONTROL, _decode_control) or Control()
+
+    def swept(self, table: str) -> Swept:
+        """Read how far the sweep of a Pinot table is: its beginning if there was none yet."""
+        return self._read(_swept_name(table), _decode_swept) or Swept()
+
+    def save_swept(self, table: str, swept: Swept) -> None:
+        """Write how far the sweep of a Pinot table is."""
+        self.save_json(_swept_name(table), swept)
 
     def save(self, what: Plan | Unit | Control) -> None:
         """Write one of them."""
@@ -79,10 +93,10 @@ class LoadFiles:
         if error:
             raise FilesError(f"{self._url(name)} cannot be written: {error}")
 
-    def _read(self, name: str, kind: type[_T]) -> _T | None:
+    def _read(self, name: str, decode: Callable[[bytes], _T]) -> _T | None:
         try:
             body = self.client.get_object(Bucket=self.bucket, Key=f"{PREFIX}{self.id}/{name}")["Body"].read()
-            return msgspec.json.decode(body, type=kind)
+            return decode(body)
         except ClientError as error:
             code = error.response.get("Error", {}).get("Code", "Unknown")
             if code == "NoSuchKey":
@@ -106,3 +120,7 @@ def load_ids(client: S3Client, bucket: str) -> Iterator[str]:
 
 def _unit_name(number: int) -> str:
     return f"units/{number}.json"
+
+
+def _swept_name(table: str) -> str:
+    return f"sweep/{table}.json"

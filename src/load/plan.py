@@ -7,11 +7,13 @@ number of workers, in any order. A unit's state says where to go on; to do a par
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Final, Literal
+from typing import Final, Literal, TypeAlias
 
 from msgspec import Struct, field
 
 VERSION: Final = 1  # of the form of a load's files
+
+KeyValue: TypeAlias = str | int  # of a primary key's column, as Pinot answers it
 
 
 class ScanReader(Struct, frozen=True, kw_only=True, tag_field="from", tag="scan"):
@@ -92,6 +94,23 @@ class Unit(Struct, frozen=True, kw_only=True):
     rejected: int = 0
     dead_letters: Mapping[str, int] = field(default_factory=dict)  # by reason
     updated: float = 0.0
+
+
+class Swept(Struct, frozen=True, kw_only=True):
+    """How far the sweep of a Pinot table is: its ``sweep/<table>.json``. See :mod:`load.sweep`.
+
+    ``position`` is the last primary key, in Pinot, that is done; None for the beginning. Each candidate became a row or
+    a tombstone, or was ``kept``, or is counted in ``failures``, by its reason. ``kept`` are rows without their item in
+    a table that keeps what Time to Live deletes: nobody can tell whether it was that.
+    """
+
+    position: tuple[KeyValue, ...] | None = None
+    is_done: bool = False
+    candidates: int = 0
+    rows: int = 0
+    tombstones: int = 0
+    kept: int = 0
+    failures: Mapping[str, int] = field(default_factory=dict)
 
 
 class Control(Struct, frozen=True, kw_only=True):

@@ -19,11 +19,10 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 import msgspec
-from msgspec import Struct
 
 from decoder.errors import ChangeError
-from load.by_key import ByKey, KeyAnswerError, UntoldItemError, Value, by_key, literal, quoted, selected
-from load.plan import ExportReader, Plan
+from load.by_key import ByKey, KeyAnswerError, UntoldItemError, by_key, literal, quoted, selected
+from load.plan import ExportReader, KeyValue, Plan, ScanReader, Swept
 from pinot.table import Row, Table, Target
 from publisher.entry import Entry
 from publisher.order import Published
@@ -40,22 +39,6 @@ Publish: TypeAlias = Callable[[Target, Sequence[Entry]], Published]
 
 class SweepError(Exception):
     """A table cannot be swept, or not now; the message says why and what to do."""
-
-
-class Swept(Struct, frozen=True, kw_only=True):
-    """How far a sweep is. ``position`` is the last primary key, in Pinot, that is done; None for the beginning.
-
-    Each candidate became a row or a tombstone, or was ``kept``, or is counted in ``failures``, by its reason. ``kept``
-    are rows without their item in a table that keeps what Time to Live deletes: nobody can tell whether it was that.
-    """
-
-    position: tuple[Value, ...] | None = None
-    is_done: bool = False
-    candidates: int = 0
-    rows: int = 0
-    tombstones: int = 0
-    kept: int = 0
-    failures: Mapping[str, int] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +58,7 @@ class Sweep:
         """The Pinot table."""
         return self.rows.table
 
-    def query(self, position: tuple[Value, ...] | None, limit: int) -> str:
+    def query(self, position: tuple[KeyValue, ...] | None, limit: int) -> str:
         """Write the query for the next candidates, in the order of their keys: no change moves one to another page."""
         names = [quoted(each.column.name) for each in self.rows.columns]
         taken = [selected(each.column) for each in self.rows.columns]
@@ -105,6 +88,12 @@ def sweep_of(
     table whose rows do not tell their items, or when they were refreshed.
     """
     cannot = f"the table {table.name} cannot be swept"
+    reader = plan.reader
+    if isinstance(reader, ScanReader) and reader.filter:
+        raise SweepError(
+            f"{cannot}: the load has a filter, and every row that the filter left out would be read again, one by one. "
+            "Load without a filter first"
+        )
     if table.dynamodb_table != plan.table:
         raise SweepError(
             f"{cannot}: its source.toml does not say that all its rows are of {plan.table}, and the rows of another "
@@ -119,7 +108,6 @@ def sweep_of(
         rows = by_key(table, plan.table, plan.region, key_types, max_record_bytes)
     except UntoldItemError as error:
         raise SweepError(f"{cannot}: {error}. Load into a new Pinot table instead") from None
-    reader = plan.reader
     second = reader.second if isinstance(reader, ExportReader) else read_second(plan.began, reader.margin)
     return Sweep(
         rows=rows,
@@ -154,7 +142,9 @@ def sweep(
     return state
 
 
-def _do(task: Sweep, state: Swept, keys: Sequence[tuple[Value, ...]], read_item: ReadItem, publish: Publish) -> Swept:
+def _do(
+    task: Sweep, state: Swept, keys: Sequence[tuple[KeyValue, ...]], read_item: ReadItem, publish: Publish
+) -> Swept:
     entries: list[Entry] = []
     kept = tombstones = 0
     failures = Counter(state.failures)

@@ -25,6 +25,8 @@ from pinot.table import Table
 CONSISTENT_READ: Final = 1
 # The same of a replica of a global table: no page says which time a replicated write has in the stream.
 GLOBAL_TABLE_READ: Final = 60
+# DynamoDB Local: the times of its stream are whole minutes, rounded down (tests/engines/test_sources.py).
+DYNAMODB_LOCAL_READ: Final = 60
 # An eventually consistent page of Scan: no page bounds how old it may be.
 EVENTUAL_READ: Final = 300
 # An export's ExportTime: "times are based on an internal system clock and can vary by one minute of your clock".

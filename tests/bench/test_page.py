@@ -67,7 +67,7 @@ def test_the_pages_result_is_of_a_full_run(result):
     assert result.package is not None
     assert len(works(result)) > 0
     assert {race.name.partition("/")[0] for race in result.races} == {
-        *("decode", "text", "client", "invocation", "handler", "batch", "start", "memory", "throughput"),
+        *("decode", "text", "client", "invocation", "handler", "batch", "start", "memory", "throughput", "load"),
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench import client, decode, invocation, memory, start, throughput
+from bench import client, decode, invocation, load, memory, start, throughput
 from bench.measure import Contender, Race
 from bench.targets import TARGETS, Target, judge
 
@@ -42,5 +42,5 @@ def test_a_target_of_a_race_that_was_not_run_is_not_judged():
 
 
 def test_every_target_names_an_existing_race():
-    known = {name for suite in (client, decode, invocation, memory, start, throughput) for name in suite.names()}
+    known = {name for suite in (client, decode, invocation, load, memory, start, throughput) for name in suite.names()}
     assert {target.race for target in TARGETS} <= known

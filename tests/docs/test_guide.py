@@ -27,11 +27,15 @@ LOOKING = ("dynapinot query", "dynapinot drift --log-group", "dynapinot redrive"
 @contextmanager
 def account(monkeypatch):
     """An AWS of moto's, with the table of the guide in it. Its Lambda is told of changes and leaves them alone."""
-    from moto.awslambda.models import LambdaBackend  # noqa: PLC0415  # takes a second that only this test has
+    from moto.awslambda.models import LambdaBackend, LambdaFunction  # noqa: PLC0415  # takes a second
 
     # It would look for Docker; and what it says were taken would be gone from the stream.
     monkeypatch.setattr(LambdaBackend, "send_dynamodb_items", lambda *_, **__: "")
     with embedded_services() as services:
+        # AWS gives a signed address of its own, from which the code can be downloaded; so does this.
+        code = services.s3.generate_presigned_url("get_object", Params={"Bucket": "bucket", "Key": "key"})
+        get_code = LambdaFunction.get_code
+        monkeypatch.setattr(LambdaFunction, "get_code", lambda self: {**get_code(self), "Code": {"Location": code}})
         orders.make_table(services.dynamodb)
         yield services
 
@@ -89,7 +93,7 @@ def walk(steps, shell, function, pinot):
         if step.command.startswith(LOOKING):
             function.catch_up()
             pinot.consume()
-        code, printed = shell.run(step.command)
+        code, printed = shell.run(step.command, step.answer)
         yield step, code, printed
         if code != step.exit_code:
             return

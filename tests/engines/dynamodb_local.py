@@ -16,7 +16,7 @@ from engines.tools import Server, java, made_once, maven, run
 NAME: Final = "DynamoDB Local"
 PROJECT: Final = ROOT / "tests" / "engines" / "dynamodb"
 REGION: Final = "us-east-1"
-HEAP: Final = "256m"
+HEAP_MB: Final = int(os.environ.get("ENGINES_HEAP_MB", "256"))
 
 
 def build() -> list[str]:
@@ -32,7 +32,7 @@ def build() -> list[str]:
     folder = made_once("dynamodb-local", PROJECT, make)
     return [
         program,
-        f"-Xmx{HEAP}",
+        f"-Xmx{HEAP_MB}m",
         "-XX:+UseSerialGC",
         "-XX:TieredStopAtLevel=1",  # the JIT compiler is warm after a hundred writes, not after thousands
         f"-Dsqlite4java.library.path={folder / 'native'}",
@@ -49,6 +49,11 @@ class DynamoDBLocal:
         self._server = Server(NAME, build())
         self._accounts = count(1)
 
+    @property
+    def endpoint(self) -> str:
+        """Where it listens."""
+        return self._server.endpoint
+
     def close(self) -> None:
         """Stop it and discard its data."""
         self._server.close()
@@ -62,16 +67,16 @@ class Account:
     """An account whose tables no other account sees."""
 
     def __init__(self, endpoint: str, access_key: str) -> None:
-        self._endpoint = endpoint
-        self._access_key = access_key
+        self.endpoint = endpoint
+        self.access_key = access_key
 
     def client(self, service: str) -> Any:
         """Connect ``dynamodb`` or ``dynamodbstreams``."""
         return boto3.client(
             service,
-            endpoint_url=self._endpoint,
+            endpoint_url=self.endpoint,
             region_name=REGION,
-            aws_access_key_id=self._access_key,
+            aws_access_key_id=self.access_key,
             aws_secret_access_key="secret",
             config=Config(retries={"mode": "standard", "total_max_attempts": 1}),
         )

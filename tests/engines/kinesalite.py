@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 from typing import Any, Final
@@ -15,7 +16,7 @@ from engines.tools import Server, made_once, node, npm, run
 NAME: Final = "kinesalite"
 PROJECT: Final = ROOT / "tests" / "engines" / "kinesalite"
 REGION: Final = "us-east-1"
-HEAP_MB: Final = 256
+HEAP_MB: Final = int(os.environ.get("ENGINES_HEAP_MB", "256"))
 
 # No scripts: they would build a database on disk, an optional dependency that is not needed.
 _INSTALL: Final = ("ci", "--omit=optional", "--ignore-scripts", "--no-audit", "--no-fund")

@@ -26,7 +26,7 @@ PROJECT: Final = ROOT / "tests" / "engines" / "pinot"
 BUILD: Final = ROOT / ".cache" / "pinot-engine"  # the output folder of the project's pom.xml
 
 MIN_JAVA: Final = 17
-HEAP: Final = "512m"
+HEAP_MB: Final = int(os.environ.get("ENGINES_HEAP_MB", "512"))
 BUILD_TIMEOUT_S: Final = 900  # the first time everything is downloaded from Maven Central
 
 # Pinot's own options for Java 17 (its parent pom.xml).
@@ -60,7 +60,7 @@ def build() -> list[str]:
             stamp.write_text(sources)
     return [
         java,
-        f"-Xmx{HEAP}",
+        f"-Xmx{HEAP_MB}m",
         "-XX:+UseSerialGC",
         "-XX:TieredStopAtLevel=1",  # starts in half the time; no test is long enough to need the other compiler
         f"-Duser.timezone={_ZONE}",
@@ -187,19 +187,19 @@ class EngineTable:
         outcomes: list[dict[str, Any]] = self._ask("ingest", partition=partition, rows=encoded)["outcomes"]
         return outcomes
 
-    def live(self) -> list[dict[str, Any]]:
-        """Return the rows that a query shows: column -> value, None for null."""
-        return [row for _, row in self.placed()]
+    def live(self, partition: int | None = None) -> list[dict[str, Any]]:
+        """Return the rows that a query shows, or those of a partition: column -> value, None for null."""
+        return [row for _, row in self.placed(partition=partition)]
 
     def history(self) -> list[dict[str, Any]]:
         """Return the rows that a query with ``skipUpsert`` shows, of each partition in the order of consumption."""
         return [row for _, row in self.placed(history=True)]
 
-    def placed(self, *, history: bool = False) -> list[tuple[int, dict[str, Any]]]:
-        """Return the rows with the partition of each."""
+    def placed(self, *, history: bool = False, partition: int | None = None) -> list[tuple[int, dict[str, Any]]]:
+        """Return the rows with the partition of each, or those of one partition."""
         return [
             (partition, {name: None if value is None else self._read[name](value) for name, value in row.items()})
-            for partition, row in self._ask("rows", history=history)["rows"]
+            for partition, row in self._ask("rows", history=history, partition=partition)["rows"]
         ]
 
     def query(self, sql: str) -> list[list[Any]]:

@@ -14,8 +14,8 @@ from engines.feed import COMPLETE, INDEXED, MAX_RECORD_BYTES, consume, rows_of
 from engines.model import agree, model_of
 from engines.roundtrip import schema_with
 from files import SCHEMA, table, with_setting
-from load.plan import Plan, PlannedTable, ScanReader
-from load.sweep import Swept, sweep, sweep_of
+from load.plan import Plan, PlannedTable, ScanReader, Swept
+from load.sweep import sweep, sweep_of
 from publisher.order import Published
 from redrive.current_rows import ItemSnapshot
 from snapshot.record import SnapshotRecords

@@ -15,6 +15,8 @@ import yaml
 from click.testing import CliRunner
 
 from dynapinot.cli.app import app
+from dynapinot.local.kinesis_stream import StreamReader
+from dynapinot.local.services import embedded_services
 from examples.story import EVENTS, NAMES, ROOT, TABLES, golden, load, records_of
 from handlers.catalog import load_tables
 from pinot.errors import Findings, TableError
@@ -83,10 +85,11 @@ def test_each_kind_of_block_is_tested():
         "toml": len(NAMES) + mistakes,
         "text": mistakes,
         "json": 4,
-        "console": len(SHOWN) + len(blocks(section("Try it"), "console")) + len(DEPLOYS),
+        "console": len(SHOWN) + len(blocks(section("Try it"), "console")) + len(DEPLOYS) + len(LOADS),
     }
 
 
+LOADS = blocks(section("Add a table to a running deployment"), "console")
 SHOWN = [block for block in blocks(PAGE, "console") if block.startswith("$ ")]
 
 
@@ -119,19 +122,50 @@ def test_the_command_for_the_whole_story_runs(monkeypatch):
     )
 
 
-def test_each_table_has_the_stream_on_the_page():
-    got = table(section("A folder for each Pinot table").split("###")[0])[1:]
-    assert {tuple(cells) for cells in got} == {(f"`{each.name}`", f"`{each.stream}`") for each in load()}
-
-
-def test_each_access_pattern_matches_an_item():
-    images = [
+def images_of_events():
+    return [
         image
         for each in EVENTS
         for record in records_of(each)
         for name, image in record["dynamodb"].items()
         if name == "NewImage"
     ]
+
+
+@pytest.mark.parametrize("command", LOADS)
+def test_the_load_of_an_added_table_sends_rows_to_its_stream_only(command, monkeypatch):
+    here = "--bucket dead-letters --trust-live-path --yes"
+    items = {(image["PK"]["S"], image["SK"]["S"]): image for image in images_of_events()}
+    lines = [key for key in items if key[0].startswith("ORDER#") and key[1].startswith("LINE#")]
+    with embedded_services() as services:
+        streams = {each.name: each.stream for each in load()}
+        for stream in streams.values():
+            services.kinesis.create_stream(StreamName=stream, ShardCount=2)
+        services.s3.create_bucket(Bucket="dead-letters")
+        services.dynamodb.create_table(
+            TableName="app",
+            KeySchema=[{"AttributeName": "PK", "KeyType": "HASH"}, {"AttributeName": "SK", "KeyType": "RANGE"}],
+            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("PK", "SK")],
+            BillingMode="PAY_PER_REQUEST",
+            StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
+        )
+        for item in items.values():
+            services.dynamodb.put_item(TableName="app", Item=item)
+        result = explain(command.strip().replace("--stack dynapinot", here), monkeypatch)
+        rows = {name: StreamReader(services.kinesis, stream).read() for name, stream in streams.items()}
+    assert result.exit_code == 0, result.output
+    assert sorted(json.loads(row.data)["sk"] for row in rows.pop("order_lines")) == sorted(sk for _, sk in lines)
+    assert lines
+    assert rows == {"users": [], "orders": []}
+
+
+def test_each_table_has_the_stream_on_the_page():
+    got = table(section("A folder for each Pinot table").split("###")[0])[1:]
+    assert {tuple(cells) for cells in got} == {(f"`{each.name}`", f"`{each.stream}`") for each in load()}
+
+
+def test_each_access_pattern_matches_an_item():
+    images = images_of_events()
     patterns = [cells[1] for cells in table(section("The DynamoDB table"))[1:]]
     for pattern in patterns:
         named = re.findall(r"`(PK|SK|GSI1PK) = ([A-Z]+#?)[^`]*`", pattern)

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import boto3
 import msgspec
@@ -195,3 +199,10 @@ def test_every_item_of_an_export_is_a_row_at_the_exports_time(world):
     rows = [json.loads(entry.data) for entry in world.rows["items-stream"]]
     assert [row["id"] for row in rows] == [f"a{n}" for n in range(9)]
     assert {row["changed"] for row in rows} == {NOW * 1000 - 1}
+
+
+def test_threads_may_be_the_first_to_read_a_loads_files_and_to_make_rows():
+    script = Path(__file__).with_name("first_in_threads.py")
+    environment = {**os.environ, "PYTHONPATH": str(script.parents[1])}
+    done = subprocess.run([sys.executable, str(script)], env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")

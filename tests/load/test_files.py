@@ -6,7 +6,7 @@ from botocore.exceptions import EndpointConnectionError
 from moto import mock_aws
 
 from load.files import FilesError, LoadFiles, load_ids
-from load.plan import Control, ExportReader, Plan, PlannedTable, ScanReader, Unit
+from load.plan import Control, ExportReader, Plan, PlannedTable, ScanReader, Swept, Unit
 
 READERS = [
     ScanReader(segments=7, margin=300, consistent=False, filter={"FilterExpression": "a = :b"}, units_per_second=5.0),
@@ -55,6 +55,14 @@ def test_units_and_control_have_a_beginning(files):
     files.save(Control(state="pause", share=0.1))
     assert files.units(2) == [Unit(number=0), unit]
     assert files.control() == Control(state="pause", share=0.1)
+
+
+def test_a_sweep_has_a_beginning_for_each_table(files):
+    assert files.swept("items") == Swept()
+    swept = Swept(position=("a", 2**63), candidates=3, rows=1, tombstones=1, failures={"too_large": 1})
+    files.save_swept("items", swept)
+    assert files.swept("items") == swept
+    assert files.swept("others") == Swept()
 
 
 def test_a_load_that_is_not_there_is_said(files):

@@ -12,8 +12,8 @@ from changes import SECOND, insert, remove
 from decoder.change import decode_change
 from dynapinot.local.replica import Replica, read_upsert_table
 from files import CONFIG, SCHEMA, table, with_column, with_setting
-from load.plan import ExportReader, Plan, PlannedTable, ScanReader
-from load.sweep import SweepError, Swept, sweep, sweep_of
+from load.plan import ExportReader, Plan, PlannedTable, ScanReader, Swept
+from load.sweep import SweepError, sweep, sweep_of
 from pinot_sql import answer
 from publisher.order import Published
 from redrive.current_rows import ItemSnapshot, RedriveError
@@ -149,6 +149,11 @@ def test_a_table_whose_rows_do_not_tell_their_items_or_their_age_is_refused(of, 
         task_of(of, types=types)
     assert str(error.value).startswith("the table items cannot be swept: ")
     assert message in str(error.value)
+
+
+def test_a_load_with_a_filter_is_refused():
+    with pytest.raises(SweepError, match="the table items cannot be swept: the load has a filter"):
+        task_of(reader=ScanReader(segments=1, margin=1, filter={"FilterExpression": "attribute_exists(a)"}))
 
 
 # --- from a key in Pinot to an item, and back --------------------------------------------------------------------

@@ -18,9 +18,11 @@ CHANGE = decode_change(insert({"id": {"B": "aGk="}}, {}))
 class FakeDynamoDB:
     """GetItem that responds at these seconds, one for each call."""
 
-    def __init__(self, *seconds, item=None):
+    def __init__(self, *seconds, item=None, replicas=()):
         self.seconds = list(seconds)
         self.item = item
+        self.replicas = replicas
+        self.described = []
         self.now = 0.0
         self.slept = []
         self.requests = []
@@ -31,6 +33,12 @@ class FakeDynamoDB:
     def sleep(self, seconds):
         self.slept.append(round(seconds, 6))
         self.now += seconds
+
+    def describe_table(self, TableName):  # noqa: N803  # as the API names it
+        self.described.append(TableName)
+        if isinstance(self.replicas, Exception):
+            raise self.replicas
+        return {"Table": {"Replicas": self.replicas} if self.replicas else {}}
 
     def get_item(self, **request):
         self.requests.append(request)
@@ -64,10 +72,22 @@ def test_a_read_waits_for_the_earliest_second_in_which_it_may_begin():
     assert dynamodb.slept == [0.25, 0.25, 0.02]
 
 
-def test_a_read_of_a_global_table_has_a_larger_margin():
-    dynamodb = FakeDynamoDB(100, 105)
-    function = item_reader(dynamodb, sleep=dynamodb.sleep, clock=lambda: dynamodb.now, margin=GLOBAL_TABLE_READ)
-    assert function(CHANGE, 30) == ItemSnapshot(None, 40)
+REPLICAS = [{"RegionName": "eu-west-1"}]
+REFUSED = ClientError({"Error": {"Code": "AccessDeniedException"}}, "DescribeTable")
+
+
+@pytest.mark.parametrize("replicas", [REPLICAS, REFUSED, EndpointConnectionError(endpoint_url="http://127.0.0.1")])
+def test_a_read_of_a_table_that_is_global_or_may_be_has_a_larger_margin(replicas):
+    dynamodb = FakeDynamoDB(100, 105, 106, replicas=replicas)
+    assert GLOBAL_TABLE_READ == 60
+    assert read(dynamodb, 30, 30) == [ItemSnapshot(None, 40), ItemSnapshot(None, 45)]
+    assert dynamodb.described == ["meetups"]
+
+
+def test_a_read_of_a_global_table_waits_for_its_margin_without_asking_meanwhile():
+    dynamodb = FakeDynamoDB(100, 159, 160, 161, replicas=REPLICAS)
+    assert read(dynamodb, 100) == [ItemSnapshot(None, 100)]
+    assert dynamodb.slept == [59, 0.25, 0.02]
 
 
 def test_reads_keep_to_the_configured_rate():
@@ -91,7 +111,8 @@ def test_an_item_of_another_region_is_not_read():
 
 def test_a_time_far_in_the_future_is_not_waited_for():
     with pytest.raises(RedriveError, match="in_the_future"):
-        read(FakeDynamoDB(100), 1000)
+        read(FakeDynamoDB(100), 110)
+    assert read(FakeDynamoDB(100, 109, 110, 111), 109) == [ItemSnapshot(None, 109)]
 
 
 @pytest.mark.parametrize(

@@ -711,7 +711,7 @@ def test_the_redrive_may_move_dead_letters_read_items_and_publish_rows(case, sta
             {"Fn::Sub": f"${{DeadLetterBucket.Arn}}/{ARCHIVE}*"},
             Condition=IN_THIS_ACCOUNT,
         ),
-        allow("ReadItems", "dynamodb:GetItem", table_arn(case)),
+        allow("ReadItems", ["dynamodb:DescribeTable", "dynamodb:GetItem"], table_arn(case)),
         allow("PublishRows", "kinesis:PutRecords", kinesis_stream(case)),
         *others(case, "PublishOtherRows", "kinesis:PutRecords"),
         allow("WriteLogs", ["logs:CreateLogStream", "logs:PutLogEvents"], attribute("RedriveLogs", "Arn")),

@@ -30,9 +30,9 @@ from decoder.records import ParsedRecords
 from dynapinot.local.replica import Replica, read_upsert_table
 from files import CONFIG, SCHEMA, table, with_setting
 from handlers.planner import Account, Planner
-from load.plan import ExportReader, Plan, PlannedTable, ScanReader, Unit
+from load.plan import ExportReader, Plan, PlannedTable, ScanReader, Swept, Unit
 from load.scan import Page, SegmentReader
-from load.sweep import Swept, sweep, sweep_of
+from load.sweep import sweep, sweep_of
 from pinot_sql import answer
 from publisher.order import Published
 from redrive.current_rows import ItemSnapshot, current_rows

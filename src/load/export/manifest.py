@@ -113,6 +113,12 @@ class _File(Struct, rename="camel"):
     data_file_s3_key: str
 
 
+# Made while there is one thread, see load.files.
+_decode_format: Final = msgspec.json.Decoder(_Format).decode
+_decode_summary: Final = msgspec.json.Decoder(_Summary).decode
+_decode_files: Final = msgspec.json.Decoder(_File).decode_lines
+
+
 def read_export(fetch: Fetch, folder: Folder) -> Export:
     """Read and check the manifests of an export.
 
@@ -188,7 +194,7 @@ def _fetch_checked(fetch: Fetch, folder: Folder, key: str) -> bytes:
 def _read_summary(data: bytes, folder: Folder, key: str) -> _Summary:
     url = object_url(folder.bucket, key)
     try:
-        form = msgspec.json.decode(data, type=_Format)
+        form = _decode_format(data)
         if form.output_format != _FORMAT:
             raise ExportError(
                 f"{url}: the export's format is {form.output_format}, and only {_FORMAT} can be read. "
@@ -198,7 +204,7 @@ def _read_summary(data: bytes, folder: Folder, key: str) -> _Summary:
             raise ExportError(
                 f"{url}: the summary's version is {form.version}; known are {', '.join(_KINDS)}. Update dynapinot"
             )
-        return msgspec.json.decode(data, type=_Summary)
+        return _decode_summary(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ExportError(
             f"{url} is not the summary of an export as it is known: {error}. A filtered export has not all items and "
@@ -209,7 +215,7 @@ def _read_summary(data: bytes, folder: Folder, key: str) -> _Summary:
 def _read_files(data: bytes, folder: Folder, key: str) -> tuple[DataFile, ...]:
     url = object_url(folder.bucket, key)
     try:
-        files = msgspec.json.Decoder(_File).decode_lines(data)
+        files = _decode_files(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ExportError(f"{url} is not a list of files, one JSON object a line: {error}") from None
     for name, count in Counter(file.data_file_s3_key for file in files).items():

@@ -13,6 +13,7 @@ from functools import cache
 from operator import attrgetter
 from typing import Annotated, Any, Final, Literal, NamedTuple
 
+import msgspec
 from msgspec import UNSET, Meta, Raw, UnsetType, defstruct
 
 from decoder.change import MAX_TIMESTAMP_MS, MIN_TIMESTAMP_MS, MS_PER_SECOND, Change, EventName
@@ -247,7 +248,11 @@ def _value_type(data_type: str, max_length: int | None, *, is_needed: bool) -> A
     """Make the type of an attribute value: ``{"S": …}`` and no other DynamoDB type, or ``{"NULL": true}``."""
     tag, kind = TAGS[data_type], _payload_type(data_type, max_length)
     fields = [(tag, kind)] if is_needed else [(tag, *_optional(kind)), ("NULL", *_optional(Literal[True]))]
-    return _struct("Value", fields, forbid_unknown_fields=True)
+    made = _struct("Value", fields, forbid_unknown_fields=True)
+    msgspec.json.Decoder(
+        made
+    )  # before others have it: msgspec 0.22.0 crashes if several threads are the first to use it
+    return made
 
 
 def _payload_type(data_type: str, max_length: int | None) -> Any:  # noqa: ANN401

@@ -1,7 +1,7 @@
 """`sam deploy`, as far as it goes without AWS: the real template, translated by SAM itself, becomes a stack of moto's.
 
-What CloudFormation would refuse of the parameters is refused; the function's code is not uploaded. Takes the real sam's
-path, then its arguments.
+What CloudFormation would refuse of the parameters is refused. Every function gets the code that was built for the one
+that replicates. Takes the real sam's path, then its arguments.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def _refuse(parameters, given):
 
 def _create(name, region, template, given):
     session = boto3.Session(region_name=region)
-    _upload_nothing(session.client("s3"))
+    _upload_code(session.client("s3"))
     session.client("cloudformation").create_stack(
         StackName=name,
         TemplateBody=json.dumps(template),
@@ -84,11 +84,12 @@ def _create(name, region, template, given):
         )
 
 
-def _upload_nothing(s3):
-    """Put an archive where the translated template has the function's code: s3://bucket/key."""
-    archive = io.BytesIO()
+def _upload_code(s3):
+    """Put what was built where the translated template has the functions' code: s3://bucket/key."""
+    built, archive = Path(".aws-sam/build/Replicator"), io.BytesIO()
     with zipfile.ZipFile(archive, "w") as opened:
-        opened.writestr("README", "The guide's test does not run the function from here.")
+        for path in sorted(built.rglob("*")):
+            opened.write(path, path.relative_to(built))
     s3.create_bucket(Bucket="bucket")
     s3.put_object(Bucket="bucket", Key="key", Body=archive.getvalue())
 

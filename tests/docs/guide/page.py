@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 _BLOCK = re.compile(r"^```console\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _EXIT_CODE = re.compile(r" +# exit code (\d)\b.*$", re.MULTILINE)
+_ANSWER = re.compile(r" \[y/N\]: (\w+)$")
 _PROMPT, _LEFT_OUT = "$ ", "…"
 
 
@@ -18,6 +19,12 @@ class Step:
     command: str
     exit_code: int
     shown: tuple[str, ...]
+
+    @property
+    def answer(self):
+        """What is typed when the command asks whether to go on; None if it does not ask."""
+        answers = [found[1] for line in self.shown if (found := _ANSWER.search(line))]
+        return answers[0] if answers else None
 
 
 def steps_of(page):

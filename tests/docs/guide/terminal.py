@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import pty
 import queue
 import subprocess
 import threading
 from contextlib import contextmanager
 
 _END = "--- the command is over: "
+_QUESTION = " [y/N]: "
 _SECONDS = 60
 
 
@@ -26,9 +29,17 @@ class Terminal:
             self._lines.put(line)
         self._lines.put(None)
 
-    def run(self, command):
-        """Run a command; give its exit code and what it printed, on whatever stream."""
-        self._process.stdin.write(f"{{ {command}\n}} </dev/null; printf '\\n{_END}%d\\n' $?\n")
+    def run(self, command, answer=None):
+        """Run a command; give its exit code and what it printed, on whatever stream.
+
+        An answer is typed on a terminal of the command's own, and shown where it asks.
+        """
+        with _typed(answer) as source:
+            code, printed = self._run(command, source)
+        return code, printed.replace(_QUESTION, f"{_QUESTION}{answer}\n", 1) if answer else printed
+
+    def _run(self, command, source):
+        self._process.stdin.write(f"{{ {command}\n}} <{source}; printf '\\n{_END}%d\\n' $?\n")
         self._process.stdin.flush()
         printed = ""
         while True:
@@ -38,6 +49,21 @@ class Terminal:
                 self.transcript += f"$ {command}\n{printed}"
                 return int(line.removeprefix(_END)), printed.removesuffix("\n")
             printed += line
+
+
+@contextmanager
+def _typed(answer):
+    """Give the file from which a command reads what is typed: nothing, or an answer."""
+    if answer is None:
+        yield os.devnull
+        return
+    typing, terminal = pty.openpty()
+    try:
+        os.write(typing, f"{answer}\n".encode())
+        yield os.ttyname(terminal)
+    finally:
+        os.close(typing)
+        os.close(terminal)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from itertools import groupby
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -17,6 +18,7 @@ from handlers.version import VERSION
 
 DEMO = app.commands["demo"]
 COMMANDS = {**app.commands, **{f"demo {name}": command for name, command in DEMO.commands.items()}}
+PARENT = click.Context(app, **app.context_settings)  # a command remembers the names of its help option
 OPTIONS = {
     (command, option): parameter
     for command, group in COMMANDS.items()
@@ -52,7 +54,7 @@ def test_every_command_for_a_load_has_help_with_an_example_of_itself(name):
     command = COMMANDS["load"].commands[name]
     assert all(option.help for option in command.params if option.param_type_name == "option")
     (example,) = (line.split() for line in command.epilog.partition("Examples:\n")[2].splitlines())
-    command.make_context(name, example[3:])
+    command.make_context(name, example[3:], parent=PARENT)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -109,7 +111,7 @@ def test_every_example_can_be_parsed(command, words):
     assert words[0] == "dynapinot"
     name = next(name for name in sorted(COMMANDS, reverse=True) if words[1:][: len(name.split())] == name.split())
     assert name.startswith(command)
-    COMMANDS[name].make_context(name, words[1 + len(name.split()) :], resilient_parsing=False)
+    COMMANDS[name].make_context(name, words[1 + len(name.split()) :], parent=PARENT)
 
 
 @pytest.mark.parametrize(("command", "option"), [each for each in OPTIONS if each[1].startswith("--")])

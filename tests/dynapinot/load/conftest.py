@@ -2,16 +2,23 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
+from decoder.change import decode_change
 from dynapinot.cli.app import app
+from dynapinot.folders import read_tables
+from dynapinot.load.preconditions import dynamodb_time as DYNAMODB_TIME  # noqa: N812  # not the one that is patched
 from dynapinot.local.kinesis_stream import StreamReader
+from dynapinot.local.replica import Replica, read_upsert_table
 from dynapinot.local.services import REGION, embedded_services
 from files import CONFIG, SCHEMA, with_setting
+from pinot_fake import Pinot, Table, broker_response, result, running
+from pinot_sql import answer
 
 STREAM_REGION = "ingestionConfig.streamIngestionConfig.streamConfigMaps.0.region"
 BUCKET, TABLE = "dead-letters", "app"
@@ -54,12 +61,24 @@ class World:
     def command(self, *words, bucket=BUCKET, trusted=True, **options):
         """Run a command with what it takes to find the load."""
         given = [*words, "--bucket", bucket]
-        if words[0] == "load" and (words[1].startswith("-") or words[1] == "resume"):
+        if words[0] == "load" and (words[1].startswith("-") or words[1] in ("resume", "sweep")):
             given += ["--tables", str(self.tables), *(["--trust-live-path"] if trusted else [])]
         return CliRunner().invoke(app, given, catch_exceptions=False, **options)
 
     def load(self, *words):
         return self.command("load", "--table", TABLE, "--here", "--yes", *words)
+
+    def edit(self, name, change):
+        """Change a JSON file of the table's folder."""
+        file = self.tables / "items" / name
+        file.write_text(json.dumps(change(json.loads(file.read_text()))))
+
+    def live(self, *records):
+        """Send the rows of changes, as the function that has the table's files does."""
+        ((table,), _) = read_tables(self.tables, ())
+        for record in records:
+            for row in table.rows(decode_change(record)):
+                self.services.kinesis.put_record(StreamName="items-stream", PartitionKey=row.key, Data=row.data)
 
     def files(self, name=""):
         """The load's files in the bucket: their contents by their names below the load's id."""
@@ -98,6 +117,54 @@ def tables(tmp_path):
     config = with_setting(config, (*properties, "stream.kinesis.consumer.factory.class.name"), factory)
     (folder / "table.json").write_text(json.dumps(with_setting(config, "tenants", {})))
     return folder.parent
+
+
+@dataclass
+class ConsumingPinot(Pinot):
+    """A Pinot with the table of a world: it shows what the model of its upserts does."""
+
+    world: Any = None
+    replica: Any = None
+
+    def __post_init__(self):
+        self.statistics["minConsumingFreshnessTimeMs"] = (int(time.time()) + 3600) * 1000  # whatever is asked for
+        folder = self.world.tables / "items"
+        schema, config = (json.loads((folder / name).read_text()) for name in ("schema.json", "table.json"))
+        segments = {f"items__{number}__0__20260301T0800Z": {"Server_a": "CONSUMING"} for number in range(4)}
+        self.tables["items"] = Table(schema, config, ideal=segments, actual=segments)
+        self.replica = Replica(read_upsert_table(schema, config))
+
+    def answer(self, method, path, params, body):
+        made = super().answer(method, path, params, body)
+        if (method, path) == ("PUT", "/schemas/items"):
+            self.replica.table = read_upsert_table(body, self.tables["items"].config)
+        if path == "/query/sql":
+            self.consume()
+            rows = answer(self.replica.table, self.replica.live(), body["sql"])
+            return 200, {**broker_response(result([], [], rows)), **self.statistics}
+        return made
+
+    def consume(self):
+        for record in self.world.reader.read():
+            self.replica.ingest(record.shard, record.data)
+
+    def shown(self, column="name"):
+        """What queries show of a column, by the id."""
+        self.consume()
+        return {row["id"]: row.get(column) for row in self.replica.live()}
+
+
+@pytest.fixture
+def pinot(world, monkeypatch):
+    """A Pinot that consumes the world's stream, which is old: no load has to wait, and all clocks are right."""
+    from dynapinot.load import preconditions  # noqa: PLC0415
+
+    monkeypatch.setattr(preconditions, "_stream_began", lambda described, source: 1_700_000_000)
+    for module in ("preconditions", "run"):
+        monkeypatch.setattr(f"dynapinot.load.{module}.dynamodb_time", DYNAMODB_TIME)
+    (world.tables / "items" / "source.toml").write_text(f'dynamodb_table = "{TABLE}"\n')
+    with running(ConsumingPinot(world=world)) as fake:
+        yield fake
 
 
 @pytest.fixture

@@ -76,6 +76,7 @@ def test_a_stack_has_as_many_workers_as_use_the_streams(shards, workers):
     [
         (TABLE, True, 1),
         (replace(TABLE, replicas=("us-east-1",)), True, 60),
+        (replace(TABLE, arn="arn:aws:dynamodb:ddblocal:000000000000:table/app"), True, 60),
         (TABLE, False, 300),
         (replace(TABLE, replicas=("us-east-1",)), False, 300),
     ],

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from dynapinot.load.progress import Display, Meter
-from load.plan import Plan, PlannedTable, ScanReader, Total
+from load.plan import Plan, PlannedTable, ScanReader, Swept, Total
 
 
 def plan(items=1_000, **reader):
@@ -29,12 +29,12 @@ def plan(items=1_000, **reader):
 class Shown:
     """A display whose clock is set by hand."""
 
-    def __init__(self, plan, *, is_terminal=False, as_json=False):
+    def __init__(self, plan, *, is_terminal=False, as_json=False, **options):
         self.now = 0.0
         self.file = io.StringIO()
         console = Console(file=self.file, width=200, force_terminal=is_terminal, color_system=None)
         meter = Meter(plan, clock=lambda: self.now, dollars=lambda total: total.rows / 100)
-        self.display = Display(console, plan, meter, as_json=as_json, clock=lambda: self.now)
+        self.display = Display(console, plan, meter, as_json=as_json, clock=lambda: self.now, **options)
 
     def at(self, seconds, total, **state):
         self.now = seconds
@@ -151,3 +151,24 @@ def test_a_script_on_a_terminal_gets_events_alone():
     with shown.display:
         shown.at(0, total(0))
     assert [json.loads(line)["event"] for line in shown.lines] == ["progress"]
+
+
+def test_a_sweep_has_a_line_every_30_seconds():
+    shown = Shown(plan())
+    for second in range(0, 61, 10):
+        shown.now = second
+        shown.display.show_sweep("t", Swept(candidates=second, rows=second, kept=second // 60, failures={"a": second}))
+    assert shown.lines == [
+        "t: 0 old rows, 0 brought up to date, 0 deleted, 0 failed",
+        "t: 30 old rows, 30 brought up to date, 0 deleted, 30 failed",
+        "t: 60 old rows, 60 brought up to date, 0 deleted, 1 kept, 60 failed",
+    ]
+
+
+def test_a_sweep_on_a_terminal_has_a_bar_without_an_end():
+    shown = Shown(plan(), is_terminal=True, has_end=False)
+    with shown.display:
+        shown.display.show_sweep("t", Swept(candidates=5_000, tombstones=5_000))
+        assert shown.display._bar.tasks[0].total is None
+        shown.display._bar.refresh()
+    assert "t: 5,000 old rows, 0 brought up to date, 5,000 deleted" in shown.file.getvalue()

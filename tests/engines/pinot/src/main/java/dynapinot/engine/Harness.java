@@ -25,7 +25,7 @@ import org.apache.pinot.spi.utils.JsonUtils;
  * {"op": "validate", "schema": …, "config": …}              {}
  * {"op": "create", "id": …, "schema": …, "config": …, "partitions": 2}   {}
  * {"op": "ingest", "id": …, "partition": 0, "rows": [base64, …]}   {"outcomes": [{"indexed": 1}, {"dropped": why}, …]}
- * {"op": "rows", "id": …, "history": false}                  {"rows": [[partition, {column: value}], …]}
+ * {"op": "rows", "id": …, "history": false, "partition": null}   {"rows": [[partition, {column: value}], …]}  of one or all
  * {"op": "query", "id": …, "sql": …}                         {"response": the broker's}
  * {"op": "commit", "id": …, "partition": 0}                  {}  seals the consuming segment and starts the next one
  * {"op": "restart", "id": …}                                 {}  forgets what is not committed, as a server does
@@ -76,7 +76,11 @@ public final class Harness {
           partition.ingest(row.binaryValue(), outcomes.addObject());
         }
       }
-      case "rows" -> table(request).read(request.get("history").asBoolean(), answer.putArray("rows"));
+      case "rows" -> {
+        JsonNode only = request.get("partition");
+        table(request).read(request.get("history").asBoolean(), only.isNull() ? null : only.asInt(),
+            answer.putArray("rows"));
+      }
       case "query" -> answer.set("response", Query.answer(table(request), request.get("sql").asText()));
       case "commit" -> table(request).partition(request.get("partition").asInt()).commit();
       case "restart" -> table(request).restart();

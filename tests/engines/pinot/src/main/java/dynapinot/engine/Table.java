@@ -39,9 +39,9 @@ final class Table {
     return _partitions.get(id);
   }
 
-  /** Reads every row, or those that a query without skipUpsert sees. */
-  void read(boolean history, ArrayNode rows) throws Exception {
-    for (int id = 0; id < _partitions.size(); id++) {
+  /** Reads every row, or those that a query without skipUpsert sees, of one partition, or of all if that is null. */
+  void read(boolean history, Integer only, ArrayNode rows) throws Exception {
+    for (int id = only == null ? 0 : only; id <= (only == null ? _partitions.size() - 1 : only); id++) {
       for (IndexSegment segment : _partitions.get(id).segments()) {
         Values.read(segment, _schema, history, id, rows);
       }

@@ -9,16 +9,16 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from dynapinot import load_sweep
 from dynapinot.errors import CommandError
-from dynapinot.load_sweep import sweep_table
+from dynapinot.load import sweep as load_sweep
+from dynapinot.load.sweep import Sweeping, sweep_table
 from dynapinot.pinot_server import Broker
 from files import CONFIG, SCHEMA, table
 from function import set_environment
-from load.plan import Plan, PlannedTable, ScanReader
-from load.sweep import Swept
+from load.plan import Plan, PlannedTable, ScanReader, Swept
+from load.sweep import sweep_of
 from pinot_fake import Pinot, result, running
-from snapshot.version import GLOBAL_TABLE_READ
+from publisher.order import Limits
 
 LATER_MS = (int(time.time()) + 3600) * 1000  # caught up, whatever the load's end
 TABLE = table(SCHEMA, CONFIG, {"dynamodb_table": "meetups"})
@@ -79,8 +79,10 @@ def swept(pinot, of=TABLE, **options):
         reader=ScanReader(segments=1, margin=1),
         workers=1,
     )
-    defaults = {"loaded": began + 30.0, "lag": lambda: 0.0, "items_per_second": 1000, "max_record_bytes": 10_000}
-    return sweep_table(Broker(pinot.url), plan, of, [of], **{**defaults, **options})
+    task = sweep_of(plan, of, [of], {"id": "S"}, 10_000)
+    defaults = {"loaded": began + 30.0, "lag": lambda: 0.0, "state": Swept(), "save": lambda _: None}
+    sweeping = Sweeping(broker=Broker(pinot.url), items_per_second=1000)
+    return sweep_table(task, sweeping, plan=plan, limits=Limits(), **{**defaults, **options})
 
 
 def published(kinesis):
@@ -104,29 +106,6 @@ def test_a_sweep_goes_on_from_a_kept_state(pinot, kinesis):
     state = Swept(position=("b",), candidates=2, rows=2)
     assert swept(pinot, state=state) == Swept(position=("b",), is_done=True, candidates=2, rows=2)
     assert published(kinesis) == []
-
-
-def test_rows_of_a_global_table_have_its_margin(pinot, kinesis, monkeypatch):
-    margins = []
-    item_reader = load_sweep.item_reader
-    monkeypatch.setattr(
-        load_sweep,
-        "item_reader",
-        lambda *a, margin, **o: (margins.append(margin), item_reader(*a, margin=margin, **o))[1],
-    )
-    describe = load_sweep.clients.dynamodb
-
-    def with_replicas():
-        client = describe()
-        described = client.describe_table(TableName="meetups")
-        described["Table"]["Replicas"] = [{"RegionName": "eu-west-1"}]
-        monkeypatch.setattr(client, "describe_table", lambda **_: described)
-        return client
-
-    swept(pinot)
-    monkeypatch.setattr(load_sweep.clients, "dynamodb", with_replicas)
-    swept(pinot)
-    assert margins == [1, GLOBAL_TABLE_READ]
 
 
 def test_a_sweep_waits_until_pinot_has_consumed_the_load(pinot, kinesis, slept):
@@ -180,9 +159,8 @@ def test_a_live_path_that_stays_behind_is_an_error(pinot, kinesis, slept):
     assert len(slept) == load_sweep.WAIT_SECONDS
 
 
-def test_a_table_that_cannot_be_swept_and_a_refusal_of_aws_are_errors(pinot, kinesis):
-    with pytest.raises(CommandError, match="the table items cannot be swept"):
-        swept(pinot, of=table())
-    boto3.client("dynamodb").delete_table(TableName="meetups")
-    with pytest.raises(CommandError, match="AWS refused DescribeTable: ResourceNotFoundException"):
+def test_a_stream_that_is_not_there_is_an_error(pinot, kinesis, monkeypatch):
+    monkeypatch.setattr("dynapinot.publishing.SECONDS_FOR_ROWS", 0.0)
+    kinesis.delete_stream(StreamName="items-stream")
+    with pytest.raises(CommandError, match="items-stream"):
         swept(pinot)
