@@ -10,6 +10,7 @@ from typing import Final
 from dynapinot.init.table_description import TableDescription
 from dynapinot.load.planning import ROWS_PER_WORKER
 from dynapinot.prices import Prices
+from dynapinot.wording import counted
 from load.pace import SHARD_BYTES, SHARD_ROWS
 from load.plan import ExportReader, Plan, ScanReader, Total
 
@@ -115,7 +116,7 @@ def lines(found: Estimate, plan: Plan, described: TableDescription, *, as_of: st
         way = "an export to S3"
     else:
         consistency = "strongly consistent" if plan.reader.consistent else "eventually consistent"
-        way = f"a {consistency} Scan of {plan.reader.segments:,} segments"
+        way = f"a {consistency} Scan of {counted(plan.reader.segments, 'segment')}"
         if plan.reader.units_per_second:
             way += f", at {plan.reader.units_per_second:,.0f} read units/s at most"
     capacity = "on demand" if described.on_demand else f"of {described.read_units:,}/s that are provisioned"
@@ -125,8 +126,8 @@ def lines(found: Estimate, plan: Plan, described: TableDescription, *, as_of: st
     return (
         f"Table     {plan.table}: {found.items or 0:,} items, {size(found.bytes or 0)}; counted every six hours",
         f"Reads     {reads}",
-        f"Rows      {found.rows:,} at most, to {streams}: {found.put_units:,} PUT units",
-        f"Time      {duration(found.seconds)}, which {found.slowest} decide; {plan.workers} workers",
+        f"Rows      {found.rows:,} at most, to {streams}: {counted(found.put_units, 'PUT unit')}",
+        f"Time      {duration(found.seconds)}, which {found.slowest} decide; {counted(plan.workers, 'worker')}",
         f"Cost      {money(found.total)}: {costs} (prices of {region}, {as_of})",
         f"Pinot     about {size(found.heap_bytes)} of heap for upsert keys on each replica, all servers together",
     )

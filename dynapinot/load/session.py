@@ -27,6 +27,7 @@ from dynapinot.load.progress import Display, Meter
 from dynapinot.load.report import as_document, exit_code, report_of, summary
 from dynapinot.load.state import RUN, SEEN_SECONDS, Units, files_errors, is_reported, own_run
 from dynapinot.prices import PriceFile
+from dynapinot.wording import counted
 from handlers import clients
 from handlers.deadline import seconds_from_now
 from handlers.lag import LagReader
@@ -134,7 +135,7 @@ def _here(session: Session) -> int:
     seen = time.monotonic()
     with session.display() as display:
         display.event("started", units=session.plan.units)
-        display.say(f"The load {session.plan.id} has {session.plan.units} units")
+        display.say(f"The load {session.plan.id} has {counted(session.plan.units, 'unit')}")
         note_unknown(lag, display)
 
         def tick(total: Total, state: str) -> None:
