@@ -28,5 +28,9 @@ MEETUPS: Final = 10  # that the demo publishes
 DEMO_TIMEOUT_SECONDS: Final = 120.0
 UPDATE_SECONDS: Final = 120  # update-table waits so long for Pinot
 
+VERIFY_SAMPLE: Final = 3_000
+VERIFY_WAIT_SECONDS: Final = 60.0
+VERIFY_ITEMS_PER_SECOND: Final = 100
+
 LOAD_SHARE: Final = 0.5  # load.plan.Control
 LOAD_MAX_LAG_SECONDS: Final = 60.0

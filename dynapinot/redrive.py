@@ -7,7 +7,6 @@ import math
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -19,20 +18,17 @@ from rich.text import Text
 from dynapinot.aws import check_answers, refusals
 from dynapinot.errors import FOUND, OK
 from dynapinot.folders import read_tables
+from dynapinot.publishing import publisher_of
 from dynapinot.samples import key_text
 from dynapinot.wording import counted, first_of, say
 from handlers import clients
-from handlers.deadline import seconds_from_now
-from pinot.table import Target
-from publisher.entry import Entry
-from publisher.order import Limits, Published
+from publisher.order import Limits
 from redrive.bucket import PREFIXES, open_bucket
 from redrive.failed_change import FailedChange
 from redrive.item import item_reader
 from redrive.run import Bucket, Summary, redrive, summarize
 
 MOST_ITEMS: Final = 100  # that are named of each reason
-SECONDS_FOR_ROWS: Final = 60.0  # of one object, before they count as failing
 
 
 def run(
@@ -61,7 +57,7 @@ def run(
             title = "In the bucket"
         else:
             read = item_reader(clients.dynamodb(), sleep=time.sleep, clock=time.monotonic, pause=1 / items_per_second)
-            streams = clients.streams(tables, Limits())
+            publish = publisher_of(tables, Limits())
             done = _with_progress(
                 console,
                 bucket,
@@ -70,7 +66,7 @@ def run(
                     bucket,
                     tables,
                     read_item=read,
-                    publish=partial(_publish_with_retries, streams),
+                    publish=publish,
                     max_record_bytes=max_record_bytes,
                     remaining=lambda: math.inf,
                     on_object=seen,
@@ -105,10 +101,6 @@ class _Failing:
         for each in failures:
             if len(self.items[each]) < MOST_ITEMS:
                 self.items[each].append(name)
-
-
-def _publish_with_retries(streams: clients.Streams, target: Target, entries: Sequence[Entry]) -> Published:
-    return streams.publish_within(seconds_from_now(SECONDS_FOR_ROWS))(target, entries)
 
 
 def _with_progress(

@@ -1,4 +1,4 @@
-"""The commands for a deployment that runs: ``redrive``."""
+"""The commands for a deployment that runs: ``verify`` and ``redrive``."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from click.exceptions import Exit
 from dynapinot.cli import options
 from dynapinot.cli.help import examples
 from dynapinot.cli.terminal import console, errors_in_one_line
+from dynapinot.cli.verify import verify_command
 from dynapinot.defaults import MAX_RECORD_BYTES, REDRIVE_ITEMS_PER_SECOND
 
 
@@ -86,4 +87,4 @@ def redrive_command(
 
 
 HEADING: Final = "Operate"
-COMMANDS: Final = (redrive_command,)
+COMMANDS: Final = (verify_command, redrive_command)

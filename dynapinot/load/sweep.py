@@ -7,9 +7,10 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 from dynapinot.aws import refusals
+from dynapinot.consumed import CLOCK_SECONDS, POLL_SECONDS, rows_after
 from dynapinot.errors import FAILED, FOUND, OK, CommandError
 from dynapinot.load import machine
 from dynapinot.load.place import Named, Place
@@ -18,20 +19,17 @@ from dynapinot.load.progress import Display, sweep_document
 from dynapinot.load.session import Session, note_unknown
 from dynapinot.load.state import Units, files_errors, ids_of, is_reported, read_run
 from dynapinot.pinot_server import Broker
+from dynapinot.publishing import publisher_of
 from handlers import clients
 from handlers.deadline import seconds_from_now
+from load.by_key import FOREIGN_KEY
 from load.files import FilesError, LoadFiles
 from load.plan import Plan, Swept
-from load.sweep import FOREIGN_KEY, Sweep, SweepError, sweep, sweep_of
-from pinot.table import Target
-from publisher.entry import Entry
-from publisher.order import Limits, Published
+from load.sweep import Sweep, SweepError, sweep, sweep_of
+from publisher.order import Limits
 from redrive.item import item_reader
 
-SECONDS_FOR_ROWS: Final = 60.0  # of one portion
 WAIT_SECONDS: Final = 600.0  # for Pinot to consume what the load wrote
-CLOCK_SECONDS: Final = 10  # that this machine's clock and Pinot's may differ
-_POLL_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,21 +171,16 @@ def sweep_table(
     on, by ``state``. Raises CommandError.
     """
     with refusals():
-        streams = clients.streams([task.table], limits)
-
-        def publish(target: Target, entries: Sequence[Entry]) -> Published:
-            return streams.publish_within(seconds_from_now(SECONDS_FOR_ROWS))(target, entries)
-
         try:
             began = _wait_for_live(plan, lag, wait_seconds)
             return sweep(
                 task,
                 state,
-                query=_patient_query(sweeping.broker, task.table.name, max(loaded, began), wait_seconds),
+                query=lambda sql: rows_after(sweeping.broker, task.table.name, sql, max(loaded, began), wait_seconds),
                 read_item=item_reader(
                     clients.dynamodb(), sleep=time.sleep, clock=time.monotonic, pause=1 / sweeping.items_per_second
                 ),
-                publish=publish,
+                publish=publisher_of([task.table], limits),
                 save=save,
             )
         except SweepError as error:
@@ -206,38 +199,4 @@ def _wait_for_live(plan: Plan, lag: Callable[[], float | None], wait_seconds: fl
                 f"the function has changes of {plan.table} left that are older than the load, the oldest of {age:.0f} "
                 "s ago, and a sweep before them could miss rows: wait until it has caught up, and sweep again"
             )
-        time.sleep(_POLL_SECONDS)
-
-
-def _patient_query(
-    broker: Broker, table: str, published: float, wait_seconds: float
-) -> Callable[[str], Sequence[Sequence[Any]]]:
-    """Return the function that asks until an answer has all that was published before. It raises CommandError.
-
-    Each answer is looked at: a server that has restarted answers without the rows that it has not consumed again, and
-    nothing shows it but the time up to which it has consumed.
-    """
-    needed_ms = int((published + CLOCK_SECONDS) * 1_000)
-
-    def ask(sql: str) -> Sequence[Sequence[Any]]:
-        remaining = seconds_from_now(wait_seconds)
-        while True:
-            answer = broker.query(sql)
-            if answer.incomplete:
-                raise CommandError(f"Pinot's answer is incomplete: {answer.incomplete[0]}")
-            if answer.consumed_ms is None:
-                raise CommandError(
-                    f"Pinot does not say how far it has consumed the stream of {table}: does a segment consume? "
-                    "See dynapinot doctor"
-                )
-            if answer.consumed_ms >= needed_ms:
-                return answer.rows
-            if remaining() <= 0:
-                behind = (needed_ms - answer.consumed_ms) // 1_000
-                raise CommandError(
-                    f"Pinot has not consumed the stream of {table} to the end of the load, {behind} s are missing: "
-                    "see dynapinot doctor, wait, and sweep again"
-                )
-            time.sleep(_POLL_SECONDS)
-
-    return ask
+        time.sleep(POLL_SECONDS)

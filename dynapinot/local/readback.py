@@ -27,6 +27,11 @@ def read_value(data_type: str, value: object) -> Any:  # noqa: ANN401  # by the 
     return _read_single(data_type, value)
 
 
+def read_shown(data_type: str, value: object) -> Any:  # noqa: ANN401  # by the type
+    """Read what a query shows of a column, as :func:`read_value` does. TIMESTAMP is to be asked for as a LONG."""
+    return read_value("LONG" if data_type == "TIMESTAMP" else data_type, value)
+
+
 def is_true(value: object) -> bool:
     """Return whether a delete column of whatever type is set, as Pinot's ``BooleanUtils.toBoolean`` does."""
     if isinstance(value, str):

@@ -119,7 +119,11 @@ class Replica:
 
     def live(self) -> list[Row]:
         """Show the rows a query sees; a key has more than one only if it came by several partitions."""
-        return [row for row in self._newest.values() if not self.table.is_delete(row)]
+        return [row for _, row in self.placed()]
+
+    def placed(self) -> list[tuple[Hashable, Row]]:
+        """Show the rows a query sees, each with its partition."""
+        return [(place[0], row) for place, row in self._newest.items() if not self.table.is_delete(row)]
 
     def history(self, key: Key | None = None) -> list[Row]:
         """Show the rows a query with ``skipUpsert`` sees, of all keys or one, as they were read."""

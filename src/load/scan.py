@@ -31,10 +31,10 @@ if TYPE_CHECKING:
 
 _RESPONSE_EVENT: Final = "before-parse.dynamodb.Scan"
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html
-_THROTTLED: Final = frozenset(
+THROTTLED: Final = frozenset(
     {"ProvisionedThroughputExceededException", "RequestLimitExceeded", "ThrottlingException", "LimitExceededException"}
 )
-_THROTTLED_PAUSE: Final = 1.0  # seconds
+THROTTLED_PAUSE: Final = 1.0  # seconds
 
 
 class _Capacity(Struct):
@@ -174,13 +174,13 @@ class SegmentReader:
             try:
                 page = self._scan(segment, after)
             except ClientError as error:
-                if error.response.get("Error", {}).get("Code") not in _THROTTLED:
+                if error.response.get("Error", {}).get("Code") not in THROTTLED:
                     raise
                 if self._remaining() <= 0:
                     return None
                 if self._budget:
                     self._budget.per_second /= 2
-                self._sleep(_THROTTLED_PAUSE)
+                self._sleep(THROTTLED_PAUSE)
             else:
                 if self._budget:
                     self._budget.spend(page.read_units)

@@ -91,6 +91,7 @@ def _table(definition: Definition) -> Table:
         dynamodb_table=definition.source.dynamodb_table,
         when=definition.source.when,
         keep_ttl_deletes=definition.source.ttl_deletes == "keep",
+        shows_nulls=definition.schema.handles_nulls or definition.config.handles_nulls,
         columns=tuple(columns),
         primary_key=tuple(by_name[name] for name in definition.schema.primary_key),
         computed=definition.transforms,

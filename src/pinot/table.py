@@ -104,8 +104,9 @@ class Table:
     """A Pinot table: its name, the stream that feeds it, and the rules that make a change its rows.
 
     ``dynamodb_table`` is the only source table, None for any. ``when`` decides which of its items are rows, None for
-    all. ``columns`` are in the order of a row. ``computed`` has, for each column that Pinot fills itself, its
-    expression. ``uses`` lists, for each attribute that the files name, what it is used for.
+    all. ``columns`` are in the order of a row. ``shows_nulls`` is whether Pinot shows null, and not a default value,
+    where a row has no value. ``computed`` has, for each column that Pinot fills itself, its expression. ``uses``
+    lists, for each attribute that the files name, what it is used for.
     """
 
     name: str
@@ -113,6 +114,7 @@ class Table:
     dynamodb_table: str | None
     when: Matches | None
     keep_ttl_deletes: bool
+    shows_nulls: bool
     columns: tuple[Column, ...]
     primary_key: tuple[Column, ...]
     computed: Mapping[str, str]

@@ -21,7 +21,9 @@ PAGE = project.ROOT / "docs" / "guide.md"
 FUNCTION = Path(__file__).parent / "guide" / "function.py"
 
 # Before these, what has changed has reached Pinot: a reader waits a second or two.
-LOOKING = ("dynapinot query", "dynapinot drift --log-group", "dynapinot redrive", "dynapinot doctor --stack")
+LOOKING = tuple(
+    f"dynapinot {command}" for command in ("query", "drift --log-group", "redrive", "doctor --stack", "verify")
+)
 
 
 @contextmanager

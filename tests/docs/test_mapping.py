@@ -115,7 +115,9 @@ def test_every_reason_in_the_code_is_on_the_page_and_no_other():
 
 def reasons_in_the_code():
     yield "malformed"
-    trees = [ast.parse(file.read_text()) for file in (ROOT / "src").rglob("*.py")]
+    # A sweep's reason is of a row that Pinot has, and no change becomes a dead letter by it.
+    files = [file for file in (ROOT / "src").rglob("*.py") if file.parent.name != "load"]
+    trees = [ast.parse(file.read_text()) for file in files]
     constants = {
         node.target.id: node.value.value
         for tree in trees

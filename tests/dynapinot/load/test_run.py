@@ -166,9 +166,9 @@ def test_the_first_read_waits_until_the_live_path_is_old_enough(world, monkeypat
 
 def test_an_unfinished_load_is_gone_on_with_or_replaced(world, monkeypatch):
     world.put_many(3)
-    monkeypatch.setattr("dynapinot.load.run.execute", lambda session, machine: OK)
-    assert world.load().exit_code == OK
-    monkeypatch.undo()
+    with monkeypatch.context() as patch:
+        patch.setattr("dynapinot.load.run.execute", lambda session, machine: OK)
+        assert world.load().exit_code == OK
     load = world.load_id()
     refused = world.load()
     assert refused.exit_code == FAILED

@@ -132,7 +132,7 @@ def test_a_sweep_waits_until_the_live_path_has_delivered_what_is_older_than_the_
 @pytest.mark.parametrize(
     ("statistics", "message"),
     [
-        ({"minConsumingFreshnessTimeMs": 1_000}, "Pinot has not consumed the stream of items to the end of the load"),
+        ({"minConsumingFreshnessTimeMs": 1_000}, "Pinot has not consumed the stream of items to its end"),
         ({"minConsumingFreshnessTimeMs": 0}, "Pinot does not say how far it has consumed the stream of items"),
         ({"numGroupsLimitReached": True}, "Pinot's answer is incomplete: there are more groups"),
         ({"partialResult": True}, "Pinot's answer is incomplete: Pinot calls it partial"),
@@ -160,7 +160,7 @@ def test_a_live_path_that_stays_behind_is_an_error(pinot, kinesis, slept):
 
 
 def test_a_stream_that_is_not_there_is_an_error(pinot, kinesis, monkeypatch):
-    monkeypatch.setattr(load_sweep, "SECONDS_FOR_ROWS", 0.0)
+    monkeypatch.setattr("dynapinot.publishing.SECONDS_FOR_ROWS", 0.0)
     kinesis.delete_stream(StreamName="items-stream")
     with pytest.raises(CommandError, match="items-stream"):
         swept(pinot)

@@ -1,0 +1,1 @@
+"""``dynapinot verify``: whether a Pinot table shows what its DynamoDB table holds."""
