@@ -91,7 +91,7 @@ def test_an_unknown_race_is_reported_with_the_known_ones():
     output = done.stderr.splitlines()
     assert len(output) == 1
     assert output[0].startswith("There is no race decode/sead. There are: decode/seed, decode/wide, ")
-    assert output[0].endswith(", ".join(throughput.names()))
+    assert output[0].endswith(", ".join(load.names()))
 
 
 def test_dynamodb_json_makes_the_same_rows_except_for_its_declared_differences():

@@ -63,7 +63,7 @@ def test_the_sequence_numbers_of_changes_increase(name):
 
 
 def test_the_seeds_record_has_the_seeds_attributes_and_its_shipped_table():
-    (record,) = json.loads((DEMO_TABLES.parent.parent / "events" / "modify.json").read_text())["Records"]
+    (record,) = json.loads((DEMO_TABLES.parents[2] / "events" / "modify.json").read_text())["Records"]
     made = sample("seed")[0]
     assert {name: set(value) for name, value in image(made).items()} == {
         name: set(value) for name, value in image(record).items()
