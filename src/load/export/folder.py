@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from load.export.errors import ExportError
 
 # An export's ID is its start in epoch milliseconds and eight hexadecimal digits, seen in real exports and the guide.
-_FOLDER: Final = re.compile(r"(?:.+/)?AWSDynamoDB/[0-9]+-[0-9a-f]+")
+_ID: Final = re.compile(r"[0-9]+-[0-9a-f]+")
 _URL: Final = re.compile(r"s3://([A-Za-z0-9][A-Za-z0-9._-]+)/(.+)")
 SUMMARY: Final = "manifest-summary.json"
 
@@ -42,7 +42,8 @@ def parse_folder(url: str) -> Folder:
     """
     match = _URL.fullmatch(url)
     key = match[2].removesuffix(SUMMARY).rstrip("/") if match else ""
-    if match is None or not _FOLDER.fullmatch(key):
+    parent, _, export_id = key.rpartition("/")
+    if match is None or not f"/{parent}".endswith("/AWSDynamoDB") or not _ID.fullmatch(export_id):
         raise ExportError(
             f"{url} is not the folder of an export. Give it as s3://<bucket>/[<prefix>/]AWSDynamoDB/<export id>: "
             "the folder that holds manifest-summary.json"
