@@ -25,6 +25,19 @@ if TYPE_CHECKING:
 
 _SHARE: Final = click.FloatRange(min=0.001, max=1)
 
+_table = click.option("--table", help="The DynamoDB table, if the files and the function do not name a single one.")
+_share = click.option(
+    "--share", type=_SHARE, default=LOAD_SHARE, help="How much of each stream's capacity to use; live changes go first."
+)
+_max_lag = click.option(
+    "--max-lag",
+    type=click.FloatRange(min=1),
+    default=LOAD_MAX_LAG_SECONDS,
+    help="Wait while live changes are older than so many seconds.",
+)
+_workers = click.option(
+    "--workers", type=options.AT_LEAST_ONE, help="How many read and send at a time; by default what is best."
+)
 _stack = click.option("--stack", help="The stack that replicates the table; it has the bucket and the function.")
 _bucket = click.option(
     "--bucket",
@@ -94,7 +107,7 @@ def _sweeping(given: Mapping[str, Any]) -> Sweeping:
         "dynapinot load resume --stack dynapinot",
     ),
 )
-@click.option("--table", help="The DynamoDB table, if the files and the function do not name a single one.")
+@_table
 @click.option(
     "--from",
     "source",
@@ -113,16 +126,9 @@ def _sweeping(given: Mapping[str, Any]) -> Sweeping:
 @options.pinot_auth
 @click.option("--estimate", "only_estimates", is_flag=True, help="Only check and estimate: change nothing.")
 @_price_file
-@click.option(
-    "--share", type=_SHARE, default=LOAD_SHARE, help="How much of each stream's capacity to use; live changes go first."
-)
-@click.option(
-    "--max-lag",
-    type=click.FloatRange(min=1),
-    default=LOAD_MAX_LAG_SECONDS,
-    help="Wait while live changes are older than so many seconds.",
-)
-@click.option("--workers", type=options.AT_LEAST_ONE, help="How many read and send at a time; by default what is best.")
+@_share
+@_max_lag
+@_workers
 @click.option(
     "--read-units",
     type=click.FloatRange(min=0, min_open=True),
@@ -341,7 +347,7 @@ def _second(context: click.Context, parameter: click.Parameter, text: str | None
 @click.option("--find", "only_finds", is_flag=True, help="Only look for a gap, and say by what: change nothing.")
 @click.option("--from", "begin", metavar="TIME", callback=_second, help="When the first lost change was made.")
 @click.option("--to", "end", metavar="TIME", callback=_second, help="From when on no change was lost.")
-@click.option("--table", help="The DynamoDB table, if the files and the function do not name a single one.")
+@_table
 @click.option("--here", "is_here", is_flag=True, help="Work in this process: enough for millions of items.")
 @_stack
 @_bucket
@@ -353,16 +359,9 @@ def _second(context: click.Context, parameter: click.Parameter, text: str | None
 @options.controller
 @options.pinot_auth
 @_price_file
-@click.option(
-    "--share", type=_SHARE, default=LOAD_SHARE, help="How much of each stream's capacity to use; live changes go first."
-)
-@click.option(
-    "--max-lag",
-    type=click.FloatRange(min=1),
-    default=LOAD_MAX_LAG_SECONDS,
-    help="Wait while live changes are older than so many seconds.",
-)
-@click.option("--workers", type=options.AT_LEAST_ONE, help="How many read and send at a time; by default what is best.")
+@_share
+@_max_lag
+@_workers
 @_items_per_second
 @click.option("--days", type=click.IntRange(1, 35), default=35, help="How far back --find looks.")
 @click.option("--new", "is_new", is_flag=True, help="Begin anew, though a repair of the same gap is there.")

@@ -11,6 +11,7 @@ from load.by_key import ByKey
 from load.sweep import PORTION, Publish
 from pinot.table import Table
 from publisher.entry import Entry
+from publisher.order import commonest_error
 
 _DOUBLE: Final = "no row hides one of another partition: make a new stream and table, docs/operations.md#resharding"
 _NO_ROW: Final = "the item cannot be a row: fix the item, or the column, and load it or redrive its dead letter"
@@ -77,7 +78,7 @@ def repair(sample: Sample, by_key: ByKey, publish: Publish, wait_seconds: float)
     for start in range(0, len(entries), PORTION):
         published = publish(by_key.table.target, entries[start : start + PORTION])
         if published.first_unpublished is not None:
-            code = max(published.errors, key=lambda code: published.errors[code], default="the time is up")
+            code = commonest_error(published.errors) or "the time is up"
             raise CommandError(f"the stream {by_key.table.stream} did not take all rows ({code}): repair again later")
     late, sample.late = sample.late, 0
     sample.settle(wait_seconds)

@@ -31,7 +31,7 @@ from load.by_key import ByKey, KeyAnswerError, UntoldItemError, by_key, literal,
 from load.plan import IncrementalReader, KeyValue, Plan, ScanReader, Swept
 from pinot.table import Row, Table, Target
 from publisher.entry import Entry
-from publisher.order import Published
+from publisher.order import Published, commonest_error
 from redrive.current_rows import ReadItem, RedriveError
 from snapshot.version import snapshot_ms
 
@@ -179,7 +179,7 @@ def _do(
     if entries:
         published = publish(task.table.target, entries)
         if published.first_unpublished is not None:
-            code = max(published.errors, key=lambda code: published.errors[code], default="the time is up")
+            code = commonest_error(published.errors) or "the time is up"
             raise SweepError(f"the stream {task.table.stream} did not take all rows ({code}): sweep again later")
     return Swept(
         position=keys[-1],

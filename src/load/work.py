@@ -12,6 +12,7 @@ from decoder.records import Records
 from load.pace import Size, StreamPace
 from load.plan import Control, Unit
 from pinot.table import Target
+from publisher.order import commonest_error
 
 SAVE_SECONDS: Final = 20.0  # between two states of a unit that are kept
 CONTROL_SECONDS: Final = 5.0  # between two looks at what the operator wants
@@ -118,7 +119,7 @@ class _Work:
             is_rejected = not REJECTED.isdisjoint(sent.errors)
             self._worker.pace.note(sent.sizes, is_rejected=is_rejected)
             if not sent.is_complete:
-                return max(sent.errors, key=lambda code: sent.errors[code], default="time")
+                return commonest_error(sent.errors) or "time"
             self._add(portion, sent)
             if self._worker.clock() - self._saved >= SAVE_SECONDS:
                 self.save()

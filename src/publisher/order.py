@@ -71,6 +71,11 @@ class Published:
     errors: Mapping[str, int]
 
 
+def commonest_error(errors: Mapping[str, int]) -> str | None:
+    """Return the error code that occurred most often, None if there is none."""
+    return max(errors, key=lambda code: errors[code], default=None)
+
+
 def publish(
     entries: Sequence[Entry],
     send: Send,

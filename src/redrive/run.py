@@ -10,7 +10,7 @@ from typing import Final, TypeAlias
 from decoder.change import Change
 from pinot.table import Row, Table, Target
 from publisher.entry import Entry
-from publisher.order import Published
+from publisher.order import Published, commonest_error
 from redrive.current_rows import ItemSnapshot, ReadItem, RedriveError, current_rows
 from redrive.failed_change import FailedChange, ObjectError, read_object
 from redrive.progress import Progress
@@ -228,7 +228,7 @@ class _Run:
             self.result.rows += len(entries)
             if published.first_unpublished is None:
                 continue
-            cause = max(published.errors, key=lambda code: published.errors[code], default="")
+            cause = commonest_error(published.errors) or ""
             failure = (ALL_TABLES, f"{UNPUBLISHED} {cause}".rstrip())
             for position in set().union(*list(rows.values())[published.first_unpublished :]):
                 if failure not in portion.failures[position]:
