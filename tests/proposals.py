@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from base64 import b64encode
+from dataclasses import replace
 from decimal import Context, Decimal
 from pathlib import Path
 
@@ -15,10 +16,31 @@ from decoder.sdk import to_sdk
 from dynapinot.init.columns import KeyAttribute, propose_columns
 from dynapinot.init.files import Naming, file_texts
 from dynapinot.init.profile import Profile
+from dynapinot.init.table_description import TableDescription
 from handlers.catalog import load_tables
 
 NAMING = Naming(dynamodb_table="app", pinot_table="app", stream="app-stream", region="eu-west-1")
 ORIGIN = "Proposed by a test."
+
+
+def table_description(**changes):
+    """Describe an empty table on demand, but for what is given."""
+    made = TableDescription(
+        name="app",
+        region="eu-west-1",
+        status="ACTIVE",
+        key=(),
+        items=0,
+        bytes=0,
+        view_type="NEW_AND_OLD_IMAGES",
+        ttl_attribute=None,
+        ttl_unknown=None,
+        read_units=0,
+        write_units=0,
+        key_arn=None,
+        replicas=(),
+    )
+    return replace(made, **changes)
 
 
 def key_of(*attributes):

@@ -12,13 +12,13 @@ import click
 import pytest
 
 from dynapinot.cli.app import app
-from dynapinot.init.table_description import TableDescription
 from dynapinot.load.estimate import duration, estimate, money, size
 from dynapinot.load.planning import margin_of, read_rate, workers_for
 from dynapinot.load.state import RUN
 from dynapinot.prices import read_prices
 from load.files import REPORT, LoadFiles
 from load.plan import Control, ExportReader, Plan, PlannedTable, ScanReader, Swept, Unit
+from proposals import table_description
 from snapshot import version
 
 ROOT = Path(__file__).parents[2]
@@ -29,21 +29,7 @@ BLOCKS = re.findall(r"```console\n(.*?)```", PAGE, re.DOTALL)
 TYPED = [line for block in BLOCKS for line in block.splitlines()]
 NAMED = [text for text in re.findall(r"`([^`\n]+)`", PAGE) if text.startswith("dynapinot ")]
 OPTIONS = [text for text in re.findall(r"`([^`\n]+)`", PAGE) if text.startswith("--")]
-DESCRIBED = TableDescription(
-    name="app",
-    region="us-east-1",
-    status="ACTIVE",
-    key=(),
-    items=0,
-    bytes=0,
-    view_type=None,
-    ttl_attribute=None,
-    ttl_unknown=None,
-    read_units=0,
-    write_units=0,
-    key_arn=None,
-    replicas=(),
-)
+DESCRIBED = table_description(region="us-east-1", view_type=None)
 
 
 def table(heading):

@@ -10,26 +10,12 @@ from dynapinot.init.capacity import Shards, WriteRate
 from dynapinot.init.files import Naming
 from dynapinot.init.next_steps import neighbours, next_steps, notes_on
 from dynapinot.init.table_description import TableDescription, read_description
-from proposals import key_of
+from proposals import key_of, table_description
 
 NAMING = Naming(dynamodb_table="my-app", pinot_table="my_app", stream="my_app-stream", region="eu-west-1")
 KEY_ARN = "arn:aws:kms:eu-west-1:123456789012:key/1abc"
 SHARDS = Shards(count=4, rate=WriteRate(per_second=900, source="a test"), row_bytes=100, bytes_per_second=90_000)
-TABLE = TableDescription(
-    name="my-app",
-    region="eu-west-1",
-    status="ACTIVE",
-    key=key_of(("id", "S")),
-    items=10,
-    bytes=1_000,
-    view_type="NEW_AND_OLD_IMAGES",
-    ttl_attribute=None,
-    ttl_unknown=None,
-    read_units=0,
-    write_units=0,
-    key_arn=None,
-    replicas=(),
-)
+TABLE = table_description(name="my-app", key=key_of(("id", "S")), items=10, bytes=1_000)
 
 
 def steps_of(described=TABLE, naming=NAMING, shards=SHARDS, *, tables="src/tables", is_alone=True):

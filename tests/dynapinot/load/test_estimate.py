@@ -5,30 +5,14 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from dynapinot.init.table_description import TableDescription
 from dynapinot.load.estimate import as_document, duration, estimate, lines, money, size, spent
 from dynapinot.prices import read_prices
 from load.plan import ExportReader, Plan, PlannedTable, ScanReader, Total
+from proposals import table_description
 
 PRICES = msgspec.structs.replace(read_prices().prices, million_read_units=10.0, million_put_units=2.0, gb_second=0.001)
-ON_DEMAND = TableDescription(
-    name="app",
-    region="eu-west-1",
-    status="ACTIVE",
-    key=(),
-    items=0,
-    bytes=0,
-    view_type="NEW_AND_OLD_IMAGES",
-    ttl_attribute=None,
-    ttl_unknown=None,
-    read_units=0,
-    write_units=0,
-    key_arn=None,
-    replicas=(),
-)
-PROVISIONED = TableDescription(
-    **{**{name: getattr(ON_DEMAND, name) for name in ON_DEMAND.__slots__}, "read_units": 400, "write_units": 100}
-)
+ON_DEMAND = table_description()
+PROVISIONED = table_description(read_units=400, write_units=100)
 
 
 def plan(*, items, item_bytes, shards=(4,), workers=4, **reader):

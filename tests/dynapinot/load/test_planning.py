@@ -7,30 +7,12 @@ from dataclasses import replace
 import pytest
 
 from dynapinot.errors import CommandError
-from dynapinot.init.columns import KeyAttribute
-from dynapinot.init.table_description import TableDescription
 from dynapinot.load.planning import WORKERS_HERE, Choices, make_plan, scan_reader, workers_for
 from load.plan import PlannedTable
+from proposals import key_of, table_description
 
 MIB = 1024 * 1024
-TABLE = TableDescription(
-    name="app",
-    region="eu-west-1",
-    status="ACTIVE",
-    key=(
-        KeyAttribute(name="pk", kind="partition key", tag="S"),
-        KeyAttribute(name="sk", kind="sort key", tag="N"),
-    ),
-    items=1_000,
-    bytes=100_000,
-    view_type="NEW_AND_OLD_IMAGES",
-    ttl_attribute=None,
-    ttl_unknown=None,
-    read_units=0,
-    write_units=0,
-    key_arn=None,
-    replicas=(),
-)
+TABLE = table_description(key=key_of(("pk", "S"), ("sk", "N")), items=1_000, bytes=100_000)
 TABLES = {"items": PlannedTable(files="hash", shards=4)}
 
 
